@@ -1,0 +1,1 @@
+"""What an order decides, and the only way it changes."""

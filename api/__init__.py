@@ -1,0 +1,1 @@
+"""Front doors: decode, authorize, hand over a command, encode."""

@@ -1,0 +1,1 @@
+"""Our language: frozen structs that every room speaks."""

@@ -1,0 +1,46 @@
+"""What one attempt asks of a provider, and what the provider hands back."""
+
+from datetime import datetime
+
+import msgspec
+
+from contracts.money import Money
+from contracts.states import Channel
+
+
+class AttemptRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a provider is told when an attempt opens.
+
+    Stored with the attempt before the call, so that after a crash the same number is opened
+    with the same words: providers refuse a known number with other parameters.
+    """
+
+    attempt_no: str
+    provider: str
+    channel: Channel
+    merchant_id: str
+    appid: str
+    amount: Money
+    description: str
+    payable_until: datetime
+    notify_url: str
+    openid: str | None = None
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """What the payer needs to pay an open attempt; which field is set follows the channel."""
+
+    code_url: str | None = None
+    prepay_id: str | None = None
+
+
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a provider is told when money goes back."""
+
+    refund_no: str
+    attempt_no: str
+    provider: str
+    amount: Money
+    paid: Money
+    reason: str
+    notify_url: str

@@ -1,0 +1,83 @@
+"""What a provider said, verified: from a signed notice, our own query, or a bill row."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from contracts.money import Money
+from contracts.states import RefundKind
+
+
+class FactSource(StrEnum):
+    """How we came to know."""
+
+    NOTICE = "notice"
+    QUERY = "query"
+    BILL = "bill"
+    MANUAL = "manual"
+
+
+class PaymentSucceeded(msgspec.Struct, frozen=True, kw_only=True, tag="payment_succeeded"):
+    """Money moved to the merchant."""
+
+    provider: str
+    attempt_no: str
+    provider_txn_id: str
+    paid: Money
+    merchant_id: str
+    appid: str
+    paid_at: datetime
+    source: FactSource
+
+
+class PaymentNotPaid(msgspec.Struct, frozen=True, kw_only=True, tag="payment_not_paid"):
+    """The provider knows the attempt and had taken no money when it was asked."""
+
+    provider: str
+    attempt_no: str
+    asked_at: datetime
+
+
+class AttemptNotFound(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_not_found"):
+    """The provider had never heard of the attempt when it was asked."""
+
+    provider: str
+    attempt_no: str
+    asked_at: datetime
+
+
+class AttemptClosedAtProvider(
+    msgspec.Struct, frozen=True, kw_only=True, tag="attempt_closed_at_provider"
+):
+    """The provider will never take money for the attempt."""
+
+    provider: str
+    attempt_no: str
+
+
+class RefundOutcome(StrEnum):
+    """What a provider says of a refund."""
+
+    PROCESSING = "PROCESSING"
+    SUCCESS = "SUCCESS"
+    CLOSED = "CLOSED"  # final, nothing moved: the next try needs a new number
+    ABNORMAL = "ABNORMAL"  # stuck at the payer's bank; a person must act
+
+
+class RefundMoved(msgspec.Struct, frozen=True, kw_only=True, tag="refund_moved"):
+    """A refund's state at the provider."""
+
+    provider: str
+    attempt_no: str
+    refund_no: str
+    provider_refund_id: str
+    refunded: Money
+    outcome: RefundOutcome
+    source: FactSource
+    kind: RefundKind = RefundKind.OURS
+
+
+QueryFact: TypeAlias = PaymentSucceeded | PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider
+Fact: TypeAlias = QueryFact | RefundMoved

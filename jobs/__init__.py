@@ -1,0 +1,1 @@
+"""Work at our own pace, safe to repeat."""
