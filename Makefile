@@ -1,0 +1,47 @@
+# Everything a developer does here. Needs Python 3.11 or newer, gcc, make and a package registry.
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+# Two, however many cores there are: each worker has a database of its own to fill.
+TEST_WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help run test format-check lint types imports tests format deps venv clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# Killing make stops the house too: it is told its parent, and the kernel watches that for it.
+run: venv ## Run everything on this machine; PORT=8000 and GUICHET_HOME=.guichet may be set
+	@GUICHET_DIE_WITH_PARENT=$$PPID exec $(VENV_PYTHON) guichet.py run
+
+test: format-check lint types imports tests ## Check and test everything
+
+format-check: venv ## Check the formatting
+	$(VENV_PYTHON) -m ruff format --check .
+
+lint: venv ## Check the style
+	$(VENV_PYTHON) -m ruff check .
+
+types: venv ## Check the types
+	$(VENV_PYTHON) -m mypy .
+
+imports: venv ## Check who imports whom
+	$(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command as c; c()'
+
+tests: venv ## Run the tests
+	$(VENV_PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+format: venv ## Format everything and repair what can be repaired
+	$(VENV_PYTHON) -m ruff format .
+	$(VENV_PYTHON) -m ruff check --fix .
+
+deps: ## Install the Debian packages that some tests need (root only)
+	@scripts/install-debian-packages.sh
+
+venv: # The dependencies; next to no work when they are there.
+	@$(PYTHON) -m scripts.bootstrap
+
+clean: ## Remove everything that was installed or cached; data stays
+	rm -rf .venv .boot .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,120 @@
+"""The only way an order comes to be or changes: one queue per order, one commit per group."""
+
+import asyncio
+
+from redis.asyncio import Redis
+
+from actors.lane import Lane
+from actors.lease import Leases
+from actors.mailbox import Mailboxes
+from actors.metrics import (
+    CREATED,
+    QUARANTINED,
+    REFUSED,
+    SETTLED,
+    TRANSITIONS_SEEN,
+    TURNS,
+)
+from actors.sales import Sale, SalesCommit
+from actors.tracing import describe_order, tracer
+from actors.turns import Turn, TurnsCommit
+from contracts.commands import CreateOrder, OrderCommand
+from contracts.errors import NotFound, Refusal
+from contracts.events import OrderPaid, PaymentQuarantined
+from contracts.order import Order
+from contracts.policy import Policy
+from models.engine import Database
+from models.orders import load
+
+# More writers only queue for the same rows; two keep the disk busy while Python thinks.
+WRITERS = 2
+
+
+class Actor:
+    """Every order's actor, as far as this process is concerned."""
+
+    def __init__(self, *, database: Database, redis: Redis | None, policy: Policy) -> None:
+        self._database = database
+        self._mailboxes = Mailboxes()
+        self._slots = asyncio.Semaphore(WRITERS)
+        self._turns: Lane[OrderCommand, Turn] = Lane(
+            "turns", TurnsCommit(database, Leases(redis), policy), slots=self._slots
+        )
+        self._sales_commit = SalesCommit(database, policy)
+        self._sales: dict[int, Lane[CreateOrder, Sale]] = {}
+
+    async def create(self, command: CreateOrder) -> Sale:
+        """Sell seats, or find what the same buyer made before.
+
+        :raises contracts.errors.Refusal: nothing was made; the class says what to do next.
+        """
+        lane = self._sales_lane(command.event_id)
+        try:
+            sale = await lane.submit(command)
+        except Refusal as refusal:
+            REFUSED.labels(code=refusal.code).inc()
+            raise
+        finally:
+            if lane.is_idle:
+                self._sales.pop(command.event_id, None)
+        if sale.order is not None:
+            CREATED.labels(payment_channel=command.payment_channel).inc()
+        return sale
+
+    async def take_turn(self, command: OrderCommand) -> Turn:
+        """Ask something of an order and wait until the answer is committed.
+
+        :raises contracts.errors.Conflict: the order's state does not allow it.
+        :raises contracts.errors.Busy: nothing was done; come back later.
+        :raises contracts.errors.NotFound: there is no such order.
+        """
+        name = type(command).__name__
+        with tracer.start_as_current_span(
+            "order.turn", record_exception=False, set_status_on_exception=False
+        ) as span:
+            span.set_attribute("guichet.command", name)
+            try:
+                async with self._mailboxes.turn_at(command.order_id):
+                    turn = await self._turns.submit(command)
+            except Refusal as refusal:
+                TURNS.labels(command=name, outcome=refusal.code).inc()
+                raise
+            describe_order(span, turn.order)
+        TURNS.labels(command=name, outcome="done" if turn.events else "nothing").inc()
+        _count(turn)
+        return turn
+
+    async def load(self, order_id: int) -> Order:
+        """Read an order without a turn: it may change the next moment.
+
+        :raises contracts.errors.NotFound: there is no such order.
+        """
+        orders, _ = await load(self._database, [order_id])
+        if order_id not in orders:
+            raise NotFound
+        return orders[order_id]
+
+    async def close(self) -> None:
+        """Wait for every commit that is queued or in flight."""
+        for lane in list(self._sales.values()):
+            await lane.close()
+        await self._turns.close()
+
+    def _sales_lane(self, event_id: int) -> Lane[CreateOrder, Sale]:
+        if event_id not in self._sales:
+            self._sales[event_id] = Lane("sales", self._sales_commit, slots=self._slots)
+        return self._sales[event_id]
+
+
+def _count(turn: Turn) -> None:
+    if turn.before.status is not turn.order.status:
+        TRANSITIONS_SEEN.labels(from_status=turn.before.status, to_status=turn.order.status).inc()
+    for event in turn.events:
+        if isinstance(event, OrderPaid):
+            SETTLED.labels(
+                channel=turn.order.channel or "none",
+                source=event.payment.source,
+                late=str(event.late).lower(),
+            ).inc()
+        elif isinstance(event, PaymentQuarantined):
+            QUARANTINED.labels(reason=event.reason).inc()

@@ -1,0 +1,289 @@
+"""Where a provider is called and a turn is taken: never one inside the other.
+
+The committed attempt row is the claim to call: a turn, then the call, then a turn that records
+what came back. Whoever dies in between leaves a row that a sweep or the next caller picks up.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from actors.actor import Actor
+from actors.metrics import PREPARED
+from contracts import errors
+from contracts.attempt import RefundRequest
+from contracts.commands import (
+    Cancel,
+    RecordAttempt,
+    RecordOpened,
+    RecordOpenFailed,
+    RecordPayment,
+    RecordRefund,
+    RecordRefundRefused,
+    StartAttempt,
+)
+from contracts.facts import (
+    AttemptClosedAtProvider,
+    AttemptNotFound,
+    PaymentNotPaid,
+    PaymentSucceeded,
+    QueryFact,
+    RefundMoved,
+)
+from contracts.order import Attempt, Order, Refund
+from contracts.states import REFUNDS_UNDER_WAY, AttemptState, Channel, OrderStatus
+from models.attempts import may_ask
+from models.engine import Database
+from providers.provider import Provider, ProviderError, ProviderRefused
+
+log = structlog.get_logger("payments")
+
+Result = TypeVar("Result")
+
+# How long a caller waits for another's provider call, or for a close, before it is told "later".
+WAIT_SECONDS = 3.0
+POLL_SECONDS = 0.1
+# A buyer may press "I have paid" as often as they like; the provider is asked this often.
+ASK_EVERY_SECONDS = 6.0
+
+_STATUS_WORDS: dict[type[QueryFact], str] = {
+    PaymentSucceeded: "SUCCESS",
+    PaymentNotPaid: "NOTPAY",
+    AttemptNotFound: "NOT_FOUND",
+    AttemptClosedAtProvider: "CLOSED",
+}
+
+
+class Merchant(msgspec.Struct, frozen=True, kw_only=True):
+    """Who we are to a provider, and where its notices go."""
+
+    provider: str
+    merchant_id: str
+    appid: str
+    notify_url: str
+    # Some contracts refuse to close an order that is younger; 0 where none do.
+    close_min_age_seconds: int = 0
+
+
+class Checkout:
+    """Everything a payment needs from outside, for one process."""
+
+    def __init__(
+        self,
+        *,
+        actor: Actor,
+        database: Database,
+        providers: Mapping[str, Provider],
+        merchants: Mapping[str, Merchant],
+    ) -> None:
+        self._actor = actor
+        self._database = database
+        self._providers = providers
+        self._merchants = merchants
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    async def prepare(self, order: Order, channel: Channel, *, openid: str | None = None) -> Order:
+        """Make sure the order has an open attempt on *channel*; return the order with it.
+
+        Safe to repeat: one provider call is made however many ask.
+
+        :raises contracts.errors.Conflict: the order cannot be paid, or another caller is at it.
+        :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
+        :raises contracts.errors.ProviderUnavailable: try again; the order stays payable.
+        """
+        merchant = self._merchants.get(order.payment_channel)
+        if merchant is None:
+            raise errors.ProviderNotConfigured
+        command = StartAttempt(
+            order_id=order.id,
+            provider=merchant.provider,
+            channel=channel,
+            merchant_id=merchant.merchant_id,
+            appid=merchant.appid,
+            notify_url=merchant.notify_url,
+            openid=openid,
+        )
+        try:
+            started = (await self._actor.take_turn(command)).order
+        except errors.PrepareInProgress:
+            return await self._wait_for_opener(order.id)
+        attempt = started.current_attempt
+        assert attempt is not None
+        if attempt.state is AttemptState.OPEN:
+            return started
+        # A payer who hangs up must not leave an attempt that nobody records.
+        return await self._finish(self._open(started.id, attempt))
+
+    async def cancel(self, order_id: int) -> Order:
+        """Let the buyer leave; wait a moment for the provider to close what is open.
+
+        :raises contracts.errors.InvalidState: the order is paid.
+        """
+        order = (await self._actor.take_turn(Cancel(order_id=order_id))).order
+        if order.status is not OrderStatus.CLOSING:
+            return order
+        closing = [self.close_attempt(order_id, a.attempt_no) for a in order.live_attempts]
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await asyncio.gather(*(self._finish(close) for close in closing))
+        except TimeoutError:
+            log.info("payments.close.slow", order_id=order_id)
+        return await self._actor.load(order_id)
+
+    async def query(self, order_id: int) -> tuple[Order, str | None]:
+        """Ask the provider what became of an order now, and settle on its word.
+
+        The second value is the provider's answer, None when it was not asked: nothing is open,
+        or somebody asked a moment ago.
+        """
+        order = await self._actor.load(order_id)
+        attempt = next(iter(reversed(order.live_attempts)), None)
+        if attempt is None:
+            return order, None
+        if not await may_ask(self._database, attempt.attempt_no, ASK_EVERY_SECONDS):
+            return order, None
+        fact = await self.look(order_id, attempt.attempt_no)
+        return await self._actor.load(order_id), _STATUS_WORDS[type(fact)] if fact else None
+
+    async def look(self, order_id: int, attempt_no: str) -> QueryFact | None:
+        """Ask the provider about one attempt and record the answer; None when it gave none."""
+        attempt = (await self._actor.load(order_id)).attempt(attempt_no)
+        if attempt is None:
+            raise errors.NotFound
+        try:
+            fact = await self._provider(attempt).query(attempt.request)
+        except ProviderError as failure:
+            _note("payments.query.failed", order_id, attempt_no, failure)
+            return None
+        await self._record(order_id, fact)
+        return fact
+
+    async def close_attempt(self, order_id: int, attempt_no: str) -> None:
+        """Have one attempt closed at its provider and record it; quiet failure means later."""
+        attempt = (await self._actor.load(order_id)).attempt(attempt_no)
+        if attempt is None or not attempt.is_live or self._is_too_young(attempt):
+            return
+        try:
+            closed = await self._provider(attempt).close(attempt.request)
+        except ProviderError as failure:
+            _note("payments.close.failed", order_id, attempt_no, failure)
+            return
+        if closed is None:
+            await self.look(order_id, attempt_no)
+        else:
+            await self._record(order_id, closed)
+
+    async def pursue_refund(self, order_id: int, refund_no: str) -> None:
+        """Take one refund a step further; quiet failure means later.
+
+        The provider is asked about the number before it is told to move money: after a lost
+        answer it may have moved it already.
+        """
+        order = await self._actor.load(order_id)
+        refund = order.refund(refund_no)
+        if refund is None or refund.status not in REFUNDS_UNDER_WAY:
+            return
+        request = self._refund_request(order, refund)
+        provider = self._providers[refund.provider]
+        try:
+            moved = await provider.query_refund(request) or await provider.refund(request)
+        except ProviderRefused as refused:
+            await self._actor.take_turn(
+                RecordRefundRefused(order_id=order_id, refund_no=refund_no, code=refused.code)
+            )
+        except ProviderError as failure:
+            _note("payments.refund.failed", order_id, refund_no, failure)
+        else:
+            await self._record_refund(order_id, moved)
+
+    async def close(self) -> None:
+        """Wait for the provider calls in flight."""
+        if self._calls:
+            await asyncio.wait(self._calls)
+
+    async def _open(self, order_id: int, attempt: Attempt) -> Order:
+        channel = attempt.request.channel
+        try:
+            opened = await self._provider(attempt).open(attempt.request)
+        except ProviderError as failure:
+            _note("payments.open.failed", order_id, attempt.attempt_no, failure)
+            PREPARED.labels(channel=channel, outcome=type(failure).__name__).inc()
+            await self._actor.take_turn(
+                RecordOpenFailed(
+                    order_id=order_id,
+                    attempt_no=attempt.attempt_no,
+                    burnt=isinstance(failure, ProviderRefused),
+                )
+            )
+            raise errors.ProviderUnavailable from failure
+        PREPARED.labels(channel=channel, outcome="opened").inc()
+        turn = await self._actor.take_turn(
+            RecordOpened(order_id=order_id, attempt_no=attempt.attempt_no, opened=opened)
+        )
+        return turn.order
+
+    async def _wait_for_opener(self, order_id: int) -> Order:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + WAIT_SECONDS
+        while loop.time() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+            order = await self._actor.load(order_id)
+            attempt = order.current_attempt
+            if attempt is not None and attempt.state is AttemptState.OPEN:
+                return order
+            if attempt is None or attempt.claim_until is None:
+                raise errors.ProviderUnavailable
+        raise errors.PrepareInProgress
+
+    async def _record(self, order_id: int, fact: QueryFact) -> None:
+        if isinstance(fact, PaymentSucceeded):
+            await self._actor.take_turn(RecordPayment(order_id=order_id, fact=fact))
+        else:
+            await self._actor.take_turn(RecordAttempt(order_id=order_id, fact=fact))
+
+    async def _record_refund(self, order_id: int, moved: RefundMoved) -> None:
+        await self._actor.take_turn(RecordRefund(order_id=order_id, fact=moved))
+
+    def _refund_request(self, order: Order, refund: Refund) -> RefundRequest:
+        paid = next(
+            payment.paid
+            for payment in order.payments
+            if payment.provider_txn_id == refund.provider_txn_id
+        )
+        return RefundRequest(
+            refund_no=refund.refund_no,
+            attempt_no=refund.attempt_no,
+            provider=refund.provider,
+            amount=refund.amount,
+            paid=paid,
+            reason=refund.reason,
+            notify_url=self._merchants[refund.provider].notify_url,
+        )
+
+    def _provider(self, attempt: Attempt) -> Provider:
+        return self._providers[attempt.request.provider]
+
+    def _is_too_young(self, attempt: Attempt) -> bool:
+        age = timedelta(seconds=self._merchants[attempt.request.provider].close_min_age_seconds)
+        return attempt.opened_at is not None and datetime.now(UTC) < attempt.opened_at + age
+
+    async def _finish(self, call: Coroutine[Any, Any, Result]) -> Result:
+        """Run a provider call to its end even when whoever asked for it is gone."""
+        task = asyncio.get_running_loop().create_task(call)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return await asyncio.shield(task)
+
+
+def _note(event: str, order_id: int, number: str, failure: ProviderError) -> None:
+    log.warning(
+        event,
+        order_id=order_id,
+        number=number,
+        provider=failure.provider,
+        code=failure.code,
+    )

@@ -1,0 +1,238 @@
+"""What an order answers to a command. Pure: no clock, no database, no network.
+
+1. A verified success is never dropped: it is honoured, returned in full, or held for a person.
+2. Seats go back only when no attempt can take money any more.
+3. A repeated command decides nothing new.
+"""
+
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from actors.decide_payment import record_payment
+from actors.decide_refund import record_refund, record_refund_refused
+from actors.evolve import evolve_all
+from contracts import errors
+from contracts.attempt import AttemptRequest
+from contracts.commands import (
+    Cancel,
+    Expire,
+    OrderCommand,
+    RecordAttempt,
+    RecordOpened,
+    RecordOpenFailed,
+    RecordPayment,
+    RecordRefund,
+    RecordRefundRefused,
+    StartAttempt,
+)
+from contracts.events import (
+    AttemptClosed,
+    AttemptCloseOwed,
+    AttemptOpened,
+    AttemptOutcomeLost,
+    AttemptReclaimed,
+    AttemptRefused,
+    AttemptStarted,
+    OrderCancelled,
+    OrderClosing,
+    OrderEvent,
+    OrderExpired,
+)
+from contracts.facts import AttemptClosedAtProvider
+from contracts.numbers import attempt_no
+from contracts.order import Attempt, Order
+from contracts.policy import Policy
+from contracts.states import AttemptState, ClosingReason, OrderStatus
+
+# Enough for every channel and a few changes of mind; each one costs a provider call to close.
+MAX_ATTEMPTS = 10
+# WeChat Pay refuses a time_expire under a minute ahead; five seconds pay for the way there.
+MIN_PAYABLE = timedelta(seconds=65)
+# A code_url or prepay_id lives two hours at WeChat Pay; renew it a little before.
+OPENED_LIFE = timedelta(minutes=115)
+
+
+def decide(order: Order, command: OrderCommand, now: datetime, policy: Policy) -> list[OrderEvent]:
+    """Say what becomes true of *order*; an empty list means nothing does.
+
+    :raises contracts.errors.Conflict: the order's state does not allow the command.
+    """
+    return _with_ending(order, _decide(order, command, now, policy))
+
+
+def _decide(  # noqa: PLR0911 - one case per command
+    order: Order, command: OrderCommand, now: datetime, policy: Policy
+) -> list[OrderEvent]:
+    match command:
+        case StartAttempt():
+            return _start_attempt(order, command, now, policy)
+        case RecordOpened():
+            return _record_opened(order, command, now)
+        case RecordOpenFailed():
+            return _record_open_failed(order, command)
+        case RecordPayment(fact=fact):
+            return record_payment(order, fact)
+        case RecordAttempt():
+            return _record_attempt(order, command, policy)
+        case RecordRefund(fact=fact):
+            return record_refund(order, fact)
+        case RecordRefundRefused():
+            return record_refund_refused(order, command)
+        case Expire():
+            return _expire(order, now)
+        case Cancel():
+            return _cancel(order)
+        case _:
+            assert_never(command)
+
+
+def _start_attempt(
+    order: Order, command: StartAttempt, now: datetime, policy: Policy
+) -> list[OrderEvent]:
+    _refuse_unless_payable(order, now)
+    claim_until = now + timedelta(seconds=policy.prepare_claim_seconds)
+    request = _request(order, command, now)
+    current = order.current_attempt
+    if current is not None and _same_words(current.request, request):
+        if current.state is AttemptState.OPEN and _is_fresh(current, now):
+            return []
+        if current.claim_until is not None and now < current.claim_until:
+            raise errors.PrepareInProgress
+        if current.state is not AttemptState.OPEN:
+            return [AttemptReclaimed(attempt_no=current.attempt_no, claim_until=claim_until)]
+    if len(order.attempts) >= MAX_ATTEMPTS:
+        raise errors.TooManyAttempts
+    attempt = Attempt(
+        attempt_no=request.attempt_no,
+        state=AttemptState.OPENING,
+        request=request,
+        claim_until=claim_until,
+    )
+    superseded = [AttemptCloseOwed(attempt_no=current.attempt_no)] if current else []
+    return [*superseded, AttemptStarted(attempt=attempt)]
+
+
+def _refuse_unless_payable(order: Order, now: datetime) -> None:
+    match order.status:
+        case OrderStatus.PAID | OrderStatus.REFUNDED:
+            raise errors.OrderAlreadyPaid
+        case OrderStatus.CANCELLED:
+            raise errors.OrderCancelled
+        case OrderStatus.CLOSING | OrderStatus.EXPIRED:
+            raise errors.OrderExpired
+        case OrderStatus.PENDING:
+            if now >= order.expired_at:
+                raise errors.OrderExpired
+        case _:
+            assert_never(order.status)
+
+
+def _request(order: Order, command: StartAttempt, now: datetime) -> AttemptRequest:
+    return AttemptRequest(
+        attempt_no=attempt_no(order.order_no, len(order.attempts) + 1),
+        provider=command.provider,
+        channel=command.channel,
+        merchant_id=command.merchant_id,
+        appid=command.appid,
+        amount=order.total,
+        description=order.event_title,
+        payable_until=max(order.expired_at, now + MIN_PAYABLE),
+        notify_url=command.notify_url,
+        openid=command.openid,
+    )
+
+
+def _same_words(one: AttemptRequest, other: AttemptRequest) -> bool:
+    """Tell whether two requests differ only in what a new attempt would change anyway."""
+    return (one.provider, one.channel, one.merchant_id, one.appid, one.amount, one.openid) == (
+        other.provider,
+        other.channel,
+        other.merchant_id,
+        other.appid,
+        other.amount,
+        other.openid,
+    )
+
+
+def _is_fresh(attempt: Attempt, now: datetime) -> bool:
+    return attempt.opened_at is not None and now < attempt.opened_at + OPENED_LIFE
+
+
+def _record_opened(order: Order, command: RecordOpened, now: datetime) -> list[OrderEvent]:
+    attempt = _known_attempt(order, command.attempt_no)
+    if attempt.state in (AttemptState.OPEN, AttemptState.PAID):
+        return []
+    opened = AttemptOpened(attempt_no=attempt.attempt_no, opened=command.opened, at=now)
+    if order.status is OrderStatus.PENDING or attempt.close_owed:
+        return [opened]
+    # The order went elsewhere while the call was under way: nobody may pay this one now.
+    return [opened, AttemptCloseOwed(attempt_no=attempt.attempt_no)]
+
+
+def _record_open_failed(order: Order, command: RecordOpenFailed) -> list[OrderEvent]:
+    attempt = _known_attempt(order, command.attempt_no)
+    if attempt.state not in (AttemptState.OPENING, AttemptState.UNKNOWN):
+        return []
+    if command.burnt:
+        return [AttemptRefused(attempt_no=attempt.attempt_no)]
+    return [AttemptOutcomeLost(attempt_no=attempt.attempt_no)]
+
+
+def _record_attempt(order: Order, command: RecordAttempt, policy: Policy) -> list[OrderEvent]:
+    attempt = _known_attempt(order, command.fact.attempt_no)
+    if not attempt.is_live:
+        return []
+    if isinstance(command.fact, AttemptClosedAtProvider):
+        return [AttemptClosed(attempt_no=attempt.attempt_no)]
+    # "Not paid" and "not found" say nothing about the next minute, until the time the provider
+    # was given has run out.
+    dead_at = attempt.request.payable_until + timedelta(seconds=policy.attempt_grace_seconds)
+    if command.fact.asked_at > dead_at:
+        return [AttemptClosed(attempt_no=attempt.attempt_no)]
+    return []
+
+
+def _expire(order: Order, now: datetime) -> list[OrderEvent]:
+    if order.status is not OrderStatus.PENDING or now < order.expired_at:
+        return []
+    return _leave(order, ClosingReason.EXPIRE)
+
+
+def _cancel(order: Order) -> list[OrderEvent]:
+    if order.status in (OrderStatus.PAID, OrderStatus.REFUNDED):
+        raise errors.InvalidState
+    if order.status is not OrderStatus.PENDING:
+        return []
+    return _leave(order, ClosingReason.CANCEL)
+
+
+def _leave(order: Order, reason: ClosingReason) -> list[OrderEvent]:
+    owed = [
+        AttemptCloseOwed(attempt_no=attempt.attempt_no)
+        for attempt in order.live_attempts
+        if not attempt.close_owed
+    ]
+    if not order.live_attempts:
+        return [_ended(reason)]
+    return [OrderClosing(reason=reason), *owed]
+
+
+def _ended(reason: ClosingReason) -> OrderEvent:
+    return OrderExpired() if reason is ClosingReason.EXPIRE else OrderCancelled()
+
+
+def _with_ending(order: Order, events: list[OrderEvent]) -> list[OrderEvent]:
+    """End a closing order with the event that closes its last attempt."""
+    if not events:
+        return events
+    after = evolve_all(order, events)
+    if after.status is OrderStatus.CLOSING and after.closing_for and not after.live_attempts:
+        return [*events, _ended(after.closing_for)]
+    return events
+
+
+def _known_attempt(order: Order, number: str) -> Attempt:
+    attempt = order.attempt(number)
+    if attempt is None:
+        raise errors.InvalidState("The order has no such attempt.")
+    return attempt

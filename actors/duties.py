@@ -1,0 +1,76 @@
+"""Which duties and questions follow from an event. Pure."""
+
+from actors.evolve import case_subject_of
+from contracts.effects import Case, CaseKind, Effect, EffectKind
+from contracts.events import (
+    OrderCancelled,
+    OrderEvent,
+    OrderExpired,
+    OrderPaid,
+    OrderRefunded,
+    PaymentQuarantined,
+    RefundAdvanced,
+    RefundStuck,
+)
+from contracts.states import RefundStatus
+
+
+def effects_of(event: OrderEvent) -> list[Effect]:
+    """Name what is owed to the outside; the cause makes a repetition owe it once."""
+    match event:
+        case OrderPaid(payment=payment):
+            return [Effect(kind=EffectKind.TICKETS, cause=f"paid:{payment.provider_txn_id}")]
+        case OrderExpired():
+            return [Effect(kind=EffectKind.FAREWELL, cause="expired")]
+        case OrderCancelled():
+            return [Effect(kind=EffectKind.FAREWELL, cause="cancelled")]
+        case RefundAdvanced(refund_no=number, status=RefundStatus.SUCCEEDED):
+            return [Effect(kind=EffectKind.REFUND_NOTICE, cause=f"refund:{number}")]
+        case PaymentQuarantined() | RefundStuck():
+            return [Effect(kind=EffectKind.ALARM, cause=case_subject_of(event))]
+        case _:
+            return []
+
+
+def case_of(event: OrderEvent) -> Case | None:
+    """Name the question an event asks a person, if it asks one."""
+    match event:
+        case PaymentQuarantined(fact=fact, reason=reason):
+            return Case(
+                kind=CaseKind.PAYMENT_MISMATCH,
+                subject=case_subject_of(event),
+                reason=reason,
+                details={
+                    "attempt_no": fact.attempt_no,
+                    "paid_minor": str(fact.paid.amount_minor),
+                    "currency": fact.paid.currency,
+                    "merchant_id": fact.merchant_id,
+                    "appid": fact.appid,
+                },
+            )
+        case RefundStuck(refund_no=number, reason=reason):
+            return Case(
+                kind=CaseKind.REFUND_STUCK,
+                subject=case_subject_of(event),
+                reason=reason,
+                details={"refund_no": number},
+            )
+        case _:
+            return None
+
+
+def seat_cause_of(events: list[OrderEvent]) -> str:
+    """Name why seats moved, once in an order's life for each name."""
+    for event in events:
+        match event:
+            case OrderPaid(payment=payment, late=True):
+                return f"late:{payment.attempt_no}"
+            case OrderExpired():
+                return "expired"
+            case OrderCancelled():
+                return "cancelled"
+            case OrderRefunded():
+                return "refunded"
+            case _:
+                continue
+    raise AssertionError("Seats moved without an event that moves them.")

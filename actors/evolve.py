@@ -1,0 +1,250 @@
+"""What each event makes of an order. Pure: the same events make the same order.
+
+``payment_status``, ``refund_status`` and ``last_payment_attempt_status`` are never set by an
+event: they are functions of the order's payments, refunds and attempts, so the order in which
+facts arrive cannot show in them.
+"""
+
+from collections.abc import Callable
+from functools import reduce
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from actors.transitions import next_status
+from contracts.events import (
+    AttemptClosed,
+    AttemptCloseOwed,
+    AttemptOpened,
+    AttemptOutcomeLost,
+    AttemptReclaimed,
+    AttemptRefused,
+    AttemptStarted,
+    OrderCancelled,
+    OrderClosing,
+    OrderEvent,
+    OrderExpired,
+    OrderPaid,
+    OrderRefunded,
+    PaymentQuarantined,
+    RefundAdvanced,
+    RefundRequested,
+    RefundStuck,
+    SurplusReceived,
+)
+from contracts.order import Attempt, Invite, Order, Refund, Registration
+from contracts.states import (
+    LIVE_REGISTRATIONS,
+    REFUNDS_UNDER_WAY,
+    AttemptResult,
+    AttemptState,
+    InviteStatus,
+    PaymentStatus,
+    RefundStatus,
+    RegistrationStatus,
+)
+
+
+def evolve_all(order: Order, events: list[OrderEvent]) -> Order:
+    """Apply *events* one after another."""
+    return reduce(evolve, events, order)
+
+
+def evolve(order: Order, event: OrderEvent) -> Order:
+    """Apply one event.
+
+    :raises IllegalTransition: the event cannot happen to an order in this status.
+    """
+    moved = replace(order, status=next_status(order.status, event))
+    return _with_derived(_apply(moved, event))
+
+
+def case_subject_of(event: PaymentQuarantined | RefundStuck) -> str:
+    """Name the case an event opens, so that a repeated fact opens it once."""
+    if isinstance(event, PaymentQuarantined):
+        return f"{event.fact.provider}:{event.fact.provider_txn_id}"
+    return f"refund:{event.refund_no}"
+
+
+def _apply(order: Order, event: OrderEvent) -> Order:  # noqa: C901, PLR0911 - one case per event
+    match event:
+        case AttemptStarted(attempt=attempt):
+            return replace(
+                order, attempts=(*order.attempts, attempt), channel=attempt.request.channel
+            )
+        case (
+            AttemptReclaimed()
+            | AttemptOpened()
+            | AttemptRefused()
+            | AttemptOutcomeLost()
+            | AttemptCloseOwed()
+            | AttemptClosed()
+        ):
+            return _with_attempt(order, event.attempt_no, lambda a: _attempt_after(a, event))
+        case OrderClosing(reason=reason):
+            return replace(order, closing_for=reason)
+        case OrderExpired() | OrderCancelled() | OrderRefunded():
+            return _emptied(order)
+        case OrderPaid():
+            return _paid(order, event)
+        case SurplusReceived(payment=payment, refund=refund):
+            kept = replace(
+                order,
+                payments=(*order.payments, payment),
+                refunds=(*order.refunds, refund),
+            )
+            return _with_attempt(kept, payment.attempt_no, _settled)
+        case PaymentQuarantined(fact=fact):
+            return _with_attempt(_with_case(order, event), fact.attempt_no, _closed)
+        case RefundAdvanced():
+            return _with_refund(order, event)
+        case RefundRequested(refund=refund):
+            return replace(order, refunds=(*order.refunds, refund))
+        case RefundStuck():
+            return _with_case(order, event)
+        case _:
+            assert_never(event)
+
+
+def _attempt_after(
+    attempt: Attempt,
+    event: AttemptReclaimed
+    | AttemptOpened
+    | AttemptRefused
+    | AttemptOutcomeLost
+    | AttemptCloseOwed
+    | AttemptClosed,
+) -> Attempt:
+    match event:
+        case AttemptReclaimed(claim_until=claim_until):
+            return replace(attempt, state=AttemptState.OPENING, claim_until=claim_until)
+        case AttemptOpened(opened=opened, at=at):
+            return replace(
+                attempt, state=AttemptState.OPEN, opened=opened, opened_at=at, claim_until=None
+            )
+        case AttemptRefused():
+            return replace(attempt, state=AttemptState.REFUSED, claim_until=None)
+        case AttemptOutcomeLost():
+            return replace(attempt, state=AttemptState.UNKNOWN, claim_until=None)
+        case AttemptCloseOwed():
+            return replace(attempt, close_owed=True)
+        case AttemptClosed():
+            return _closed(attempt)
+        case _:
+            assert_never(event)
+
+
+def _closed(attempt: Attempt) -> Attempt:
+    return replace(attempt, state=AttemptState.CLOSED, claim_until=None)
+
+
+def _settled(attempt: Attempt) -> Attempt:
+    return replace(attempt, state=AttemptState.PAID, claim_until=None)
+
+
+def _with_attempt(order: Order, attempt_no: str, change: Callable[[Attempt], Attempt]) -> Order:
+    attempts = tuple(change(a) if a.attempt_no == attempt_no else a for a in order.attempts)
+    return replace(order, attempts=attempts)
+
+
+def _with_refund(order: Order, event: RefundAdvanced) -> Order:
+    def advanced(refund: Refund) -> Refund:
+        return replace(
+            refund,
+            status=event.status,
+            provider_refund_id=event.provider_refund_id or refund.provider_refund_id,
+        )
+
+    refunds = tuple(advanced(r) if r.refund_no == event.refund_no else r for r in order.refunds)
+    return replace(order, refunds=refunds)
+
+
+def _with_case(order: Order, event: PaymentQuarantined | RefundStuck) -> Order:
+    return replace(order, case_subjects=(*order.case_subjects, case_subject_of(event)))
+
+
+def _emptied(order: Order) -> Order:
+    return replace(
+        order,
+        seats_held=0,
+        closing_for=None,
+        registrations=tuple(
+            replace(r, status=RegistrationStatus.CANCELLED) if r.status in LIVE_REGISTRATIONS else r
+            for r in order.registrations
+        ),
+        invites=tuple(
+            replace(i, status=InviteStatus.INVALID) if i.status is InviteStatus.PENDING else i
+            for i in order.invites
+        ),
+    )
+
+
+def _paid(order: Order, event: OrderPaid) -> Order:
+    place = RegistrationStatus.PENDING if order.requires_approval else RegistrationStatus.APPROVED
+    settled = _with_attempt(order, event.payment.attempt_no, _settled)
+    paid = replace(
+        settled,
+        payments=(*order.payments, event.payment),
+        paid_at=event.payment.paid_at,
+        closing_for=None,
+        registrations=tuple(
+            replace(r, status=place) if r.status is RegistrationStatus.PENDING_PAYMENT else r
+            for r in order.registrations
+        ),
+    )
+    return _seated_again(paid, place) if event.late else paid
+
+
+def _seated_again(order: Order, place: RegistrationStatus) -> Order:
+    """Give late money new places; the old rows keep telling what happened to them."""
+    gifts = tuple(
+        Invite(position=len(order.invites) + n, status=InviteStatus.PENDING)
+        for n in range(1, order.quantity)
+    )
+    return replace(
+        order,
+        seats_held=order.quantity,
+        registrations=(*order.registrations, Registration(user_id=order.user_id, status=place)),
+        invites=(*order.invites, *gifts),
+    )
+
+
+def _with_derived(order: Order) -> Order:
+    settlement = order.settlement
+    refunds = [
+        refund
+        for refund in order.refunds
+        if settlement and refund.provider_txn_id == settlement.provider_txn_id
+    ]
+    return replace(
+        order,
+        payment_status=_payment_status(order, refunds),
+        refund_status=max(refunds, key=lambda r: r.refund_no).status if refunds else None,
+        last_payment_attempt_status=_attempt_result(order),
+    )
+
+
+def _payment_status(order: Order, refunds: list[Refund]) -> PaymentStatus:
+    settlement = order.settlement
+    if settlement is None:
+        return PaymentStatus.UNPAID
+    if any(refund.status in REFUNDS_UNDER_WAY for refund in refunds):
+        return PaymentStatus.REFUNDING
+    returned = sum(r.amount.amount_minor for r in refunds if r.status is RefundStatus.SUCCEEDED)
+    if returned == settlement.paid.amount_minor:
+        return PaymentStatus.REFUNDED
+    return PaymentStatus.PAID
+
+
+def _attempt_result(order: Order) -> AttemptResult | None:
+    if not order.attempts:
+        return None
+    if any(attempt.state is AttemptState.PAID for attempt in order.attempts):
+        return AttemptResult.SUCCEEDED
+    match order.attempts[-1].state:
+        case AttemptState.OPENING | AttemptState.UNKNOWN:
+            return AttemptResult.PROCESSING
+        case AttemptState.OPEN:
+            return AttemptResult.REQUIRES_ACTION
+        case _:
+            return AttemptResult.FAILED

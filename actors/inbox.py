@@ -1,0 +1,165 @@
+"""From a stored notice to the turns it causes.
+
+1. A notice is answered only after it is stored, and stored before it is understood.
+2. What is stored ends processed, quarantined or dead with a reason: never forgotten.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from actors.actor import Actor
+from actors.lane import Lane
+from actors.metrics import NOTICES
+from actors.tracing import links_to, tracer
+from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
+from contracts.effects import Case, CaseKind
+from contracts.facts import Fact, PaymentSucceeded, RefundMoved
+from contracts.states import NoticeStatus
+from models import inbox
+from models.engine import Database
+from models.inbox import NewNotice, StoredNotice
+from models.orders import order_id_of_attempt
+from providers.provider import NoticeRefused, NoticeUnreadable, Provider, VerifiedNotice
+
+log = structlog.get_logger("payments")
+
+# Beyond this the sweep is quicker than a longer queue in memory, and survives us.
+IN_BACKGROUND = 256
+RETRY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 3600)
+
+
+class Inbox:
+    """The notices of every provider, in this process."""
+
+    def __init__(
+        self, *, actor: Actor, database: Database, providers: Mapping[str, Provider]
+    ) -> None:
+        self._actor = actor
+        self._database = database
+        self._providers = providers
+        self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def store(
+        self,
+        verified: VerifiedNotice,
+        headers: dict[str, str],
+        body: bytes,
+        trace_ctx: str | None,
+    ) -> StoredNotice | None:
+        """Store a notice, committed when this returns; None when it was there already.
+
+        :raises contracts.errors.Busy: not stored; the provider must send it again.
+        """
+        return await self._stores.submit(
+            NewNotice(
+                provider=verified.provider,
+                event_id=verified.event_id,
+                headers=headers,
+                body=body,
+                trace_ctx=trace_ctx,
+            )
+        )
+
+    def process_soon(self, notice: StoredNotice) -> None:
+        """Process a notice in the background; what does not fit is left to the sweep."""
+        if len(self._background) >= IN_BACKGROUND:
+            return
+        task = asyncio.get_running_loop().create_task(self._process(notice))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def process(self, notice_id: int) -> None:
+        """Process a notice that waits, its signature checked again but never its age."""
+        notice = await inbox.load_unfinished(self._database, notice_id)
+        if notice is None:
+            return
+        try:
+            self._providers[notice.provider].verify_stored(notice.headers, notice.body)
+        except (KeyError, NoticeRefused):
+            await self._bury(notice, "key_is_gone")
+            return
+        await self._process(notice)
+
+    async def close(self) -> None:
+        """Wait for what is being stored and processed."""
+        await self._stores.close()
+        if self._background:
+            await asyncio.wait(self._background)
+
+    async def _store_group(self, notices: Sequence[NewNotice]) -> list[StoredNotice | None]:
+        return await inbox.store(self._database, notices)
+
+    async def _process(self, notice: StoredNotice) -> None:
+        with tracer.start_as_current_span(
+            "inbox.process", links=links_to(notice.trace_ctx)
+        ) as span:
+            span.set_attribute("guichet.provider", notice.provider)
+            try:
+                facts = self._providers[notice.provider].read(notice.body)
+                await self._record_all(notice, facts)
+            except NoticeUnreadable as unreadable:
+                await self._bury(notice, unreadable.reason)
+            except Exception as failure:  # noqa: BLE001 - one notice must not stop the others
+                await self._put_off(notice, failure)
+
+    async def _record_all(self, notice: StoredNotice, facts: list[Fact]) -> None:
+        if not facts:
+            await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, "no_money")
+        for fact in facts:
+            order_id = await order_id_of_attempt(self._database, fact.attempt_no)
+            if order_id is None:
+                await self._quarantine(notice, fact)
+            else:
+                await self._actor.take_turn(_command(order_id, fact, notice.id))
+        NOTICES.labels(provider=notice.provider, outcome="processed").inc()
+        log.info("payments.webhook.processed", provider=notice.provider, notice_id=notice.id)
+
+    async def _quarantine(self, notice: StoredNotice, fact: Fact) -> None:
+        case = Case(
+            kind=CaseKind.UNKNOWN_ATTEMPT,
+            subject=f"{fact.provider}:{fact.attempt_no}",
+            reason="unknown_attempt",
+            details={"attempt_no": fact.attempt_no, "notice_id": str(notice.id)},
+        )
+        await inbox.open_case(self._database, case)
+        await inbox.finish(self._database, notice.id, NoticeStatus.QUARANTINED, "unknown_attempt")
+
+    async def _bury(self, notice: StoredNotice, reason: str) -> None:
+        case = Case(
+            kind=CaseKind.UNREADABLE_NOTICE,
+            subject=f"notice:{notice.id}",
+            reason=reason[:64],
+            details={"provider": notice.provider},
+        )
+        await inbox.open_case(self._database, case)
+        await inbox.finish(self._database, notice.id, NoticeStatus.DEAD, reason[:64])
+        NOTICES.labels(provider=notice.provider, outcome="dead").inc()
+        log.error(
+            "payments.webhook.dead", provider=notice.provider, notice_id=notice.id, reason=reason
+        )
+
+    async def _put_off(self, notice: StoredNotice, failure: Exception) -> None:
+        reason = type(failure).__name__
+        NOTICES.labels(provider=notice.provider, outcome="failed").inc()
+        log.warning(
+            "payments.webhook.failed", provider=notice.provider, notice_id=notice.id, reason=reason
+        )
+        if notice.retry_count >= len(RETRY_SECONDS):
+            await self._bury(notice, reason)
+        else:
+            await inbox.put_off(
+                self._database, notice.id, RETRY_SECONDS[notice.retry_count], reason[:64]
+            )
+
+
+def _command(
+    order_id: int, fact: Fact, notice_id: int
+) -> RecordPayment | RecordRefund | RecordAttempt:
+    if isinstance(fact, PaymentSucceeded):
+        return RecordPayment(order_id=order_id, fact=fact, notice_id=notice_id)
+    if isinstance(fact, RefundMoved):
+        return RecordRefund(order_id=order_id, fact=fact, notice_id=notice_id)
+    return RecordAttempt(order_id=order_id, fact=fact)

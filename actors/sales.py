@@ -1,0 +1,279 @@
+"""Selling: a group of requests for one event, answered in one commit.
+
+Seats are given out under the ticket types' locks by the pure `allocate`; the counters rise by
+what was really inserted, in the same transaction.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import msgspec
+
+from actors.gift_codes import gift_code, gift_code_hash
+from actors.lane import Again
+from actors.pricing import total_minor
+from actors.wishes import SoldOutHints, Wish, grant
+from contracts import errors
+from contracts.catalogue import Offer
+from contracts.commands import CreateOrder
+from contracts.money import Money
+from contracts.order import Invite, Order, Registration
+from contracts.policy import Policy
+from contracts.states import InviteStatus, OrderStatus, PaymentStatus, RegistrationStatus
+from models.catalogue import load_offers
+from models.engine import Database, Tx
+from models.sales import (
+    NewOrder,
+    NewPlace,
+    Standing,
+    insert_orders,
+    insert_places,
+    standing,
+)
+from models.seats import Stock, count_sold, lock_stock
+
+
+class Sale(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request made, or had made before.
+
+    *order* is set when this call wrote it, *registration* alone for a free ticket; an earlier
+    sale is named by *order_id* or *registration_id* only. *is_repeat* tells an answer to the
+    same key from one that found another request's order.
+    """
+
+    order_id: int | None = None
+    registration_id: int | None = None
+    order: Order | None = None
+    registration: Registration | None = None
+    is_existing: bool = False
+    is_repeat: bool = False
+
+
+Outcome: TypeAlias = Sale | errors.Refusal | Again
+
+
+class SalesCommit:
+    """Answers groups of requests; knows the catalogue by heart until its version changes."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+        self._offers: dict[int, Offer] = {}
+        self._hints = SoldOutHints()
+
+    async def __call__(self, requests: Sequence[CreateOrder]) -> list[Outcome]:
+        """Answer each request. Safe to repeat: an order number already written is found again."""
+        firsts = _first_of_each_buyer(requests)
+        hopeless = [r for r in firsts if self._hints.rule_out(r.ticket_type_id, r.quantity)]
+        hopeful = [request for request in firsts if request not in hopeless]
+        answers = {**await self._refuse(hopeless), **await self._serve(hopeful)}
+        # A buyer's second request waits for what became of the first.
+        return [answers.get(request.order_no, Again()) for request in requests]
+
+    async def _refuse(self, requests: Sequence[CreateOrder]) -> dict[str, Outcome]:
+        """Answer without a lock: nothing is left, but an earlier sale is still the answer."""
+        if not requests:
+            return {}
+        held = await standing(self._database, requests[0].event_id, _buyers(requests))
+        return {r.order_no: _judge_hopeless(r, held[r.user_id]) for r in requests}
+
+    async def _serve(self, requests: Sequence[CreateOrder]) -> dict[str, Outcome]:
+        if not requests:
+            return {}
+        async with self._database.transaction() as tx:
+            stocks = await lock_stock(tx, {request.ticket_type_id for request in requests})
+            await self._learn(tx, stocks)
+            held = await standing(tx, requests[0].event_id, _buyers(requests))
+            judged = [(r, self._judge(r, held[r.user_id], stocks)) for r in requests]
+            wishes = [answer for _, answer in judged if isinstance(answer, Wish)]
+            sold = await self._sell(tx, wishes, stocks)
+        settled = {r.order_no: a for r, a in judged if not isinstance(a, Wish)}
+        return {**settled, **sold}
+
+    async def _learn(self, tx: Tx, stocks: dict[int, Stock]) -> None:
+        stale = [
+            stock.ticket_type_id
+            for stock in stocks.values()
+            if (known := self._offers.get(stock.ticket_type_id)) is None
+            or known.catalog_version != stock.catalog_version
+        ]
+        if stale:
+            self._offers.update(await load_offers(tx, stale))
+
+    def _judge(
+        self, request: CreateOrder, held: Standing, stocks: dict[int, Stock]
+    ) -> Wish | Outcome:
+        try:
+            return _earlier_sale(request, held) or self._wish(request, held, stocks)
+        except errors.Refusal as refusal:
+            return refusal
+
+    def _wish(self, request: CreateOrder, held: Standing, stocks: dict[int, Stock]) -> Wish:
+        stock = stocks.get(request.ticket_type_id)
+        if stock is None or stock.event_id != request.event_id:
+            raise errors.NotFound
+        offer = self._offers[request.ticket_type_id]
+        if not stock.on_sale:
+            raise errors.NotOnSale
+        if held.is_registered:
+            raise errors.AlreadyRegistered
+        return Wish(command=request, offer=offer, total_minor=total_minor(offer, request.quantity))
+
+    async def _sell(
+        self, tx: Tx, wishes: Sequence[Wish], stocks: dict[int, Stock]
+    ) -> dict[str, Outcome]:
+        granted = grant(wishes, stocks)
+        self._hints.learn(stocks.values(), granted)
+        answers: dict[str, Outcome] = {wish.command.order_no: errors.SoldOut() for wish in wishes}
+        if not granted:
+            return answers
+        now = next(iter(stocks.values())).now
+        paid = [wish for wish in granted if wish.total_minor > 0]
+        free = [wish for wish in granted if wish.total_minor == 0]
+        if paid:
+            answers.update(await self._insert_orders(tx, paid, now))
+        if free:
+            answers.update(await _insert_places(tx, free))
+        await count_sold(tx, [wish.seats for wish in granted])
+        return answers
+
+    async def _insert_orders(
+        self, tx: Tx, wishes: Sequence[Wish], now: datetime
+    ) -> dict[str, Outcome]:
+        new = [self._new_order(wish, now) for wish in wishes]
+        ids = await insert_orders(tx, new)
+        return {
+            order.order_no: _sale(order, wish.offer, *ids[order.order_no])
+            for order, wish in zip(new, wishes, strict=True)
+        }
+
+    def _new_order(self, wish: Wish, now: datetime) -> NewOrder:
+        command = wish.command
+        return NewOrder(
+            order_no=command.order_no,
+            event_id=command.event_id,
+            user_id=command.user_id,
+            ticket_type_id=command.ticket_type_id,
+            quantity=command.quantity,
+            total_minor=wish.total_minor,
+            currency=wish.offer.currency,
+            payment_channel=command.payment_channel,
+            expired_at=now + timedelta(seconds=self._policy.order_expire_seconds),
+            created_at=now,
+            trace_ctx=command.trace_ctx,
+            idempotency_key=command.idempotency_key,
+            body_hash=command.body_hash,
+            invites=tuple(
+                (n, self._invite_hash(command.order_no, n)) for n in range(1, command.quantity)
+            ),
+        )
+
+    def _invite_hash(self, order_no: str, position: int) -> str:
+        return gift_code_hash(gift_code(self._policy.gift_code_key, order_no, position, 1))
+
+
+def _first_of_each_buyer(requests: Sequence[CreateOrder]) -> list[CreateOrder]:
+    firsts: dict[int, CreateOrder] = {}
+    for request in requests:
+        firsts.setdefault(request.user_id, request)
+    return list(firsts.values())
+
+
+def _buyers(requests: Sequence[CreateOrder]) -> list[tuple[int, str | None]]:
+    return [(request.user_id, request.idempotency_key) for request in requests]
+
+
+def _judge_hopeless(request: CreateOrder, held: Standing) -> Outcome:
+    try:
+        earlier = _earlier_sale(request, held)
+    except errors.Refusal as refusal:
+        return refusal
+    if earlier is not None:
+        return earlier
+    return errors.AlreadyRegistered() if held.is_registered else errors.SoldOut()
+
+
+def _earlier_sale(request: CreateOrder, held: Standing) -> Sale | None:
+    """Find what the buyer already has.
+
+    :raises IdempotencyMismatch: the key was used with another body.
+    :raises PendingOrderExists: another order of the buyer is open; extra names it.
+    """
+    if held.key_body_hash is not None:
+        if held.key_body_hash != request.body_hash:
+            raise errors.IdempotencyMismatch
+        return Sale(
+            order_id=held.key_order_id, registration_id=held.key_registration_id, is_repeat=True
+        )
+    if held.order_id is None:
+        return None
+    if held.order_no == request.order_no:
+        return Sale(order_id=held.order_id, is_repeat=True)
+    is_same = (held.ticket_type_id, held.quantity) == (request.ticket_type_id, request.quantity)
+    if is_same and held.order_status == OrderStatus.PENDING:
+        return Sale(order_id=held.order_id, is_existing=True)
+    raise errors.PendingOrderExists(orderId=held.order_id, orderNo=held.order_no)
+
+
+async def _insert_places(tx: Tx, wishes: Sequence[Wish]) -> dict[str, Outcome]:
+    new = [
+        NewPlace(
+            event_id=wish.command.event_id,
+            user_id=wish.command.user_id,
+            ticket_type_id=wish.command.ticket_type_id,
+            status=_free_status(wish.offer),
+            idempotency_key=wish.command.idempotency_key,
+            body_hash=wish.command.body_hash,
+        )
+        for wish in wishes
+    ]
+    ids = await insert_places(tx, new)
+    return {
+        wish.command.order_no: Sale(
+            registration_id=ids[wish.command.user_id],
+            registration=Registration(
+                id=ids[wish.command.user_id],
+                user_id=wish.command.user_id,
+                status=_free_status(wish.offer),
+            ),
+        )
+        for wish in wishes
+    }
+
+
+def _free_status(offer: Offer) -> RegistrationStatus:
+    return RegistrationStatus.PENDING if offer.require_approval else RegistrationStatus.APPROVED
+
+
+def _sale(new: NewOrder, offer: Offer, order_id: int, registration_id: int) -> Sale:
+    order = Order(
+        id=order_id,
+        order_no=new.order_no,
+        event_id=new.event_id,
+        event_title=offer.event_title,
+        user_id=new.user_id,
+        ticket_type_id=new.ticket_type_id,
+        quantity=new.quantity,
+        total=Money(amount_minor=new.total_minor, currency=new.currency),
+        payment_channel=new.payment_channel,
+        status=OrderStatus.PENDING,
+        payment_status=PaymentStatus.UNPAID,
+        seats_held=new.quantity,
+        expired_at=new.expired_at,
+        created_at=new.created_at,
+        version=1,
+        requires_approval=offer.require_approval,
+        trace_ctx=new.trace_ctx,
+        registrations=(
+            Registration(
+                id=registration_id,
+                user_id=new.user_id,
+                status=RegistrationStatus.PENDING_PAYMENT,
+            ),
+        ),
+        invites=tuple(
+            Invite(position=position, status=InviteStatus.PENDING) for position, _ in new.invites
+        ),
+    )
+    return Sale(order_id=order_id, registration_id=registration_id, order=order)

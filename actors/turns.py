@@ -1,0 +1,195 @@
+"""Turns of many orders in one commit: load, decide, write at the version that was loaded.
+
+A lease keeps other processes from trying the same order; without Redis, a lock of PostgreSQL
+does. Either way only the version decides who may write.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import msgspec
+
+from actors.allocate import allocate
+from actors.decide import decide
+from actors.decide_payment import wants_seats_again
+from actors.duties import case_of, effects_of, seat_cause_of
+from actors.evolve import evolve_all
+from actors.gift_codes import gift_code, gift_code_hash
+from actors.lane import Again
+from actors.lease import Leases, LeasesUnavailable
+from actors.metrics import LEASE_FALLBACKS, LEASES_MISSED, OVERTAKEN
+from contracts import errors
+from contracts.commands import OrderCommand, RecordPayment, RecordRefund
+from contracts.events import OrderEvent
+from contracts.order import Order, Reclaim
+from contracts.policy import Policy
+from models.engine import Database, Tx
+from models.locks import lock_orders
+from models.orders import load
+from models.sales import standing
+from models.seats import Stock, lock_stock
+from models.turns import write
+from models.written import WrittenTurn
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """One command answered: the order after it, and what became true."""
+
+    before: Order
+    order: Order
+    events: tuple[OrderEvent, ...]
+
+
+Outcome: TypeAlias = Turn | Exception | Again
+
+
+class TurnsCommit:
+    """Answers groups of commands, at most one per order in a group."""
+
+    def __init__(self, database: Database, leases: Leases, policy: Policy) -> None:
+        self._database = database
+        self._leases = leases
+        self._policy = policy
+
+    async def __call__(self, commands: Sequence[OrderCommand]) -> list[Outcome]:
+        """Answer each command. Safe to repeat: what is already true is not decided again."""
+        order_ids = [command.order_id for command in commands]
+        try:
+            leased = await self._leases.acquire(order_ids)
+        except LeasesUnavailable:
+            LEASE_FALLBACKS.inc()
+            return await self._commit(commands, lock=True)
+        try:
+            mine = [command for command in commands if command.order_id in leased]
+            outcomes = dict(zip(leased_ids(mine), await self._commit(mine), strict=True))
+        finally:
+            await self._leases.release(list(leased))
+        LEASES_MISSED.inc(len(commands) - len(mine))
+        return [outcomes.get(order_id, Again()) for order_id in order_ids]
+
+    async def _commit(
+        self, commands: Sequence[OrderCommand], *, lock: bool = False
+    ) -> list[Outcome]:
+        if not commands:
+            return []
+        async with self._database.transaction() as tx:
+            if lock:
+                await lock_orders(tx, [command.order_id for command in commands])
+            orders, now = await self._load(tx, commands)
+            outcomes = [self._decide(orders, command, now) for command in commands]
+            turns = [outcome for outcome in outcomes if isinstance(outcome, Turn)]
+            notices = dict(zip(leased_ids(commands), map(_notice_id, commands), strict=True))
+            written = [self._written(turn, notices[turn.order.id]) for turn in turns]
+            won = await write(tx, written, now) if now and written else set()
+        return [_unless_overtaken(outcome, won) for outcome in outcomes]
+
+    async def _load(
+        self, tx: Tx, commands: Sequence[OrderCommand]
+    ) -> tuple[dict[int, Order], datetime | None]:
+        orders, now = await load(tx, [command.order_id for command in commands])
+        late = [
+            command.order_id
+            for command in commands
+            if isinstance(command, RecordPayment)
+            and command.order_id in orders
+            and wants_seats_again(orders[command.order_id], command.fact)
+        ]
+        if late:
+            # Rare, and it needs seats: orders are locked before ticket types, as everywhere.
+            locked, now = await load(tx, late, lock=True)
+            orders.update(await self._with_reclaims(tx, locked, now))
+        return orders, now
+
+    async def _with_reclaims(
+        self, tx: Tx, late: dict[int, Order], now: datetime | None
+    ) -> dict[int, Order]:
+        stocks = await lock_stock(tx, {order.ticket_type_id for order in late.values()})
+        refusals = {
+            order.id: await self._refusal(tx, order, stocks[order.ticket_type_id], now)
+            for order in late.values()
+        }
+        eligible = [order for order in late.values() if refusals[order.id] is None]
+        seated = seats_again(eligible, stocks)
+        return {
+            order.id: msgspec.structs.replace(
+                order,
+                reclaim=Reclaim(
+                    granted=order.id in seated, refusal=refusals[order.id] or "sold_out"
+                ),
+            )
+            for order in late.values()
+        }
+
+    async def _refusal(
+        self, tx: Tx, order: Order, stock: Stock, now: datetime | None
+    ) -> str | None:
+        """Name why late money cannot be honoured, seats apart; None when nothing speaks against."""
+        window = timedelta(hours=self._policy.late_payment_honour_hours)
+        if now is None or now > order.expired_at + window:
+            return "too_late"
+        if not stock.on_sale:
+            return "not_on_sale"
+        held = (await standing(tx, order.event_id, [(order.user_id, None)]))[order.user_id]
+        # Another order or place of the buyer at the event leaves no room for this one.
+        return "has_another" if held.is_registered or held.order_id is not None else None
+
+    def _decide(
+        self, orders: dict[int, Order], command: OrderCommand, now: datetime | None
+    ) -> Outcome:
+        order = orders.get(command.order_id)
+        if order is None or now is None:
+            return errors.NotFound()
+        try:
+            events = decide(order, command, now, self._policy)
+        except errors.Refusal as refusal:
+            return refusal
+        return Turn(before=order, order=evolve_all(order, events), events=tuple(events))
+
+    def _written(self, turn: Turn, notice_id: int | None) -> WrittenTurn:
+        moved = turn.order.seats_held != turn.before.seats_held
+        return WrittenTurn(
+            before=turn.before,
+            after=turn.order,
+            events=turn.events,
+            effects=tuple(effect for event in turn.events for effect in effects_of(event)),
+            cases=tuple(case for event in turn.events if (case := case_of(event)) is not None),
+            seat_cause=seat_cause_of(list(turn.events)) if moved else None,
+            invite_hashes={
+                invite.position: self._invite_hash(turn.order.order_no, invite.position)
+                for invite in turn.order.invites
+                if invite.id is None
+            },
+            notice_id=notice_id,
+        )
+
+    def _invite_hash(self, order_no: str, position: int) -> str:
+        return gift_code_hash(gift_code(self._policy.gift_code_key, order_no, position, 1))
+
+
+def seats_again(orders: Sequence[Order], stocks: dict[int, Stock]) -> set[int]:
+    """Choose the late orders that get their seats again, in order of id."""
+    seated: list[Order] = []
+    for stock in stocks.values():
+        mine = [order for order in orders if order.ticket_type_id == stock.ticket_type_id]
+        answers = allocate(stock.remaining, [order.quantity for order in mine])
+        fitting = [order for order, fits in zip(mine, answers, strict=True) if fits]
+        answers = allocate(stock.event_remaining, [order.quantity for order in fitting])
+        seated += [order for order, fits in zip(fitting, answers, strict=True) if fits]
+    return {order.id for order in seated}
+
+
+def leased_ids(commands: Sequence[OrderCommand]) -> list[int]:
+    """List the orders that commands are for."""
+    return [command.order_id for command in commands]
+
+
+def _notice_id(command: OrderCommand) -> int | None:
+    return command.notice_id if isinstance(command, RecordPayment | RecordRefund) else None
+
+
+def _unless_overtaken(outcome: Outcome, won: set[int]) -> Outcome:
+    if isinstance(outcome, Turn) and outcome.order.id not in won:
+        OVERTAKEN.inc()
+        return Again()
+    return outcome

@@ -1,0 +1,178 @@
+"""The front doors: the whole route list, and the server that opens them.
+
+``python -m api.app`` serves on HOST and PORT with API_WORKERS processes; a worker that dies is
+replaced, and none outlives the main process.
+"""
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.log import LogLevels
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from api import auth, events, health, orders, webhooks
+from api.bodies import StrictBody
+from api.frontdesk import FrontDesk
+from api.problems import answer_failure
+from api.schema_page import PlainPage
+from runtime.logs import configure_logs
+from runtime.metrics import bury_dead_processes
+from runtime.processes import die_with_parent
+from runtime.settings import Settings, SettingsError, read_settings
+from runtime.telemetry import start_telemetry, stop_telemetry
+from runtime.wiring import open_house
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    health.live,
+    health.ready,
+    health.metrics,
+    auth.get_config,
+    events.list_events,
+    events.get_event,
+    orders.create_order,
+    orders.list_orders,
+    orders.get_pending_order,
+    orders.get_order,
+    orders.cancel_order,
+    orders.query_order,
+    webhooks.receive_wechat_notice,
+)
+# Not built in elsewhere: what is not there cannot be reached by mistake.
+SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)
+
+_MAIN_PID = "GUICHET_API_PID"
+# The supervisor gives the whole house four seconds.
+_STOP_SECONDS = 3
+# A sale's first second: what cannot be served at once waits in the kernel, not in our memory.
+_BACKLOG = 4096
+_IN_FLIGHT_MAX = 1024
+_CONFIGURATION_FAULT = 78
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Build the application; its parts are wired when it starts."""
+    return FrontDesk(
+        Litestar(
+            route_handlers=[*ROUTES, *(SANDBOX_ROUTES if settings.is_sandbox else ())],
+            lifespan=[_opened(settings)],
+            guards=[auth.doorkeeper()],
+            dto=StrictBody,
+            return_dto=None,
+            exception_handlers={Exception: answer_failure},
+            cors_config=_cors(settings),
+            openapi_config=_openapi(),
+            logging_config=None,
+            debug=False,
+        )
+    )
+
+
+def serve_worker() -> ASGIApp:
+    """Build the application inside one of the server's processes."""
+    if main_pid := os.environ.get(_MAIN_PID):
+        die_with_parent(int(main_pid))
+    settings = read_settings()
+    configure_logs(settings.log_level)
+    bury_dead_processes(settings.prometheus_multiproc_dir)
+    return create_app(settings)
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"Cannot start: {error}\n")
+        return _CONFIGURATION_FAULT
+    configure_logs(settings.log_level)
+    os.environ[_MAIN_PID] = str(os.getpid())
+    # Workers import the application after the fork, so threads of its libraries are theirs.
+    multiprocessing.set_start_method("fork")
+    Granian(
+        "api.app:serve_worker",
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=settings.host,
+        port=settings.port,
+        workers=settings.api_workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_IN_FLIGHT_MAX,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_STOP_SECONDS,
+        log_level=LogLevels.warning,
+        log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
+        log_access=False,
+    ).serve()
+    return 0
+
+
+def _opened(
+    settings: Settings,
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def opened(app: Litestar) -> AsyncIterator[None]:
+        start_telemetry("api", settings.otel_exporter_otlp_endpoint)
+        async with open_house(settings) as house:
+            app.state["house"] = house
+            # What exists now stays for good: collections need not look at it again.
+            gc.collect()
+            gc.freeze()
+            yield
+        stop_telemetry()
+
+    return opened
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    if not settings.cors_allow_origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(settings.cors_allow_origins),
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    bearer = SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+    return OpenAPIConfig(
+        title="Guichet",
+        version="1",
+        description="Sells event tickets and gets them paid. Amounts are integer minor units.",
+        path="/schema",
+        components=Components(security_schemes={"bearer": bearer}),
+        render_plugins=[PlainPage(path="/")],
+        openapi_router=_schema_router(),
+    )
+
+
+def _schema_router() -> Router:
+    # The framework fills it with the pages.
+    options: dict[str, Any] = auth.PUBLIC
+    return Router(
+        "/schema",
+        route_handlers=[],
+        include_in_schema=False,
+        opt=options,
+        dto=None,
+        return_dto=None,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

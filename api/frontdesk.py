@@ -1,0 +1,167 @@
+"""What every request passes before the framework sees it: its size, its span, its count.
+
+1. A body is read whole before anything is decided, and never more of it than a limit: what is too
+   large but delivered is drained, so that the client reads our answer instead of a broken pipe.
+2. A span is named by method and route template and is always a root: a stranger's trace context
+   at a public door could make us record anything.
+"""
+
+import asyncio
+from http import HTTPStatus
+from time import perf_counter
+from typing import Final
+
+import msgspec
+import structlog
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from api.metrics import record_request
+from api.problems import MEDIA_TYPE
+
+BODY_BYTES_MAX: Final = 256 * 1024
+NOTICE_BYTES_MAX: Final = 64 * 1024
+DRAINED_BYTES_MAX: Final = 1024 * 1024
+# A client that sends a byte now and then must not keep a place for ever.
+BODY_SECONDS_MAX: Final = 15.0
+_NOTICE_PATHS: Final = ("/api/webhooks/",)
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_KNOWN_METHODS: Final = _WITH_BODY | {"GET", "HEAD", "OPTIONS"}
+_NO_CONTEXT: Final = otel_context.Context()
+
+_tracer = trace.get_tracer("guichet.api")
+log: structlog.stdlib.BoundLogger = structlog.get_logger("api")
+
+
+class Refused(Exception):
+    """The body was not taken; *status* says why."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status.phrase)
+        self.status = status
+
+
+class FrontDesk:
+    """The outermost ASGI application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; everything else passes untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = _Visit(scope, send)
+        span = _tracer.start_span("HTTP", _NO_CONTEXT, kind=trace.SpanKind.SERVER)
+        token = otel_context.attach(trace.set_span_in_context(span, _NO_CONTEXT))
+        try:
+            await self._serve(visit, receive)
+        finally:
+            otel_context.detach(token)
+            visit.record(span)
+            span.end()
+
+    async def _serve(self, visit: "_Visit", receive: Receive) -> None:
+        try:
+            if visit.method in _WITH_BODY:
+                receive = await _received(visit.scope, receive)
+            await self._app(visit.scope, receive, visit.send)
+        except Refused as refused:
+            await visit.refuse(refused.status)
+        except Exception:  # the last place that can answer
+            log.exception("api.request.failed", method=visit.method)
+            await visit.refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+class _Visit:
+    """One request and what became of it."""
+
+    __slots__ = ("_send", "_started", "method", "scope", "status")
+
+    def __init__(self, scope: HTTPScope, send: Send) -> None:
+        self.scope = scope
+        self.method = scope["method"] if scope["method"] in _KNOWN_METHODS else "OTHER"
+        self.status = 0
+        self._send = send
+        self._started = perf_counter()
+
+    async def send(self, message: Message) -> None:
+        """Pass an answer on and remember its status."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+    async def refuse(self, status: HTTPStatus) -> None:
+        """Answer with a problem, unless an answer has begun."""
+        if self.status:
+            return
+        body = msgspec.json.encode(
+            {
+                "type": "about:blank",
+                "title": status.phrase,
+                "status": status.value,
+                "detail": status.description or status.phrase,
+                "code": _CODES.get(status, "INTERNAL"),
+            }
+        )
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await self.send({"type": "http.response.start", "status": status.value, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def record(self, span: trace.Span) -> None:
+        """Count the request and name its span."""
+        route = str(self.scope.get("path_template") or "unmatched")
+        record_request(route, self.method, self.status, perf_counter() - self._started)
+        if span.is_recording():
+            span.update_name(f"{self.method} {route}")
+            span.set_attribute("http.request.method", self.method)
+            span.set_attribute("http.route", route)
+            span.set_attribute("http.response.status_code", self.status)
+            if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                span.set_status(trace.StatusCode.ERROR)
+
+
+_CODES: Final = {
+    HTTPStatus.BAD_REQUEST: "INVALID_REQUEST",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "BODY_TOO_LARGE",
+    HTTPStatus.REQUEST_TIMEOUT: "REQUEST_TIMEOUT",
+}
+
+
+async def _received(scope: HTTPScope, receive: Receive) -> Receive:
+    limit = NOTICE_BYTES_MAX if scope["path"].startswith(_NOTICE_PATHS) else BODY_BYTES_MAX
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            body = await _read(receive, limit)
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT) from None
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replayed
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Refused(HTTPStatus.BAD_REQUEST)
+        part, more = message.get("body", b""), message.get("more_body", False)
+        size += len(part)
+        if size <= limit:
+            parts.append(part)
+        elif size > DRAINED_BYTES_MAX:
+            break
+    if size > limit:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return b"".join(parts)

@@ -1,0 +1,186 @@
+"""The doors to orders under an event."""
+
+import hashlib
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import Parameter
+
+from api import answers, metrics
+from api.bodies import invalid
+from api.opening import channel_of, open_payment
+from api.problems import documented
+from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_cursor
+from api.rooms import Visitor, house_of
+from api.tracing import mark_order, trace_context
+from contracts.commands import CreateOrder
+from contracts.errors import Unprocessable
+from contracts.numbers import new_order_no
+from contracts.order import Order
+from contracts.wire import orders as wire
+from contracts.wire.fields import ID_MAX
+from models.order_views import (
+    Ownership,
+    own_order,
+    own_order_id,
+    own_orders,
+    own_pending_order_id,
+)
+from runtime.house import House
+
+_KEY_MAX = 255
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class CouponInvalid(Unprocessable):
+    """No such coupon can be used for this; there are none yet."""
+
+    code = "COUPON_INVALID"
+    detail = "This coupon cannot be used here."
+
+
+@post(
+    "/api/events/{event_id:str}/orders",
+    responses=documented(400, 401, 404, 409, 413, 422, 503),
+)
+async def create_order(
+    request: Visitor,
+    event_id: str,
+    data: wire.CreateOrder,
+) -> Response[wire.OrderToPay | wire.FreeRegistration]:
+    """Take seats and, unless told not to, open the payment.
+
+    200 instead of 201 when the same tickets are already waiting to be paid.
+    """
+    house = house_of(request)
+    if data.coupon_code is not None:
+        raise CouponInvalid
+    command = _command(request, house, id_of(event_id), data)
+    sale = await house.actor.create(command)
+    if sale.order is None:
+        assert sale.registration is not None
+        metrics.ORDERS_CREATED.labels("free").inc()
+        return Response(answers.free_registration(sale.registration), status_code=201)
+    metrics.ORDERS_CREATED.labels("existing" if sale.is_existing else "created").inc()
+    content = await _to_pay(house, sale.order, prepare=data.prepare, is_existing=sale.is_existing)
+    return Response(content, status_code=200 if sale.is_existing else 201)
+
+
+@get("/api/events/{event_id:str}/orders/{order:str}", responses=documented(401, 404))
+async def get_order(request: Visitor, event_id: str, order: str) -> wire.OrderView:
+    """Tell how an order of your own stands; *order* is its id or its number."""
+    return answers.order_view(
+        await own_order(house_of(request).database, _whose(request, event_id, order))
+    )
+
+
+@get("/api/events/{event_id:str}/orders", responses=documented(400, 401, 404))
+async def list_orders(
+    request: Visitor,
+    event_id: str,
+    cursor: str | None = None,
+    limit: Annotated[int, Parameter(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
+) -> wire.OrderPage:
+    """List your own orders for the event, newest first."""
+    found = await own_orders(
+        house_of(request).database,
+        event_id=id_of(event_id),
+        user_id=request.user.user_id,
+        before_id=cursor_of(cursor, start=ID_MAX),
+        limit=limit,
+    )
+    return answers.order_page(found, next_cursor([order.id for order in found], asked=limit))
+
+
+@get("/api/events/{event_id:str}/orders/pending", responses=documented(401, 404))
+async def get_pending_order(request: Visitor, event_id: str) -> Response[wire.OrderToPay | None]:
+    """Tell what you can still pay, opening nothing; 204 when there is nothing."""
+    house = house_of(request)
+    order_id = await own_pending_order_id(
+        house.database, event_id=id_of(event_id), user_id=request.user.user_id
+    )
+    if order_id is None:
+        return Response(None, status_code=204)
+    order = await house.actor.load(order_id)
+    return Response(await _to_pay(house, order, prepare=False, is_existing=True), status_code=200)
+
+
+@post(
+    "/api/events/{event_id:str}/orders/{order:str}/cancel",
+    status_code=200,
+    responses=documented(401, 404, 409, 503),
+)
+async def cancel_order(
+    request: Visitor, event_id: str, order: str
+) -> Response[wire.OrderStatusOnly]:
+    """Leave; 202 while the provider could still take money."""
+    house = house_of(request)
+    order_id = await own_order_id(house.database, _whose(request, event_id, order))
+    ended = await house.checkout.cancel(order_id)
+    mark_order(ended)
+    return answers.cancelled(ended)
+
+
+@post(
+    "/api/events/{event_id:str}/orders/{order:str}/query",
+    status_code=200,
+    responses=documented(401, 404, 503),
+)
+async def query_order(request: Visitor, event_id: str, order: str) -> wire.ProviderView:
+    """Ask the provider what became of the payment; it is bothered at most every 6 s."""
+    house = house_of(request)
+    order_id = await own_order_id(house.database, _whose(request, event_id, order))
+    found, provider_status = await house.checkout.query(order_id)
+    mark_order(found)
+    return wire.ProviderView(status=found.status.value, provider_status=provider_status)
+
+
+async def _to_pay(
+    house: House, order: Order, *, prepare: bool, is_existing: bool
+) -> wire.OrderToPay:
+    channel = channel_of(house, order)
+    prepare_error = None
+    if prepare:
+        order, prepare_error = await open_payment(house, order, channel)
+    mark_order(order)
+    return answers.order_to_pay(
+        order,
+        channel=channel,
+        is_existing=is_existing,
+        legacy=house.settings.legacy_payment_fields,
+        prepare_error=prepare_error,
+    )
+
+
+def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrder) -> CreateOrder:
+    key = _idempotency_key(request)
+    return CreateOrder(
+        order_no=new_order_no(),
+        event_id=event_id,
+        ticket_type_id=data.ticket_type_id,
+        user_id=request.user.user_id,
+        quantity=data.quantity,
+        payment_channel=house.settings.payment_provider,
+        idempotency_key=key,
+        body_hash=None if key is None else _body_hash(event_id, data),
+        trace_ctx=trace_context(),
+    )
+
+
+def _idempotency_key(request: Visitor) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= _KEY_MAX or not (key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", "1 to 255 printable ASCII characters are needed.")
+    return key
+
+
+def _body_hash(event_id: int, data: wire.CreateOrder) -> str:
+    # Of what was understood, not of the bytes: blanks and the order of members mean nothing.
+    return hashlib.sha256(b"orders %d " % event_id + _encode(data)).hexdigest()
+
+
+def _whose(request: Visitor, event_id: str, order: str) -> Ownership:
+    return Ownership(event_id=id_of(event_id), user_id=request.user.user_id, reference=order)

@@ -1,0 +1,27 @@
+"""How handlers reach what the process works with."""
+
+from typing import Any, TypeAlias, cast
+
+import msgspec
+from litestar import Request
+from litestar.connection import ASGIConnection
+
+from runtime.house import House
+
+_HOUSE = "house"
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asking, proven by a token."""
+
+    user_id: int
+    roles: frozenset[str]
+
+
+Visitor: TypeAlias = Request[Principal, Any, Any]
+Anybody: TypeAlias = Request[None, Any, Any]
+
+
+def house_of(connection: ASGIConnection[Any, Any, Any, Any]) -> House:
+    """Reach the wired parts of this process."""
+    return cast("House", connection.app.state[_HOUSE])

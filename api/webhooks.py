@@ -1,0 +1,78 @@
+"""Where providers' notices come in: verify, store, then 2xx; everything else happens after.
+
+1. Whatever carries a valid signature is stored before it is answered, readable or not.
+2. Whatever does not is counted and forgotten; the answer says nothing about why.
+"""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Response, post
+
+from api import metrics
+from api.auth import PUBLIC
+from api.problems import documented, problem
+from api.rooms import Anybody, house_of
+from api.tracing import trace_context
+from contracts.errors import ProviderNotConfigured
+from contracts.wire.problems import WebhookRefusal
+from providers.provider import NoticeRefused, RefusalReason
+
+_WECHAT = "wechat"
+_SIGNED_HEADERS = b"wechatpay-"
+_REFUSAL = WebhookRefusal(code="FAIL", message="The notice could not be verified.")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.webhook")
+
+
+@post(
+    "/api/webhooks/wechatpay",
+    opt=PUBLIC,
+    status_code=204,
+    responses=documented(413, 415, 503),
+)
+async def receive_wechat_notice(request: Anybody) -> Response[Any]:
+    """Take a notice of WeChat Pay; 204 means that it is stored, 401 that it proves nothing."""
+    provider = house_of(request).providers.get(_WECHAT)
+    if provider is None:
+        raise ProviderNotConfigured
+    if "content-encoding" in request.headers:
+        _count("encoded")
+        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is.")
+    body = await request.body()
+    try:
+        headers = _signed_headers(request)
+        verified = provider.verify(headers, body, datetime.now(UTC))
+    except NoticeRefused as refused:
+        _count(refused.reason.value)
+        log.info("payments.webhook.refused", provider=_WECHAT, reason=refused.reason.value)
+        return Response(_REFUSAL, status_code=HTTPStatus.UNAUTHORIZED)
+    inbox = house_of(request).inbox
+    notice_id = await inbox.store(_WECHAT, verified, headers, body, trace_context())
+    if notice_id is None:
+        _count("duplicate")
+        log.info("payments.webhook.duplicate", provider=_WECHAT)
+    else:
+        _count("stored")
+        log.info("payments.webhook.stored", provider=_WECHAT, notice_id=notice_id)
+        inbox.process_soon(notice_id)
+    return Response(None, status_code=HTTPStatus.NO_CONTENT)
+
+
+def _signed_headers(request: Anybody) -> dict[str, str]:
+    """Collect what the signature is made of; a name twice could be read two ways."""
+    found: dict[str, str] = {}
+    for name, value in request.scope["headers"]:
+        lowered = name.lower()
+        if not lowered.startswith(_SIGNED_HEADERS):
+            continue
+        if lowered.decode("latin-1") in found:
+            raise NoticeRefused(RefusalReason.MALFORMED)
+        found[lowered.decode("latin-1")] = value.decode("latin-1")
+    return found
+
+
+def _count(outcome: str) -> None:
+    metrics.NOTICES.labels(_WECHAT, outcome).inc()

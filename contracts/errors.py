@@ -1,0 +1,189 @@
+"""Everything that can be refused, named by its stable code.
+
+::
+
+    Refusal
+    ├── InvalidRequest            the words are wrong; mend them
+    ├── Unauthenticated           sign in
+    ├── Forbidden                 another role
+    ├── NotFound                  absent, or someone else's
+    ├── Conflict                  the order or the stock says no
+    │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
+    │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
+    ├── Unprocessable             understood, but not on offer
+    │   └── QuantityNotOffered  NotOnSale  IdempotencyMismatch
+    └── Busy                      nothing wrong; come back in *retry_after_seconds*
+        └── OrderBusy  Overloaded  ProviderNotConfigured  ProviderUnavailable
+
+*extra* holds what the client needs for its next move, already in wire form.
+"""
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """A definite, explained no. *code* is stable; *detail* is for people."""
+
+    code: ClassVar[str] = "REFUSED"
+    detail: ClassVar[str] = "The request was refused."
+
+    def __init__(self, detail: str | None = None, **extra: object) -> None:
+        super().__init__(detail or self.detail)
+        self.extra = extra
+
+
+class InvalidRequest(Refusal):
+    """The words are wrong."""
+
+    code = "INVALID_REQUEST"
+    detail = "The request is not well formed."
+
+
+class Unauthenticated(Refusal):
+    """Nobody we know is asking."""
+
+    code = "UNAUTHENTICATED"
+    detail = "A valid bearer token is needed."
+
+
+class Forbidden(Refusal):
+    """The role does not allow it."""
+
+    code = "FORBIDDEN"
+    detail = "Your role does not allow this."
+
+
+class NotFound(Refusal):
+    """Absent, or someone else's: the answer is the same."""
+
+    code = "NOT_FOUND"
+    detail = "There is no such thing here."
+
+
+class Conflict(Refusal):
+    """The state of things says no."""
+
+
+class SoldOut(Conflict):
+    """Too few seats are left."""
+
+    code = "SOLD_OUT"
+    detail = "Not enough seats are left."
+
+
+class AlreadyRegistered(Conflict):
+    """The person has a place at the event."""
+
+    code = "ALREADY_REGISTERED"
+    detail = "You already have a place at this event."
+
+
+class PendingOrderExists(Conflict):
+    """Another order of the same person waits at the event."""
+
+    code = "PENDING_ORDER_EXISTS"
+    detail = "Another order of yours for this event is still open."
+
+
+class InvalidState(Conflict):
+    """The order's state does not allow it."""
+
+    code = "INVALID_STATE"
+    detail = "The order's state does not allow this."
+
+
+class OrderExpired(Conflict):
+    """Time is up."""
+
+    code = "ORDER_EXPIRED"
+    detail = "The order has expired; make a new one."
+
+
+class OrderCancelled(Conflict):
+    """The buyer left."""
+
+    code = "ORDER_CANCELLED"
+    detail = "The order was cancelled; make a new one."
+
+
+class OrderAlreadyPaid(Conflict):
+    """There is nothing to pay."""
+
+    code = "ORDER_ALREADY_PAID"
+    detail = "The order is paid."
+
+
+class PrepareInProgress(Conflict):
+    """Another request is opening the same attempt."""
+
+    code = "PREPARE_IN_PROGRESS"
+    detail = "The payment is being prepared; ask again in a moment."
+
+
+class TooManyAttempts(Conflict):
+    """The order has used up its attempts."""
+
+    code = "TOO_MANY_ATTEMPTS"
+    detail = "This order was tried too often; make a new one."
+
+
+class Unprocessable(Refusal):
+    """Understood, but not on offer."""
+
+
+class QuantityNotOffered(Unprocessable):
+    """No tier has this quantity; *offered* in extra lists those that exist."""
+
+    code = "QUANTITY_NOT_OFFERED"
+    detail = "This quantity is not on offer."
+
+
+class NotOnSale(Unprocessable):
+    """The event or the ticket type is not on sale."""
+
+    code = "NOT_ON_SALE"
+    detail = "This ticket is not on sale."
+
+
+class IdempotencyMismatch(Unprocessable):
+    """The key was used with another body."""
+
+    code = "IDEMPOTENCY_MISMATCH"
+    detail = "This Idempotency-Key was used with another request."
+
+
+class Busy(Refusal):
+    """Nothing is wrong; come back later."""
+
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class OrderBusy(Busy):
+    """Too much is being asked of one order at once."""
+
+    code = "ORDER_BUSY"
+    detail = "The order is busy; try again in a moment."
+
+
+class Overloaded(Busy):
+    """Too much is being asked of the service at once."""
+
+    code = "OVERLOADED"
+    detail = "Too many requests at once; try again in a moment."
+    retry_after_seconds = 2
+
+
+class ProviderNotConfigured(Busy):
+    """The provider lacks settings."""
+
+    code = "PROVIDER_NOT_CONFIGURED"
+    detail = "This way of paying is not set up."
+    retry_after_seconds = 60
+
+
+class ProviderUnavailable(Busy):
+    """The provider did not answer as it should."""
+
+    code = "PROVIDER_UNAVAILABLE"
+    detail = "The payment provider cannot be reached; try again in a moment."
+    retry_after_seconds = 5

@@ -1,0 +1,137 @@
+"""What has become true of an order."""
+
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+from contracts.attempt import Opened
+from contracts.facts import PaymentSucceeded
+from contracts.order import Attempt, Payment, Refund
+from contracts.states import ClosingReason, RefundStatus
+
+
+class AttemptStarted(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_started"):
+    """An attempt's number and words are committed; its opener may call the provider."""
+
+    attempt: Attempt
+
+
+class AttemptReclaimed(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_reclaimed"):
+    """Another opener takes over an attempt whose opener is gone."""
+
+    attempt_no: str
+    claim_until: datetime
+
+
+class AttemptOpened(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_opened"):
+    """The payer can pay."""
+
+    attempt_no: str
+    opened: Opened
+    at: datetime
+
+
+class AttemptRefused(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_refused"):
+    """The provider will never open this number."""
+
+    attempt_no: str
+
+
+class AttemptOutcomeLost(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_outcome_lost"):
+    """Nobody knows whether the provider opened it; only a query can tell."""
+
+    attempt_no: str
+
+
+class AttemptCloseOwed(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_close_owed"):
+    """The provider must be told to take no money for it."""
+
+    attempt_no: str
+
+
+class AttemptClosed(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_closed"):
+    """The provider will never take money for it."""
+
+    attempt_no: str
+
+
+class OrderClosing(msgspec.Struct, frozen=True, kw_only=True, tag="order_closing"):
+    """The order is on its way out; its seats wait until every attempt is closed."""
+
+    reason: ClosingReason
+
+
+class OrderExpired(msgspec.Struct, frozen=True, kw_only=True, tag="order_expired"):
+    """Time was up and nobody can pay any more; the seats go back."""
+
+
+class OrderCancelled(msgspec.Struct, frozen=True, kw_only=True, tag="order_cancelled"):
+    """The buyer left and nobody can pay any more; the seats go back."""
+
+
+class OrderPaid(msgspec.Struct, frozen=True, kw_only=True, tag="order_paid"):
+    """The one settlement; *late* when the seats had gone back and were taken again."""
+
+    payment: Payment
+    late: bool = False
+
+
+class OrderRefunded(msgspec.Struct, frozen=True, kw_only=True, tag="order_refunded"):
+    """All of the settlement has gone back; seats and places go with it."""
+
+
+class SurplusReceived(msgspec.Struct, frozen=True, kw_only=True, tag="surplus_received"):
+    """Verified money the order cannot keep; *refund* sends all of it back."""
+
+    payment: Payment
+    refund: Refund
+
+
+class PaymentQuarantined(msgspec.Struct, frozen=True, kw_only=True, tag="payment_quarantined"):
+    """Verified money that contradicts its attempt; a person must decide."""
+
+    fact: PaymentSucceeded
+    reason: str
+
+
+class RefundAdvanced(msgspec.Struct, frozen=True, kw_only=True, tag="refund_advanced"):
+    """A refund's status moved on."""
+
+    refund_no: str
+    status: RefundStatus
+    provider_refund_id: str | None = None
+
+
+class RefundRequested(msgspec.Struct, frozen=True, kw_only=True, tag="refund_requested"):
+    """Money is owed back under a new number."""
+
+    refund: Refund
+
+
+class RefundStuck(msgspec.Struct, frozen=True, kw_only=True, tag="refund_stuck"):
+    """A refund will not move by itself; a person must act."""
+
+    refund_no: str
+    reason: str
+
+
+OrderEvent: TypeAlias = (
+    AttemptStarted
+    | AttemptReclaimed
+    | AttemptOpened
+    | AttemptRefused
+    | AttemptOutcomeLost
+    | AttemptCloseOwed
+    | AttemptClosed
+    | OrderClosing
+    | OrderExpired
+    | OrderCancelled
+    | OrderPaid
+    | OrderRefunded
+    | SurplusReceived
+    | PaymentQuarantined
+    | RefundAdvanced
+    | RefundRequested
+    | RefundStuck
+)

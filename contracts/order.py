@@ -1,0 +1,149 @@
+"""An order as it is decided upon: one snapshot of everything that hangs on it."""
+
+from datetime import datetime
+
+import msgspec
+
+from contracts.attempt import AttemptRequest, Opened
+from contracts.money import Money
+from contracts.states import (
+    LIVE_ATTEMPTS,
+    AttemptResult,
+    AttemptState,
+    ClosingReason,
+    InviteStatus,
+    OrderStatus,
+    PaymentStatus,
+    RefundKind,
+    RefundStatus,
+    RegistrationStatus,
+)
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One number shown to one provider on one channel."""
+
+    attempt_no: str
+    state: AttemptState
+    request: AttemptRequest
+    claim_until: datetime | None = None
+    opened: Opened | None = None
+    opened_at: datetime | None = None
+    close_owed: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the provider could still take money for it, as far as we know."""
+        return self.state in LIVE_ATTEMPTS
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """Verified money; *honoured* is the one settlement, everything else is surplus."""
+
+    provider: str
+    provider_txn_id: str
+    attempt_no: str
+    paid: Money
+    paid_at: datetime
+    source: str
+    honoured: bool
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """Money on its way back; *provider_txn_id* names the payment it belongs to."""
+
+    refund_no: str
+    provider: str
+    provider_txn_id: str
+    attempt_no: str
+    amount: Money
+    status: RefundStatus
+    reason: str
+    idempotency_key: str
+    kind: RefundKind = RefundKind.OURS
+    provider_refund_id: str | None = None
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's place at the event; *id* is None until it is written."""
+
+    user_id: int
+    status: RegistrationStatus
+    id: int | None = None
+    invite_id: int | None = None
+
+
+class Invite(msgspec.Struct, frozen=True, kw_only=True):
+    """One gift seat; *position* counts the order's invites from 1, over all its lives."""
+
+    position: int
+    status: InviteStatus
+    generation: int = 1
+    id: int | None = None
+
+
+class Reclaim(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether late money may have its seats again, found under the seats' own locks."""
+
+    granted: bool
+    refusal: str | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a buyer wants and owes, with its attempts, money and places."""
+
+    id: int
+    order_no: str
+    event_id: int
+    event_title: str
+    user_id: int
+    ticket_type_id: int
+    quantity: int
+    total: Money
+    payment_channel: str
+    status: OrderStatus
+    payment_status: PaymentStatus
+    seats_held: int
+    expired_at: datetime
+    created_at: datetime
+    version: int
+    requires_approval: bool
+    last_payment_attempt_status: AttemptResult | None = None
+    refund_status: RefundStatus | None = None
+    closing_for: ClosingReason | None = None
+    channel: str | None = None
+    paid_at: datetime | None = None
+    trace_ctx: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    registrations: tuple[Registration, ...] = ()
+    invites: tuple[Invite, ...] = ()
+    case_subjects: tuple[str, ...] = ()
+    reclaim: Reclaim | None = None
+
+    @property
+    def live_attempts(self) -> tuple[Attempt, ...]:
+        """The attempts a provider could still take money for."""
+        return tuple(attempt for attempt in self.attempts if attempt.is_live)
+
+    @property
+    def current_attempt(self) -> Attempt | None:
+        """The newest attempt that is not owed a close: the one a payer is shown."""
+        return next(
+            (a for a in reversed(self.attempts) if a.is_live and not a.close_owed),
+            None,
+        )
+
+    @property
+    def settlement(self) -> Payment | None:
+        """The one honoured payment."""
+        return next((payment for payment in self.payments if payment.honoured), None)
+
+    def refund(self, refund_no: str) -> Refund | None:
+        """Find a refund by its number."""
+        return next((r for r in self.refunds if r.refund_no == refund_no), None)
+
+    def attempt(self, attempt_no: str) -> Attempt | None:
+        """Find an attempt by its number."""
+        return next((a for a in self.attempts if a.attempt_no == attempt_no), None)

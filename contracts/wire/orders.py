@@ -1,0 +1,122 @@
+"""The doors to orders under an event."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from contracts.wire.fields import Id, Quantity, ShortText
+
+# Answers to an organizer's questions: enough for a form, too few to fill a disk with.
+_ANSWERS_MAX = 50
+
+
+class ClientContext(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
+):
+    """Where the payer is; unknown words fall back to the User-Agent."""
+
+    environment_type: ShortText | None = None
+    mini_program_bridge_supported: bool | None = None
+    mini_program_bridge_version: ShortText | None = None
+    shell_version: ShortText | None = None
+
+
+class CreateOrder(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
+):
+    """What to buy; *prepare* false leaves opening the payment for later."""
+
+    ticket_type_id: Id
+    quantity: Quantity = 1
+    coupon_code: ShortText | None = None
+    client_context: ClientContext | None = None
+    prepare: bool = True
+    answers: (
+        Annotated[
+            dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=1000)]],
+            Meta(max_length=_ANSWERS_MAX),
+        ]
+        | None
+    ) = None
+
+
+class PrepareError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Why there is nothing to pay with yet; the order stays payable."""
+
+    code: str
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One person's place."""
+
+    id: int
+    status: str
+
+
+class OrderToPay(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An order and how to pay it; amounts in minor units."""
+
+    order_id: int
+    order_no: str
+    status: str
+    payment_method: str | None
+    quantity: int
+    total_amount: int
+    currency: str
+    expired_at: datetime
+    channel: str | None
+    pay_payload: Annotated[
+        dict[str, Any] | None, Meta(description="Follows the channel; WECHAT_NATIVE: {codeUrl}")
+    ]
+    is_existing: bool
+    prepare_error: PrepareError | UnsetType = UNSET
+    code_url: Annotated[
+        str | UnsetType, Meta(description="As in payPayload, for older clients")
+    ] = UNSET
+
+
+class FreeRegistration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A free ticket: nothing to pay, so no order."""
+
+    order_id: None
+    registration: Registration
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How an order stands; *registration* is the buyer's own place."""
+
+    id: int
+    order_no: str
+    status: str
+    payment_status: str
+    last_payment_attempt_status: str | None
+    refund_status: str | None
+    channel: str | None
+    quantity: int
+    total_amount: int
+    currency: str
+    paid_at: datetime | None
+    expired_at: datetime
+    registration: Registration | None
+
+
+class OrderPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Some orders, newest first; ask again with *nextCursor* as `cursor` for more."""
+
+    items: tuple[OrderView, ...]
+    next_cursor: str | None
+
+
+class OrderStatusOnly(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where the order stands now."""
+
+    status: str
+
+
+class ProviderView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where the order stands, and the provider's word for it."""
+
+    status: str
+    provider_status: str | None

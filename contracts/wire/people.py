@@ -1,0 +1,43 @@
+"""The sign-in door."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Role = Literal["buyer", "organizer", "admin"]
+
+
+class SandboxLogin(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
+):
+    """Whom to be; the same name is the same user."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    role: Role = "buyer"
+    openid: bool = True
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who you are."""
+
+    id: int
+    name: str
+    roles: tuple[str, ...]
+
+
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A bearer token and whom it stands for."""
+
+    token: str
+    user: User
+
+
+class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a client must know before anybody signs in."""
+
+    app_env: str
+    sandbox_url: str | None
+    stripe_enabled: bool
+    stripe_publishable_key: str | None
+    min_bridge_version: str

@@ -1,0 +1,60 @@
+"""Duties to the outside are delivered at least once, each under an id that never changes."""
+
+from typing import Protocol
+
+import structlog
+
+from jobs.pace import doubling
+from models.engine import Database
+from models.sweeps import DueEffect, finish_effect, give_up_effect, put_off
+
+# With an hour at most between tries these last nine hours: a night's outage is survived.
+MAX_TRIES = 20
+_LONGEST_BETWEEN_TRIES_SECONDS = 3600
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.jobs")
+
+
+class Delivery(Protocol):
+    """A way to the outside."""
+
+    async def deliver(self, effect: DueEffect) -> None:
+        """Deliver one duty; a repetition has the same ``effect_id``, for its receiver to know.
+
+        :raises Exception: not delivered as far as we know; it is tried again later.
+        """
+
+
+class LogDelivery:
+    """Delivers to the log, where there is no mail."""
+
+    async def deliver(self, effect: DueEffect) -> None:
+        """Write one line."""
+        log.info(
+            "effects.delivered",
+            effect_id=effect.effect_id,
+            kind=effect.kind.value,
+            holder=f"{effect.holder_kind}:{effect.holder_id}",
+            cause=effect.cause,
+        )
+
+
+class Effects:
+    """Delivers what turns owe."""
+
+    def __init__(self, *, database: Database, delivery: Delivery) -> None:
+        self._database = database
+        self._delivery = delivery
+
+    async def deliver(self, row: DueEffect) -> None:
+        """Deliver one duty and note that it is done."""
+        await self._delivery.deliver(row)
+        await finish_effect(self._database, row)
+
+    async def deliver_later(self, row: DueEffect) -> None:
+        """Try again after a while if it was not done; give up in the end, visibly."""
+        if row.tries < MAX_TRIES:
+            pause = doubling(row.tries, most_seconds=_LONGEST_BETWEEN_TRIES_SECONDS)
+            await put_off(self._database, "effects", row, row.claimed_at + pause)
+        elif await give_up_effect(self._database, row):
+            log.error("effects.dead", effect_id=row.effect_id, tries=row.tries)

@@ -1,0 +1,190 @@
+"""The worker process: every sweep over the database, and arq beside them.
+
+1. Every duty is a row; whatever happens to this process, the next one finds it.
+2. After SIGTERM or SIGINT no round begins, rounds under way have three seconds, and rows that
+   are cut off come back when their claims run out.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+from contextlib import suppress
+from functools import partial
+
+from jobs.attempts import Attempts
+from jobs.batch import Batch
+from jobs.checks import beat, check_settlements, measure
+from jobs.effects import Effects, LogDelivery
+from jobs.expire import Expiry
+from jobs.refunds import Refunds
+from jobs.sweep import Sweep
+from jobs.wakeups import Listener
+from models import sweeps as rows
+from runtime.house import House
+from runtime.logs import configure_logs
+from runtime.settings import Settings, read_settings
+from runtime.telemetry import start_telemetry, stop_telemetry
+from runtime.wiring import open_house
+
+# The supervisor kills what has not ended after four seconds.
+_DRAIN_SECONDS = 3.0
+_LAST_MOMENT_SECONDS = 3.8
+# A commit carries up to 64 orders: while one is in flight the next can gather.
+_TURNS = 128
+# About as many provider calls as one process can sign and check in a tenth of a second.
+_CALLS = 32
+
+
+def sweeps_of(house: House) -> list[Sweep]:
+    """List every sweep with its longest rest in seconds; 0 is off."""
+    settings, database = house.settings, house.database
+    replay_seconds = 60 * settings.payments_job_replay_interval_min
+    reconcile_seconds = 60 * settings.payments_job_reconcile_interval_min
+    return [
+        Sweep("inbox", replay_seconds, _inbox(house).do_round),
+        Sweep("expire", settings.expire_interval_seconds, _expire(house).do_round),
+        Sweep("close", settings.close_interval_seconds, _close(house).do_round),
+        Sweep("reconcile", reconcile_seconds, _reconcile(house).do_round),
+        Sweep("refunds", settings.refund_interval_seconds, _refunds(house).do_round),
+        Sweep("effects", settings.effects_interval_seconds, _effects(house).do_round),
+        # Mending what these find is a person's work, so they may look at their leisure.
+        Sweep(
+            "repair",
+            max(reconcile_seconds, 60) if reconcile_seconds else 0,
+            partial(check_settlements, database),
+        ),
+        Sweep("backlog", 5, partial(measure, database)),
+        Sweep("heartbeat", 5, beat),
+    ]
+
+
+def _inbox(house: House) -> Batch[rows.DueNotice]:
+    async def process(row: rows.DueNotice) -> None:
+        await house.inbox.process(row.id)
+
+    return Batch(
+        job="inbox",
+        noun="notice",
+        size=_TURNS,
+        claim=partial(rows.claim_notices, house.database),
+        handle=process,
+    )
+
+
+def _expire(house: House) -> Batch[rows.DueOrder]:
+    expiry = Expiry(database=house.database, actor=house.actor)
+    return Batch(job="expire", noun="order", size=_TURNS, claim=expiry.find, handle=expiry.expire)
+
+
+def _close(house: House) -> Batch[rows.DueAttempt]:
+    attempts = _attempts(house)
+    return Batch(
+        job="close",
+        noun="attempt",
+        size=_CALLS,
+        claim=partial(rows.claim_closes, house.database),
+        handle=attempts.close,
+        let_go=attempts.close_later,
+    )
+
+
+def _reconcile(house: House) -> Batch[rows.DueAttempt]:
+    attempts = _attempts(house)
+    return Batch(
+        job="reconcile",
+        noun="attempt",
+        size=_CALLS,
+        claim=partial(rows.claim_looks, house.database),
+        handle=attempts.look,
+        let_go=attempts.look_later,
+    )
+
+
+def _attempts(house: House) -> Attempts:
+    return Attempts(
+        database=house.database,
+        checkout=house.checkout,
+        grace_seconds=house.settings.attempt_grace_seconds,
+    )
+
+
+def _refunds(house: House) -> Batch[rows.DueRefund]:
+    refunds = Refunds(database=house.database, checkout=house.checkout)
+    return Batch(
+        job="refunds",
+        noun="refund",
+        size=_CALLS,
+        claim=partial(rows.claim_refunds, house.database),
+        handle=refunds.pursue,
+        let_go=refunds.pursue_later,
+    )
+
+
+def _effects(house: House) -> Batch[rows.DueEffect]:
+    effects = Effects(database=house.database, delivery=LogDelivery())
+    return Batch(
+        job="effects",
+        noun="effect",
+        size=_CALLS,
+        claim=partial(rows.claim_effects, house.database),
+        handle=effects.deliver,
+        let_go=effects.deliver_later,
+    )
+
+
+async def work(settings: Settings) -> None:
+    """Do every duty until SIGTERM or SIGINT."""
+    ending = _Ending()
+    with suppress(asyncio.CancelledError):
+        async with open_house(settings) as house:
+            sweeps = sweeps_of(house)
+            ending.sweeps = sweeps
+            listener = Listener(settings.redis_url, {sweep.name: sweep for sweep in sweeps})
+            listening = asyncio.create_task(listener.run())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for sweep in sweeps:
+                        group.create_task(sweep.run())
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+
+class _Ending:
+    """What a signal sets off: sweeps stop, then whatever still runs is cut off."""
+
+    def __init__(self) -> None:
+        self.sweeps: list[Sweep] = []
+        self._task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._begin)
+
+    def _begin(self) -> None:
+        assert self._task is not None
+        for sweep in self.sweeps:
+            sweep.stop()
+        # Before the sweeps began there is nothing to finish.
+        self._loop.call_later(_DRAIN_SECONDS if self.sweeps else 0, self._task.cancel)
+        _end_at_the_last_moment()
+
+
+def _end_at_the_last_moment() -> None:
+    """End the process even if a thread or a blocking call would not let it."""
+    timer = threading.Timer(_LAST_MOMENT_SECONDS, os._exit, args=(0,))
+    timer.daemon = True
+    timer.start()
+
+
+def main() -> None:
+    """Run the worker with the settings of the environment."""
+    settings = read_settings()
+    configure_logs(settings.log_level)
+    start_telemetry("worker", settings.otel_exporter_otlp_endpoint)
+    asyncio.run(work(settings))
+    stop_telemetry()
+
+
+if __name__ == "__main__":
+    main()

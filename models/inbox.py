@@ -1,0 +1,129 @@
+"""Notices as received: stored before they are answered, finished with the turn they cause."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from contracts.effects import Case
+from contracts.states import NoticeStatus
+from models.encoding import document, rows
+from models.engine import Connection, Database
+
+
+class NewNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified notice that is about to be stored."""
+
+    provider: str
+    event_id: str
+    headers: dict[str, str]
+    body: bytes
+    trace_ctx: str | None
+
+
+class StoredNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice in the inbox."""
+
+    id: int
+    provider: str
+    headers: dict[str, str]
+    body: bytes
+    trace_ctx: str | None
+    retry_count: int
+
+
+# The claim of whoever stored it: the sweep takes over from a process that died since.
+_STORE = """
+INSERT INTO webhook_events (provider, event_id, headers, body, status, retry_count, due_at,
+  trace_ctx)
+SELECT n.provider, n.event_id, n.headers::jsonb, n.body, 'RECEIVED', 0,
+  clock_timestamp() + interval '15 seconds', n.trace_ctx
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[])
+  AS n(provider, event_id, headers, body, trace_ctx)
+ORDER BY n.provider, n.event_id
+ON CONFLICT (provider, event_id) DO NOTHING
+RETURNING id, provider, event_id
+"""
+
+
+async def store(database: Database, notices: Sequence[NewNotice]) -> list[StoredNotice | None]:
+    """Store a group of notices, committed; None for one that was there already."""
+    found = await database.fetch(
+        _STORE,
+        [notice.provider for notice in notices],
+        [notice.event_id for notice in notices],
+        [document(notice.headers) for notice in notices],
+        [notice.body for notice in notices],
+        [notice.trace_ctx for notice in notices],
+    )
+    new = {(row["provider"], row["event_id"]): row["id"] for row in found}
+    return [
+        _stored(notice, new.pop((notice.provider, notice.event_id), None)) for notice in notices
+    ]
+
+
+def _stored(notice: NewNotice, notice_id: int | None) -> StoredNotice | None:
+    if notice_id is None:
+        return None
+    return StoredNotice(
+        id=notice_id,
+        provider=notice.provider,
+        headers=notice.headers,
+        body=notice.body,
+        trace_ctx=notice.trace_ctx,
+        retry_count=0,
+    )
+
+
+async def load_unfinished(connection: Connection, notice_id: int) -> StoredNotice | None:
+    """Load a notice that still waits to be processed."""
+    row = await connection.fetchrow(
+        """SELECT id, provider, headers, body, trace_ctx, retry_count FROM webhook_events
+           WHERE id = $1 AND status IN ('RECEIVED', 'FAILED')""",
+        notice_id,
+    )
+    if row is None:
+        return None
+    headers = msgspec.json.decode(row["headers"], type=dict[str, str])
+    return StoredNotice(**{**dict(row), "headers": headers})
+
+
+async def finish(
+    connection: Connection, notice_id: int, status: NoticeStatus, reason: str | None = None
+) -> None:
+    """End a notice that caused no turn."""
+    await connection.execute(
+        """UPDATE webhook_events SET status = $2, reason = $3, due_at = NULL,
+             processed_at = clock_timestamp() WHERE id = $1""",
+        notice_id,
+        status,
+        reason,
+    )
+
+
+async def put_off(
+    connection: Connection, notice_id: int, delay_seconds: float, reason: str
+) -> None:
+    """Have a notice tried again later."""
+    await connection.execute(
+        """UPDATE webhook_events SET status = 'FAILED', retry_count = retry_count + 1, reason = $3,
+             due_at = clock_timestamp() + make_interval(secs => $2)
+           WHERE id = $1 AND status IN ('RECEIVED', 'FAILED')""",
+        notice_id,
+        delay_seconds,
+        reason,
+    )
+
+
+_OPEN_CASE = """
+WITH opened AS (INSERT INTO cases (kind, subject, reason, details)
+  SELECT r.kind, r.subject, r.reason, r.details FROM json_to_recordset($1::json)
+    AS r(kind text, subject text, reason text, details jsonb)
+  ON CONFLICT (kind, subject) DO NOTHING RETURNING id, subject)
+INSERT INTO effects (holder_kind, holder_id, cause, kind, due_at, tries)
+SELECT 'case', id, subject, 'ALARM', clock_timestamp(), 0 FROM opened
+"""
+
+
+async def open_case(connection: Connection, case: Case) -> None:
+    """Ask a person about something no order is known for; once per kind and subject."""
+    await connection.execute(_OPEN_CASE, rows([case]))

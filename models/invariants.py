@@ -1,0 +1,36 @@
+"""Asking the database whether every promise holds."""
+
+from pathlib import Path
+
+import msgspec
+
+from models.engine import Database, Tx
+
+_STATEMENTS = Path(__file__).with_name("invariants.sql")
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One promise and how often it is broken; *detail* names some of the rows."""
+
+    id: str
+    violations: int
+    detail: str | None
+
+
+async def check_invariants(db: Database | Tx) -> list[Finding]:
+    """Count the violations of every invariant, broken or not."""
+    text = _STATEMENTS.read_text(encoding="utf-8")
+    bare = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    findings: list[Finding] = []
+    for statement in filter(None, (part.strip() for part in bare.split(";"))):
+        findings += [_finding(dict(row)) for row in await db.fetch(statement)]
+    return findings
+
+
+def _finding(row: dict[str, object]) -> Finding:
+    detail = row["detail"]
+    return Finding(
+        id=str(row["id"]),
+        violations=int(str(row["violations"])),
+        detail=None if detail is None else str(detail),
+    )

@@ -1,0 +1,101 @@
+-- What must hold in every snapshot, one statement per promise.
+-- Each returns its id, how many rows break it, and one of them.
+
+-- Seats: the one count is the sum of what live orders and free places hold.
+SELECT 'seats.count' AS id, count(*) AS violations, min(format('ticket type %s', t.id)) AS detail
+FROM ticket_types t
+WHERE t.current_quantity <> (SELECT coalesce(sum(o.seats_held), 0) FROM orders o
+                             WHERE o.ticket_type_id = t.id)
+                          + (SELECT coalesce(sum(g.seats_held), 0) FROM registrations g
+                             WHERE g.ticket_type_id = t.id
+                               AND g.status IN ('PENDING', 'APPROVED'));
+
+SELECT 'seats.event' AS id, count(*) AS violations, min(format('event %s', c.event_id)) AS detail
+FROM event_attendance c
+WHERE c.seats_held <> (SELECT coalesce(sum(t.current_quantity), 0) FROM ticket_types t
+                       WHERE t.event_id = c.event_id);
+
+-- Seats: taken once and returned once, each with a cause.
+SELECT 'seats.ledger' AS id, count(*) AS violations, min(format('ticket type %s', t.id)) AS detail
+FROM ticket_types t
+WHERE t.current_quantity <> (SELECT coalesce(sum(l.seats), 0) FROM seat_ledger l
+                             WHERE l.ticket_type_id = t.id);
+
+SELECT 'seats.holder' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+WHERE o.seats_held <> (SELECT coalesce(sum(l.seats), 0) FROM seat_ledger l
+                       WHERE l.holder_kind = 'order' AND l.holder_id = o.id);
+
+-- Seats: never returned while a provider could still take money for them.
+SELECT 'seats.returned_too_soon' AS id, count(*) AS violations,
+  min(format('attempt %s', a.attempt_no)) AS detail
+FROM payment_attempts a JOIN orders o ON o.id = a.order_id
+WHERE o.status IN ('EXPIRED', 'CANCELLED') AND a.state IN ('OPENING', 'OPEN', 'UNKNOWN')
+  AND NOT a.close_owed;
+
+-- Money: a paid order has its one settlement, for exactly what was asked.
+SELECT 'money.settlement' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+WHERE (o.status IN ('PAID', 'REFUNDED'))
+   <> ((SELECT count(*) FROM payments p WHERE p.order_id = o.id AND p.honoured) = 1);
+
+SELECT 'money.snapshot' AS id, count(*) AS violations,
+  min(format('payment %s', p.id)) AS detail
+FROM payments p
+LEFT JOIN payment_attempts a ON a.attempt_no = p.attempt_no AND a.order_id = p.order_id
+WHERE p.source <> 'manual'
+  AND (a.id IS NULL OR (a.amount_minor, a.currency, a.provider)
+       IS DISTINCT FROM (p.amount_minor, p.currency, p.provider));
+
+-- Money: what is not honoured goes back in full, or a person has been asked.
+SELECT 'money.surplus' AS id, count(*) AS violations, min(format('payment %s', p.id)) AS detail
+FROM payments p
+WHERE NOT p.honoured
+  AND p.refund_minor <> p.amount_minor
+  AND NOT EXISTS (SELECT 1 FROM cases c JOIN refunds f ON c.subject = 'refund:' || f.refund_no
+                  WHERE f.payment_id = p.id);
+
+SELECT 'money.refunds' AS id, count(*) AS violations, min(format('payment %s', p.id)) AS detail
+FROM payments p
+WHERE p.refund_minor <> (SELECT coalesce(sum(f.amount_minor), 0) FROM refunds f
+                         WHERE f.payment_id = p.id AND f.status <> 'failed');
+
+-- State: every version of an order has its place in the audit.
+SELECT 'state.audit' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+WHERE o.version <> (SELECT count(DISTINCT v.version) FROM order_events v WHERE v.order_id = o.id);
+
+-- State: an attempt that was paid belongs to a payment, and the other way round.
+SELECT 'state.attempt_paid' AS id, count(*) AS violations,
+  min(format('attempt %s', a.attempt_no)) AS detail
+FROM payment_attempts a
+WHERE (a.state = 'PAID') <> EXISTS (SELECT 1 FROM payments p WHERE p.attempt_no = a.attempt_no);
+
+-- Places: the buyer has one while the order lives, and none when it has ended.
+SELECT 'places.owner' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+WHERE (SELECT count(*) FROM registrations g
+       WHERE g.order_id = o.id AND g.user_id = o.user_id AND g.status <> 'CANCELLED')
+   <> CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN 1 ELSE 0 END;
+
+SELECT 'places.waiting' AS id, count(*) AS violations, min(format('registration %s', g.id)) AS detail
+FROM registrations g LEFT JOIN orders o ON o.id = g.order_id
+WHERE g.status = 'PENDING_PAYMENT' AND coalesce(o.status, '') NOT IN ('PENDING', 'CLOSING');
+
+-- Places: every other seat of an order is one gift seat.
+SELECT 'places.gifts' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+WHERE (SELECT count(*) FROM order_invites i WHERE i.order_id = o.id AND i.status <> 'INVALID')
+   <> CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN o.quantity - 1 ELSE 0 END
+  AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.order_id = o.id);
+
+-- Delivery: a paid order owes its buyer the tickets; a case owes a person an alarm.
+SELECT 'delivery.tickets' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+WHERE o.status = 'PAID' AND NOT EXISTS (
+  SELECT 1 FROM effects f
+  WHERE f.holder_kind = 'order' AND f.holder_id = o.id AND f.kind = 'TICKETS');
+
+SELECT 'delivery.alarm' AS id, count(*) AS violations, min(format('case %s', c.id)) AS detail
+FROM cases c
+WHERE NOT EXISTS (SELECT 1 FROM effects f WHERE f.kind = 'ALARM' AND f.cause = c.subject);

@@ -1,0 +1,85 @@
+"""Loading an order whole: one row, one JSON document, one struct."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from contracts.order import Order
+from models.engine import Connection
+
+_LOAD = """
+SELECT clock_timestamp() AS now, json_build_object(
+  'id', o.id, 'order_no', o.order_no, 'event_id', o.event_id, 'event_title', e.title,
+  'user_id', o.user_id,
+  'ticket_type_id', o.ticket_type_id, 'quantity', o.quantity,
+  'total', json_build_object('amount_minor', o.total_minor, 'currency', o.currency),
+  'payment_channel', o.payment_channel, 'status', o.status, 'payment_status', o.payment_status,
+  'last_payment_attempt_status', o.last_payment_attempt_status,
+  'refund_status', o.refund_status, 'closing_for', o.closing_for, 'channel', o.channel,
+  'seats_held', o.seats_held, 'expired_at', o.expired_at, 'created_at', o.created_at,
+  'paid_at', o.paid_at, 'version', o.version, 'trace_ctx', o.trace_ctx,
+  'requires_approval', e.require_approval,
+  'attempts', (SELECT coalesce(json_agg(json_build_object(
+      'attempt_no', a.attempt_no, 'state', a.state, 'request', a.request, 'opened', a.opened,
+      'opened_at', a.opened_at, 'claim_until', a.claim_until, 'close_owed', a.close_owed)
+      ORDER BY a.attempt_no), '[]')
+    FROM payment_attempts a WHERE a.order_id = o.id),
+  'payments', (SELECT coalesce(json_agg(json_build_object(
+      'provider', p.provider, 'provider_txn_id', p.provider_txn_id, 'attempt_no', p.attempt_no,
+      'paid', json_build_object('amount_minor', p.amount_minor, 'currency', p.currency),
+      'paid_at', p.paid_at, 'source', p.source, 'honoured', p.honoured) ORDER BY p.id), '[]')
+    FROM payments p WHERE p.order_id = o.id),
+  'refunds', (SELECT coalesce(json_agg(json_build_object(
+      'refund_no', r.refund_no, 'provider', p.provider, 'provider_txn_id', p.provider_txn_id,
+      'attempt_no', p.attempt_no,
+      'amount', json_build_object('amount_minor', r.amount_minor, 'currency', r.currency),
+      'status', r.status, 'reason', r.reason, 'idempotency_key', r.idempotency_key,
+      'kind', r.kind, 'provider_refund_id', r.provider_refund_id) ORDER BY r.id), '[]')
+    FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.order_id = o.id),
+  'registrations', (SELECT coalesce(json_agg(json_build_object(
+      'id', g.id, 'user_id', g.user_id, 'status', g.status, 'invite_id', g.invite_id)
+      ORDER BY g.id), '[]')
+    FROM registrations g WHERE g.order_id = o.id),
+  'invites', (SELECT coalesce(json_agg(json_build_object(
+      'id', i.id, 'position', i.position, 'generation', i.generation, 'status', i.status)
+      ORDER BY i.position), '[]')
+    FROM order_invites i WHERE i.order_id = o.id),
+  'case_subjects', (SELECT coalesce(json_agg(c.subject ORDER BY c.id), '[]')
+    FROM cases c WHERE c.order_id = o.id)
+)::text AS document
+FROM orders o JOIN events e ON e.id = o.event_id
+WHERE o.id = ANY($1::bigint[])
+ORDER BY o.id
+"""
+_LOAD_LOCKED = _LOAD + "FOR NO KEY UPDATE OF o"
+
+_decoder = msgspec.json.Decoder(Order)
+
+
+async def load(
+    connection: Connection, order_ids: Sequence[int], *, lock: bool = False
+) -> tuple[dict[int, Order], datetime | None]:
+    """Load orders by id, with the database's clock; the clock is None when there are none.
+
+    *lock* takes the rows in the global order of locks, for turns that will need seats too.
+    """
+    found = await connection.fetch(_LOAD_LOCKED if lock else _LOAD, list(order_ids))
+    orders = [_decoder.decode(row["document"]) for row in found]
+    return {order.id: order for order in orders}, found[0]["now"] if found else None
+
+
+async def order_id_of_attempt(connection: Connection, attempt_no: str) -> int | None:
+    """Find whose attempt a number is."""
+    order_id: int | None = await connection.fetchval(
+        "SELECT order_id FROM payment_attempts WHERE attempt_no = $1", attempt_no
+    )
+    return order_id
+
+
+async def order_id_of_number(connection: Connection, order_no: str) -> int | None:
+    """Find an order by the number others see."""
+    order_id: int | None = await connection.fetchval(
+        "SELECT id FROM orders WHERE order_no = $1", order_no
+    )
+    return order_id

@@ -1,0 +1,137 @@
+"""Writing new orders and free places, and what already stands in their way.
+
+Each statement takes the whole group; the caller holds the ticket types' locks.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from models.encoding import rows
+from models.engine import Connection, Tx
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What one buyer already has at an event, or made with the same key."""
+
+    user_id: int
+    order_id: int | None = None
+    order_no: str | None = None
+    order_status: str | None = None
+    ticket_type_id: int | None = None
+    quantity: int | None = None
+    is_registered: bool = False
+    key_body_hash: str | None = None
+    key_order_id: int | None = None
+    key_registration_id: int | None = None
+
+
+_STANDING = """
+SELECT b.user_id, o.id AS order_id, o.order_no, o.status AS order_status, o.ticket_type_id,
+  o.quantity, k.body_hash AS key_body_hash, k.order_id AS key_order_id,
+  k.registration_id AS key_registration_id,
+  EXISTS (SELECT 1 FROM registrations g WHERE g.event_id = $1 AND g.user_id = b.user_id
+          AND g.status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED')) AS is_registered
+FROM unnest($2::bigint[], $3::text[]) AS b(user_id, key)
+LEFT JOIN orders o ON o.event_id = $1 AND o.user_id = b.user_id
+  AND o.status IN ('PENDING', 'CLOSING')
+LEFT JOIN api_idempotency k ON k.user_id = b.user_id AND k.key = b.key
+"""
+
+
+async def standing(
+    connection: Connection, event_id: int, buyers: Sequence[tuple[int, str | None]]
+) -> dict[int, Standing]:
+    """Read what stands in each buyer's way; *buyers* pairs a user with an idempotency key."""
+    found = await connection.fetch(
+        _STANDING, event_id, [user for user, _ in buyers], [key for _, key in buyers]
+    )
+    return {row["user_id"]: Standing(**row) for row in found}
+
+
+class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as it is first written; *invites* pairs positions with code hashes."""
+
+    order_no: str
+    event_id: int
+    user_id: int
+    ticket_type_id: int
+    quantity: int
+    total_minor: int
+    currency: str
+    payment_channel: str
+    expired_at: datetime
+    created_at: datetime
+    trace_ctx: str | None
+    idempotency_key: str | None
+    body_hash: str | None
+    invites: tuple[tuple[int, str], ...]
+
+
+_INSERT_ORDERS = """
+WITH r AS (SELECT * FROM json_to_recordset($1::json) AS r(order_no text, event_id bigint,
+    user_id bigint, ticket_type_id bigint, quantity int, total_minor bigint, currency text,
+    payment_channel text, expired_at timestamptz, created_at timestamptz, trace_ctx text,
+    idempotency_key text, body_hash text, invites json)),
+o AS (INSERT INTO orders (order_no, biz_type, event_id, user_id, ticket_type_id, quantity,
+    total_minor, currency, status, payment_status, payment_channel, seats_held, expired_at,
+    version, trace_ctx, created_at)
+  SELECT order_no, 'EVENT_TICKET', event_id, user_id, ticket_type_id, quantity, total_minor,
+    currency, 'PENDING', 'UNPAID', payment_channel, quantity, expired_at, 1, trace_ctx, created_at
+  FROM r ORDER BY event_id, user_id
+  RETURNING id, order_no, event_id, user_id, ticket_type_id, quantity),
+g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, status, seats_held)
+  SELECT event_id, user_id, ticket_type_id, id, 'PENDING_PAYMENT', 0 FROM o
+  ORDER BY event_id, user_id
+  RETURNING id, order_id),
+i AS (INSERT INTO order_invites (order_id, position, generation, status, code_hash)
+  SELECT o.id, (x.invite ->> 0)::int, 1, 'PENDING', x.invite ->> 1
+  FROM o JOIN r USING (order_no) CROSS JOIN LATERAL json_array_elements(r.invites) AS x(invite)),
+k AS (INSERT INTO api_idempotency (user_id, key, body_hash, order_id)
+  SELECT r.user_id, r.idempotency_key, r.body_hash, o.id FROM o JOIN r USING (order_no)
+  WHERE r.idempotency_key IS NOT NULL),
+l AS (INSERT INTO seat_ledger (holder_kind, holder_id, cause, event_id, ticket_type_id, seats)
+  SELECT 'order', id, 'sold', event_id, ticket_type_id, quantity FROM o),
+a AS (INSERT INTO order_events (order_id, version, kind, data)
+  SELECT id, 1, 'order_created', jsonb_build_object('quantity', quantity) FROM o)
+SELECT o.id, o.order_no, g.id AS registration_id FROM o JOIN g ON g.order_id = o.id
+"""
+
+
+async def insert_orders(tx: Tx, orders: Sequence[NewOrder]) -> dict[str, tuple[int, int]]:
+    """Write orders with all that belongs to them; return order and registration ids by number."""
+    found = await tx.fetch(_INSERT_ORDERS, rows(orders))
+    return {row["order_no"]: (row["id"], row["registration_id"]) for row in found}
+
+
+class NewPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """A free registration as it is first written."""
+
+    event_id: int
+    user_id: int
+    ticket_type_id: int
+    status: str
+    idempotency_key: str | None
+    body_hash: str | None
+
+
+_INSERT_PLACES = """
+WITH r AS (SELECT * FROM json_to_recordset($1::json) AS r(event_id bigint, user_id bigint,
+    ticket_type_id bigint, status text, idempotency_key text, body_hash text)),
+g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, status, seats_held)
+  SELECT event_id, user_id, ticket_type_id, status, 1 FROM r ORDER BY event_id, user_id
+  RETURNING id, event_id, user_id, ticket_type_id),
+k AS (INSERT INTO api_idempotency (user_id, key, body_hash, registration_id)
+  SELECT r.user_id, r.idempotency_key, r.body_hash, g.id FROM g JOIN r USING (user_id)
+  WHERE r.idempotency_key IS NOT NULL),
+l AS (INSERT INTO seat_ledger (holder_kind, holder_id, cause, event_id, ticket_type_id, seats)
+  SELECT 'registration', id, 'sold', event_id, ticket_type_id, 1 FROM g)
+SELECT id, user_id FROM g
+"""
+
+
+async def insert_places(tx: Tx, places: Sequence[NewPlace]) -> dict[int, int]:
+    """Write free registrations; return their ids by user."""
+    found = await tx.fetch(_INSERT_PLACES, rows(places))
+    return {row["user_id"]: row["id"] for row in found}

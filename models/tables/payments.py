@@ -1,0 +1,98 @@
+"""Attempts, the money they brought, and the money that went back."""
+
+from piccolo.columns import BigSerial
+from piccolo.constraints import Check, Unique
+from piccolo.table import Table
+
+from contracts.facts import FactSource
+from contracts.states import AttemptState, Channel, RefundKind, RefundStatus
+from models.tables.columns import (
+    big,
+    document,
+    flag,
+    instant,
+    number,
+    one_of,
+    parent,
+    stamped,
+    word,
+)
+from models.tables.orders import Orders
+
+
+class PaymentAttempts(Table, tablename="payment_attempts"):
+    """One number at one provider; due_at, looks and asked_at pace questions, turns own the rest."""
+
+    id = BigSerial(primary_key=True)
+    order_id = parent(Orders)
+    attempt_no = word(20)
+    provider = word(16)
+    channel = word(32)
+    state = word(16)
+    merchant_id = word(64)
+    appid = word(64)
+    amount_minor = big()
+    currency = word(3)
+    request = document()
+    opened = document(null=True)
+    opened_at = instant(null=True)
+    claim_until = instant(null=True)
+    payable_until = instant()
+    close_owed = flag()
+    due_at = instant(null=True)
+    looks = number()
+    asked_at = instant(null=True)
+    created_at = stamped()
+
+    payment_attempts_attempt_no_key = Unique([attempt_no])
+    payment_attempts_state_check = one_of("state", AttemptState)
+    payment_attempts_channel_check = one_of("channel", Channel)
+    payment_attempts_amount_check = Check("amount_minor > 0")
+
+
+class Payments(Table, tablename="payments"):
+    """Verified money, each provider transaction once; at most one per order is honoured."""
+
+    id = BigSerial(primary_key=True)
+    order_id = parent(Orders)
+    attempt_no = word(20)
+    provider = word(16)
+    provider_txn_id = word(128)
+    amount_minor = big()
+    currency = word(3)
+    honoured = flag()
+    refund_minor = big()
+    source = word(16)
+    paid_at = instant()
+    created_at = stamped()
+
+    payments_provider_txn_key = Unique([provider, provider_txn_id])
+    payments_source_check = one_of("source", FactSource)
+    payments_amount_check = Check("amount_minor > 0")
+    payments_refund_check = Check("refund_minor BETWEEN 0 AND amount_minor")
+
+
+class Refunds(Table, tablename="refunds"):
+    """Money on its way back, one row per number shown to the provider."""
+
+    id = BigSerial(primary_key=True)
+    order_id = parent(Orders)
+    payment_id = parent(Payments)
+    refund_no = word(32)
+    idempotency_key = word(255)
+    amount_minor = big()
+    currency = word(3)
+    status = word(16)
+    kind = word(16)
+    reason = word(200)
+    provider_refund_id = word(128, null=True)
+    due_at = instant(null=True)
+    looks = number()
+    created_at = stamped()
+    updated_at = stamped()
+
+    refunds_refund_no_key = Unique([refund_no])
+    refunds_order_key_key = Unique([order_id, idempotency_key])
+    refunds_status_check = one_of("status", RefundStatus)
+    refunds_kind_check = one_of("kind", RefundKind)
+    refunds_amount_check = Check("amount_minor > 0")

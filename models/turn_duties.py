@@ -1,0 +1,67 @@
+"""Writing what a group of turns owes to the outside, asks a person, and leaves on record."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import asdict
+
+from models.encoding import rows
+from models.engine import Tx
+from models.written import WrittenTurn
+
+_EFFECTS = """
+INSERT INTO effects (holder_kind, holder_id, cause, kind, due_at, tries, trace_ctx)
+SELECT 'order', r.order_id, r.cause, r.kind, now(), 0, r.trace_ctx
+FROM json_to_recordset($1::json) AS r(order_id bigint, cause text, kind text, trace_ctx text)
+ON CONFLICT (holder_kind, holder_id, cause, kind) DO NOTHING
+"""
+
+
+async def write_effects(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
+    """Store duties to the outside, each once."""
+    owed = [
+        {
+            "order_id": turn.after.id,
+            "cause": effect.cause,
+            "kind": effect.kind,
+            "trace_ctx": turn.after.trace_ctx,
+        }
+        for turn in turns
+        for effect in turn.effects
+    ]
+    if owed:
+        await tx.execute(_EFFECTS, rows(owed))
+
+
+_CASES = """
+INSERT INTO cases (kind, subject, order_id, reason, details)
+SELECT r.kind, r.subject, r.order_id, r.reason, r.details
+FROM json_to_recordset($1::json) AS r(kind text, subject text, order_id bigint, reason text,
+  details jsonb)
+ON CONFLICT (kind, subject) DO NOTHING
+"""
+
+
+async def write_cases(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
+    """Store questions for a person, each once."""
+    opened = [{"order_id": turn.after.id, **asdict(case)} for turn in turns for case in turn.cases]
+    if opened:
+        await tx.execute(_CASES, rows(opened))
+
+
+_AUDIT = """
+INSERT INTO order_events (order_id, version, kind, data)
+SELECT r.order_id, r.version, r.data ->> 'type', r.data - 'type'
+FROM json_to_recordset($1::json) AS r(order_id bigint, version int, data jsonb)
+"""
+
+
+async def write_audit(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
+    """Store what became true, turn by turn."""
+    events = [
+        {"order_id": turn.after.id, "version": turn.before.version + 1, "data": event}
+        for turn in turns
+        for event in turn.events
+    ]
+    if events:
+        await tx.execute(_AUDIT, rows(events))

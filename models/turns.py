@@ -1,0 +1,97 @@
+"""Writing what a group of turns decided: at the version they loaded, or not at all.
+
+Each statement takes the whole group. The compare-and-swap comes first and takes its rows in
+order of id; only the orders that won it are written further.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from contracts.states import NoticeStatus
+from models.encoding import rows
+from models.engine import Tx
+from models.turn_duties import write_audit, write_cases, write_effects
+from models.turn_money import write_attempts, write_payments, write_refunds
+from models.turn_places import write_invites, write_registrations, write_seats
+from models.written import WrittenTurn
+
+# The global order of locks: orders (the swap), seats, then the inserts.
+_STEPS = (
+    write_seats,
+    write_attempts,
+    write_payments,
+    write_refunds,
+    write_registrations,
+    write_invites,
+    write_effects,
+    write_cases,
+    write_audit,
+)
+
+
+async def write(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]:
+    """Write the turns whose order still has the version it was loaded with; return their ids."""
+    moved = [turn for turn in turns if turn.events]
+    won = await _swap(tx, moved) if moved else set()
+    winners = [turn for turn in moved if turn.after.id in won]
+    for step in _STEPS:
+        await step(tx, winners, now)
+    unchanged = {turn.after.id for turn in turns if not turn.events}
+    await _finish_notices(tx, [turn for turn in turns if turn.after.id in won | unchanged])
+    return won | unchanged
+
+
+_SWAP = """
+WITH new AS (SELECT * FROM json_to_recordset($1::json) AS r(
+    id bigint, version int, status text, payment_status text, last_payment_attempt_status text,
+    refund_status text, closing_for text, channel text, seats_held int, paid_at timestamptz)),
+held AS (SELECT o.id FROM orders o JOIN new USING (id) WHERE o.version = new.version
+         ORDER BY o.id FOR NO KEY UPDATE OF o)
+UPDATE orders o SET version = o.version + 1, status = new.status,
+  payment_status = new.payment_status, refund_status = new.refund_status,
+  last_payment_attempt_status = new.last_payment_attempt_status,
+  closing_for = new.closing_for, channel = new.channel, seats_held = new.seats_held,
+  paid_at = new.paid_at
+FROM new JOIN held USING (id) WHERE o.id = new.id
+RETURNING o.id
+"""
+
+
+async def _swap(tx: Tx, turns: Sequence[WrittenTurn]) -> set[int]:
+    new = [
+        {
+            "id": turn.after.id,
+            "version": turn.before.version,
+            "status": turn.after.status,
+            "payment_status": turn.after.payment_status,
+            "last_payment_attempt_status": turn.after.last_payment_attempt_status,
+            "refund_status": turn.after.refund_status,
+            "closing_for": turn.after.closing_for,
+            "channel": turn.after.channel,
+            "seats_held": turn.after.seats_held,
+            "paid_at": turn.after.paid_at,
+        }
+        for turn in turns
+    ]
+    return {row["id"] for row in await tx.fetch(_SWAP, rows(new))}
+
+
+_NOTICES = """
+UPDATE webhook_events w SET status = r.status, order_id = r.order_id, due_at = NULL,
+  processed_at = now()
+FROM json_to_recordset($1::json) AS r(id bigint, order_id bigint, status text) WHERE w.id = r.id
+"""
+
+
+async def _finish_notices(tx: Tx, turns: Sequence[WrittenTurn]) -> None:
+    done = [
+        {
+            "id": turn.notice_id,
+            "order_id": turn.after.id,
+            "status": NoticeStatus.QUARANTINED if turn.cases else NoticeStatus.PROCESSED,
+        }
+        for turn in turns
+        if turn.notice_id is not None
+    ]
+    if done:
+        await tx.execute(_NOTICES, rows(done))

@@ -1,0 +1,220 @@
+"""WeChat Pay v3 behind the provider interface.
+
+1. One method is one call: no state of ours, no repeats.
+2. An answer counts only when it is signed, fresh and about the number that was asked.
+3. What can be judged before a call is refused before it, with the code ``not_sent``.
+
+Source: WeChat Pay v3, Native and JSAPI orders, refunds, read 2026-11.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Final, Self, TypeVar
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from opentelemetry import trace
+from wechatpayv3.async_ import WeChatPayType
+
+from contracts.attempt import AttemptRequest, Opened, RefundRequest
+from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
+from contracts.states import Channel
+from providers import metrics
+from providers.provider import NoticeRefused, OutcomeUnknown, ProviderError, VerifiedNotice
+from providers.wechat import answers, errors, requests
+from providers.wechat.answers import Answer
+from providers.wechat.certificates import read_certificates
+from providers.wechat.gateway import Gateway, LibraryCall, public_key
+from providers.wechat.notice import read_notice, verify_notice
+from providers.wechat.settings import WeChatSettings
+from providers.wechat.signature import KeyRing, check_signature
+from providers.wechat.words import PROVIDER
+
+_PAY_TYPES: Final = {
+    Channel.WECHAT_NATIVE: WeChatPayType.NATIVE,
+    Channel.WECHAT_JSAPI: WeChatPayType.JSAPI,
+    Channel.MINIPROGRAM_BRIDGE: WeChatPayType.JSAPI,
+}
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger()
+_tracer = trace.get_tracer("guichet.providers")
+_T = TypeVar("_T")
+
+
+class WeChatPay:
+    """The adapter. Use it as an asynchronous context manager, in one event loop."""
+
+    name = PROVIDER
+    channels = frozenset(_PAY_TYPES)
+
+    def __init__(self, settings: WeChatSettings) -> None:
+        self._settings = settings
+        self._ring = KeyRing()
+        if settings.platform_public_key_pem and settings.platform_public_key_id:
+            key = public_key(settings.platform_public_key_pem)
+            self._ring.add({settings.platform_public_key_id: key})
+        self._gateway = Gateway(settings)
+        self._library: Any = None
+
+    async def __aenter__(self) -> Self:
+        await self._gateway.__aenter__()
+        self._library = self._gateway.library(self._check_answer)
+        if not self._ring:
+            await self._first_certificates()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._gateway.__aexit__()
+
+    @property
+    def can_verify(self) -> bool:
+        """Whether any platform key is known; without one every notice and answer is refused."""
+        return bool(self._ring)
+
+    async def open(self, request: AttemptRequest) -> Opened:
+        """See Provider.open."""
+        words = requests.order_words(request, self._settings)
+        call = self._library.pay(pay_type=_PAY_TYPES[request.channel], **words)
+        return await self._call(
+            "open", request.channel, call, lambda answer: answers.opened(answer, request)
+        )
+
+    async def query(self, request: AttemptRequest) -> QueryFact:
+        """See Provider.query."""
+        requests.require_own(request, self._settings, "query")
+        # Taken before the call: what is true then may not be when the answer arrives.
+        asked_at = datetime.now(UTC)
+        call = self._library.query(out_trade_no=request.attempt_no, mchid=request.merchant_id)
+        return await self._call(
+            "query", request.channel, call, lambda answer: answers.asked(answer, request, asked_at)
+        )
+
+    async def close(self, request: AttemptRequest) -> AttemptClosedAtProvider | None:
+        """See Provider.close."""
+        requests.require_own(request, self._settings, "close")
+        call = self._library.close(out_trade_no=request.attempt_no, mchid=request.merchant_id)
+        return await self._call(
+            "close", request.channel, call, lambda answer: answers.closed(answer, request)
+        )
+
+    async def refund(self, request: RefundRequest) -> RefundMoved:
+        """See Provider.refund."""
+        call = self._library.refund(**requests.refund_words(request))
+        return await self._call(
+            "refund", None, call, lambda answer: answers.refunded(answer, request)
+        )
+
+    async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
+        """See Provider.query_refund."""
+        requests.require_refund_no(request, "query_refund")
+        call = self._library.query_refund(out_refund_no=request.refund_no)
+
+        def read(answer: Answer) -> RefundMoved | None:
+            if answer.code == "RESOURCE_NOT_EXISTS":
+                return None
+            return answers.refunded(answer, request)
+
+        return await self._call("query_refund", None, call, read)
+
+    def verify(self, headers: Mapping[str, object], body: bytes, now: datetime) -> VerifiedNotice:
+        """See Provider.verify."""
+        return verify_notice(self._ring, headers, body, now)
+
+    def verify_stored(self, headers: Mapping[str, object], body: bytes) -> None:
+        """See Provider.verify_stored."""
+        verify_notice(self._ring, headers, body, None)
+
+    def read(self, body: bytes) -> list[Fact]:
+        """See Provider.read."""
+        return read_notice(body, self._settings.api_v3_key)
+
+    async def refresh_certificates(self) -> int:
+        """Download the platform certificates and trust them besides the keys known so far.
+
+        Return how many the platform has. Never called on the way of a notice. Due a few times a
+        day in certificate mode, and while a merchant moves to the public key.
+
+        :raises ProviderError: the keys stay as they were; try again later.
+        """
+        now = datetime.now(UTC)
+
+        def keys_of(body: bytes) -> dict[str, RSAPublicKey]:
+            return read_certificates(body, self._settings.api_v3_key, now)
+
+        def check(headers: Mapping[str, object], body: bytes) -> None:
+            check_signature(self._ring.joined(keys_of(body)), headers, body, now)
+
+        def read(answer: Answer) -> dict[str, RSAPublicKey]:
+            answer.require_success()
+            return keys_of(answer.body)
+
+        library = self._gateway.library(check)
+        call = library._core.request("/v3/certificates")  # noqa: SLF001 - it has no public name
+        keys = await self._call("certificates", None, call, read)
+        self._ring.add(keys)
+        return len(keys)
+
+    async def _first_certificates(self) -> None:
+        # A platform that is down at our start must not keep the doors shut: until a refresh
+        # succeeds every notice is refused, and sent again later.
+        try:
+            await self.refresh_certificates()
+        except ProviderError as error:
+            _log.error("payments.provider.no_keys", provider=self.name, code=error.code)
+
+    async def _call(
+        self,
+        operation: str,
+        channel: Channel | None,
+        call: LibraryCall,
+        read: Callable[[Answer], _T],
+    ) -> _T:
+        code, started = "cancelled", perf_counter()
+        with _tracer.start_as_current_span(
+            f"wechat.{operation}",
+            kind=trace.SpanKind.CLIENT,
+            attributes=_attributes(channel),
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                answer = await self._send(operation, call)
+                code = answer.code
+                return read(answer)
+            except ProviderError as error:
+                code = error.code
+                span.set_status(trace.StatusCode.ERROR, code)
+                _tell_configuration_fault(error)
+                raise
+            finally:
+                span.set_attribute("guichet.provider.code", code)
+                metrics.record(self.name, operation, code, perf_counter() - started)
+
+    async def _send(self, operation: str, call: LibraryCall) -> Answer:
+        try:
+            status, body = await self._gateway.send(call)
+        except NoticeRefused as refused:
+            raise OutcomeUnknown(self.name, operation, refused.reason) from refused
+        except Exception as error:
+            # Whatever went wrong, the call may have arrived.
+            raise errors.error_of_transport(operation, error) from error
+        return Answer(operation, errors.code_of(status, body), body)
+
+    def _check_answer(self, headers: Mapping[str, object], body: bytes) -> None:
+        check_signature(self._ring, headers, body, datetime.now(UTC))
+
+
+def _attributes(channel: Channel | None) -> dict[str, str]:
+    provider = {"guichet.provider": PROVIDER}
+    return provider if channel is None else provider | {"guichet.channel": channel.value}
+
+
+def _tell_configuration_fault(error: ProviderError) -> None:
+    if error.code in errors.CONFIGURATION_FAULTS:
+        _log.error(
+            "payments.provider.misconfigured",
+            provider=error.provider,
+            operation=error.operation,
+            code=error.code,
+        )

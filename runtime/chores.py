@@ -1,0 +1,91 @@
+"""What an operator runs by hand: bring up to date, try again, check the promises.
+
+Each is one command of the command line, runs to its end and returns an exit status.
+"""
+
+import asyncio
+import os
+import sys
+
+from models.engine import Database
+from models.invariants import Finding, check_invariants
+from models.replays import reopen_notices
+from models.schema import MigrationFailedError
+from models.schema import migrate as migrate_database
+from runtime.house import House
+from runtime.logs import configure_logs
+from runtime.settings import AppEnv, read_settings
+
+_BROKEN = 1
+_NO_DATABASE = 78  # a configuration fault, by the old convention of sysexits.h
+
+
+def migrate() -> int:
+    """Bring the database up to date; in the sandbox put two events on sale."""
+    dsn = os.environ.get("DATABASE_URL")
+    if not dsn:
+        return _complain("DATABASE_URL is missing", _NO_DATABASE)
+    is_sandbox = os.environ.get("APP_ENV") == AppEnv.SANDBOX.value
+    try:
+        asyncio.run(migrate_database(dsn, with_demo_data=is_sandbox))
+    except MigrationFailedError as error:
+        return _complain(str(error), _BROKEN)
+    return 0
+
+
+def invariants() -> int:
+    """Print every invariant and how often it is broken; the status says whether any is."""
+    dsn = os.environ.get("DATABASE_URL")
+    if not dsn:
+        return _complain("DATABASE_URL is missing", _NO_DATABASE)
+    findings = asyncio.run(_findings(dsn))
+    sys.stdout.write(_table(findings))
+    return _BROKEN if any(finding.violations for finding in findings) else 0
+
+
+def replay() -> int:
+    """Process again every stored notice that is not processed."""
+    settings = read_settings()
+    configure_logs(settings.log_level)
+    count = asyncio.run(_replay())
+    sys.stdout.write(f"{count} notices processed again\n")
+    return 0
+
+
+async def replay_notices(house: House) -> int:
+    """Reopen and process every notice that failed or was given up; return how many."""
+    notice_ids = await reopen_notices(house.database)
+    for notice_id in notice_ids:
+        await house.inbox.process(notice_id)
+    return len(notice_ids)
+
+
+async def _replay() -> int:
+    # Late: the other chores need no provider, and its library loads slowly.
+    from runtime.wiring import open_house  # noqa: PLC0415
+
+    async with open_house(read_settings()) as house:
+        return await replay_notices(house)
+
+
+async def _findings(dsn: str) -> list[Finding]:
+    database = await Database.connect(dsn, max_size=1)
+    try:
+        return await check_invariants(database)
+    finally:
+        await database.close()
+
+
+def _table(findings: list[Finding]) -> str:
+    width = max((len(finding.id) for finding in findings), default=0)
+    lines = [
+        f"{finding.id:<{width}}  {'ok' if not finding.violations else finding.violations}"
+        f"{'  ' + finding.detail if finding.violations and finding.detail else ''}"
+        for finding in findings
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _complain(words: str, status: int) -> int:
+    sys.stderr.write(words + "\n")
+    return status

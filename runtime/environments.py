@@ -1,0 +1,77 @@
+"""What may stand in production and what in the sandbox; the two never mix.
+
+1. Production refuses the sandbox's keys, its gateway and the mock provider.
+2. The sandbox refuses the real gateway and an address that others can reach.
+3. A provider that takes new orders has all it needs.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from runtime.registry import variables
+from runtime.settings import PRODUCTION_WECHAT_GATEWAY, Settings
+
+# The sandbox makes every secret of its own with this in front, so that none is mistaken for real.
+SANDBOX_MARK = "sandbox"
+# What an HMAC-SHA256 key needs to be as strong as the hash (RFC 7518, 3.2).
+_KEY_LENGTH_MIN = 32
+
+
+def objections(settings: Settings) -> list[str]:
+    """Name every reason why these settings must not be started with."""
+    return [
+        *_missing(settings),
+        *(_in_sandbox(settings) if settings.is_sandbox else _in_production(settings)),
+    ]
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether *host* can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _missing(settings: Settings) -> list[str]:
+    wanted_for = {settings.payment_provider, settings.app_env.value}
+    return [
+        f"{variable.name} is missing"
+        for variable in variables(Settings)
+        if variable.needed_by in wanted_for and getattr(settings, variable.field) is None
+    ]
+
+
+def _in_production(settings: Settings) -> list[str]:
+    problems = [
+        f"{name} belongs to the sandbox"
+        for name, secret in _secrets(settings)
+        if secret.lower().startswith(SANDBOX_MARK)
+    ]
+    if settings.gift_code_key and len(settings.gift_code_key) < _KEY_LENGTH_MIN:
+        problems.append("GIFT_CODE_KEY is too short")
+    if settings.sandbox_url:
+        problems.append("SANDBOX_URL is set, but APP_ENV is production")
+    if settings.payment_provider != "wechat":
+        problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} takes no real money")
+    if settings.wechat_pay_gateway != PRODUCTION_WECHAT_GATEWAY:
+        problems.append("WECHAT_PAY_GATEWAY is not WeChat Pay")
+    return problems
+
+
+def _in_sandbox(settings: Settings) -> list[str]:
+    problems = []
+    if not is_loopback(settings.host):
+        problems.append("HOST can be reached by others, but APP_ENV is sandbox")
+    if not is_loopback(urlsplit(settings.wechat_pay_gateway).hostname or ""):
+        problems.append("WECHAT_PAY_GATEWAY is not on this machine, but APP_ENV is sandbox")
+    if settings.payment_provider not in {"wechat", "mock"}:
+        problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} is not known")
+    return problems
+
+
+def _secrets(settings: Settings) -> list[tuple[str, str]]:
+    values = {v.name: getattr(settings, v.field) for v in variables(Settings) if v.secret}
+    return [(name, value) for name, value in values.items() if value and not name.endswith("_URL")]

@@ -1,0 +1,27 @@
+"""Everything a process works with, known by interface only."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+from redis.asyncio import Redis
+
+from actors.actor import Actor
+from actors.checkout import Checkout
+from actors.inbox import Inbox
+from models.engine import Database
+from providers.provider import Provider
+from runtime.settings import Settings
+
+
+class House(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts, wired together; *key_checks* say per provider whether notices can be verified."""
+
+    settings: Settings
+    database: Database
+    redis: Redis | None
+    providers: Mapping[str, Provider]
+    actor: Actor
+    checkout: Checkout
+    inbox: Inbox
+    migrations: frozenset[str]
+    key_checks: Mapping[str, Callable[[], bool]]

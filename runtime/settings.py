@@ -1,0 +1,219 @@
+"""Every setting of the service: the one registry, read once per process.
+
+1. A field's name in capitals is its environment variable; its metadata is its documentation.
+2. A field without a default is required; an empty value counts as not set.
+3. ``APP_ENV`` unset means production. Production refuses what belongs to the sandbox, the sandbox
+   refuses what is real.
+4. ``.env.example`` is this file in another form: ``python -m runtime.settings > .env.example``.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from runtime.registry import SettingsError, about, as_env_example, gather
+
+PRODUCTION_WECHAT_GATEWAY = "https://api.mch.weixin.qq.com"
+
+_Port = Annotated[int, Meta(ge=0, le=65535)]
+_Seconds = Annotated[int, Meta(ge=0)]
+_Interval = Annotated[float, Meta(ge=0)]
+
+
+class AppEnv(StrEnum):
+    """Which world the house stands in."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service was told at its start."""
+
+    app_env: Annotated[AppEnv, about("house", "production or sandbox.")] = AppEnv.PRODUCTION
+    app_url: Annotated[str, about("house", "The service as its users see it.")] = (
+        "http://127.0.0.1:8000"
+    )
+    sandbox_url: Annotated[str | None, about("house", "The simulators; sandbox only.")] = None
+    log_level: Annotated[str, about("house", "DEBUG, INFO, WARNING or ERROR.")] = "INFO"
+
+    host: Annotated[str, about("http", "Address to listen on.")] = "127.0.0.1"
+    port: Annotated[_Port, about("http", "Port to listen on.")] = 8000
+    api_workers: Annotated[
+        int, Meta(ge=1, le=64), about("http", "API processes on the one port.")
+    ] = 1
+    cors_allow_origins: Annotated[
+        tuple[str, ...], about("http", "Web origins that may call, comma separated; unset: none.")
+    ] = ()
+    legacy_payment_fields: Annotated[
+        bool, about("http", "Repeat codeUrl and jsapiParams beside payPayload.")
+    ] = True
+    min_bridge_version: Annotated[
+        str, about("http", "The oldest Mini Program bridge that may pay.")
+    ] = "1.2.0"
+
+    database_url: Annotated[str, about("stores", "PostgreSQL 15 or newer.", secret=True)]
+    database_pool_size: Annotated[
+        int, Meta(ge=2, le=100), about("stores", "Connections per process.")
+    ] = 8
+    redis_url: Annotated[
+        str | None, about("stores", "Redis 6.2 or newer; everything works without.", secret=True)
+    ] = None
+
+    jwt_secret: Annotated[
+        str,
+        Meta(min_length=32),
+        about("people", "HS256 key of bearer tokens, 32 characters or more.", secret=True),
+    ]
+    jwt_issuer: Annotated[str, about("people", "The issuer tokens must name.")] = "guichet"
+    jwt_audience: Annotated[str, about("people", "The audience tokens must name.")] = "guichet"
+    gift_code_key: Annotated[
+        str | None,
+        about(
+            "people",
+            "Key of gift codes, 32 characters or more; changing it voids codes already given.",
+            secret=True,
+            needed_by="production",
+        ),
+    ] = None
+
+    order_expire_seconds: Annotated[
+        int, Meta(ge=1, le=7 * 86400), about("sale", "How long an order may be paid.")
+    ] = 1800
+    late_payment_honour_hours: Annotated[
+        int, Meta(ge=0, le=720), about("sale", "How long an ended order may still keep late money.")
+    ] = 24
+    attempt_grace_seconds: Annotated[
+        _Seconds, about("sale", "How long after its last moment an attempt may still be paid.")
+    ] = 60
+    prepare_claim_seconds: Annotated[
+        int, Meta(ge=1), about("sale", "How long an opener may take before another takes over.")
+    ] = 20
+
+    payment_provider: Annotated[
+        str, about("payments", "Provider of new orders: wechat, or in the sandbox mock.")
+    ] = "wechat"
+    wechat_pay_gateway: Annotated[str, about("payments", "Base URL of WeChat Pay v3.")] = (
+        PRODUCTION_WECHAT_GATEWAY
+    )
+    wechat_pay_mch_id: Annotated[
+        str | None, about("payments", "Merchant number.", needed_by="wechat")
+    ] = None
+    wechat_service_account_app_id: Annotated[
+        str | None,
+        about(
+            "payments",
+            "App id of Native and JSAPI payments.",
+            aliases=("WECHAT_PAY_APP_ID",),
+            needed_by="wechat",
+        ),
+    ] = None
+    wechat_miniprogram_app_id: Annotated[
+        str | None, about("payments", "App id of Mini Program payments.")
+    ] = None
+    wechat_pay_private_key: Annotated[
+        str | None, about("payments", "The merchant's private key.", pem=True, needed_by="wechat")
+    ] = None
+    wechat_pay_serial_no: Annotated[
+        str | None,
+        about(
+            "payments",
+            "Serial number of the merchant's certificate, hexadecimal.",
+            aliases=("WECHAT_PAY_CERT_SERIAL_NO", "WECHAT_PAY_CERT_SERIAL"),
+            needed_by="wechat",
+        ),
+    ] = None
+    wechat_pay_api_v3_key: Annotated[
+        str | None,
+        about(
+            "payments",
+            "Key that opens notices, 32 bytes.",
+            aliases=("WECHAT_PAY_API_KEY_V3", "WECHAT_API_V3_KEY"),
+            secret=True,
+            needed_by="wechat",
+        ),
+    ] = None
+    wechat_pay_platform_public_key: Annotated[
+        str | None,
+        about("payments", "The platform's public key; unset: certificates are loaded.", pem=True),
+    ] = None
+    wechat_pay_platform_public_key_id: Annotated[
+        str | None, about("payments", "Number of that key, PUB_KEY_ID_...")
+    ] = None
+    wechat_pay_notify_url: Annotated[
+        str | None, about("payments", "Where notices go; unset: APP_URL/api/webhooks/wechatpay.")
+    ] = None
+    wechat_close_min_age_seconds: Annotated[
+        _Seconds, about("payments", "Age below which WeChat Pay refuses to close an order.")
+    ] = 0
+    stripe_publishable_key: Annotated[
+        str | None, about("payments", "Stripe's key for browsers.")
+    ] = None
+
+    payments_job_replay_interval_min: Annotated[
+        _Interval, about("worker", "Minutes between sweeps of stored notices; 0 = off.")
+    ] = 0.02
+    payments_job_reconcile_interval_min: Annotated[
+        _Interval, about("worker", "Minutes between sweeps of open attempts; 0 = off.")
+    ] = 0.02
+    expire_interval_seconds: Annotated[
+        _Interval, about("worker", "Between sweeps for orders whose time is up; 0 = off.")
+    ] = 1
+    close_interval_seconds: Annotated[
+        _Interval, about("worker", "Between sweeps for attempts owed a close; 0 = off.")
+    ] = 1
+    refund_interval_seconds: Annotated[
+        _Interval, about("worker", "Between sweeps for refunds under way; 0 = off.")
+    ] = 1
+    effects_interval_seconds: Annotated[
+        _Interval, about("worker", "Between sweeps for duties owed; 0 = off.")
+    ] = 1
+
+    otel_exporter_otlp_endpoint: Annotated[
+        str | None, about("telemetry", "Where traces go, OTLP over HTTP; unset: nowhere.")
+    ] = None
+    prometheus_multiproc_dir: Annotated[
+        str | None, about("telemetry", "Folder in which all processes share their metrics.")
+    ] = None
+
+    def __repr__(self) -> str:
+        """Say which world, and nothing secret: settings end up in error reports."""
+        return f"Settings(app_env={self.app_env.value!r})"
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether people, money and providers are pretended."""
+        return self.app_env is AppEnv.SANDBOX
+
+    @property
+    def gift_key(self) -> bytes:
+        """The key of gift codes; the sandbox makes do with one derived from the token key."""
+        return (self.gift_code_key or f"gift codes of {self.jwt_secret}").encode()
+
+    @property
+    def notify_url(self) -> str:
+        """Where WeChat Pay sends its notices."""
+        return self.wechat_pay_notify_url or f"{self.app_url}/api/webhooks/wechatpay"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment, PEM files included.
+
+    :raises SettingsError: something is missing, malformed or not allowed here; all of it is named.
+    """
+    # Late, because the rules about environments speak of Settings.
+    from runtime.environments import objections  # noqa: PLC0415
+
+    settings = gather(Settings, os.environ if environ is None else environ)
+    if problems := objections(settings):
+        raise SettingsError(problems)
+    return settings
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_env_example(Settings))

@@ -1,0 +1,128 @@
+"""Who works with whom: the only place that names concrete providers."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+
+import structlog
+from redis.asyncio import Redis
+
+from actors.actor import Actor
+from actors.checkout import Checkout, Merchant
+from actors.inbox import Inbox
+from contracts.policy import Policy
+from models.engine import Database
+from models.schema import known_migrations
+from providers.provider import Provider, ProviderError
+from providers.wechat.adapter import WeChatPay
+from providers.wechat.settings import WeChatSettings
+from runtime.house import House
+from runtime.settings import Settings
+
+# Redis only ever saves work: waiting longer for it than for the work itself would be a loss.
+_REDIS_TIMEOUT_SECONDS = 0.5
+# The platform announces a new certificate days ahead (WeChat Pay v3, certificates, read 2026-11).
+_REFRESH_SECONDS = 6 * 3600
+_REFRESH_RETRY_SECONDS = 15
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("runtime")
+
+
+@contextlib.asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """Build everything one process needs and take it down again in reverse."""
+    async with contextlib.AsyncExitStack() as stack:
+        database = await Database.connect(
+            settings.database_url, max_size=settings.database_pool_size
+        )
+        stack.push_async_callback(database.close)
+        redis = _redis(settings)
+        if redis is not None:
+            stack.push_async_callback(redis.aclose)
+        wechat = await _wechat(settings, stack)
+        providers: dict[str, Provider] = {} if wechat is None else {wechat.name: wechat}
+        actor = Actor(database=database, redis=redis, policy=_policy(settings))
+        stack.push_async_callback(actor.close)
+        checkout = Checkout(
+            actor=actor, database=database, providers=providers, merchants=_merchants(settings)
+        )
+        inbox = Inbox(actor=actor, database=database, providers=providers)
+        stack.push_async_callback(inbox.close)
+        yield House(
+            settings=settings,
+            database=database,
+            redis=redis,
+            providers=providers,
+            actor=actor,
+            checkout=checkout,
+            inbox=inbox,
+            migrations=known_migrations(),
+            key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},
+        )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        order_expire_seconds=settings.order_expire_seconds,
+        late_payment_honour_hours=settings.late_payment_honour_hours,
+        attempt_grace_seconds=settings.attempt_grace_seconds,
+        prepare_claim_seconds=settings.prepare_claim_seconds,
+        gift_code_key=settings.gift_key,
+    )
+
+
+def _redis(settings: Settings) -> Redis | None:
+    if settings.redis_url is None:
+        return None
+    client: Redis = Redis.from_url(
+        settings.redis_url,
+        socket_timeout=_REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
+    )
+    return client
+
+
+async def _wechat(settings: Settings, stack: contextlib.AsyncExitStack) -> WeChatPay | None:
+    merchant_id, key = settings.wechat_pay_mch_id, settings.wechat_pay_private_key
+    serial_no, api_v3_key = settings.wechat_pay_serial_no, settings.wechat_pay_api_v3_key
+    app_id = settings.wechat_service_account_app_id
+    if not (merchant_id and key and serial_no and api_v3_key and app_id):
+        return None
+    adapter = WeChatPay(
+        WeChatSettings(
+            merchant_id=merchant_id,
+            merchant_serial_no=serial_no,
+            merchant_private_key_pem=key,
+            api_v3_key=api_v3_key,
+            app_ids=tuple(filter(None, (app_id, settings.wechat_miniprogram_app_id))),
+            gateway=settings.wechat_pay_gateway,
+            platform_public_key_pem=settings.wechat_pay_platform_public_key,
+            platform_public_key_id=settings.wechat_pay_platform_public_key_id,
+        )
+    )
+    await stack.enter_async_context(adapter)
+    if settings.wechat_pay_platform_public_key is None:
+        refreshing = asyncio.create_task(_keep_certificates_fresh(adapter))
+        stack.callback(refreshing.cancel)
+    return adapter
+
+
+async def _keep_certificates_fresh(adapter: WeChatPay) -> None:
+    while True:
+        await asyncio.sleep(_REFRESH_SECONDS if adapter.can_verify else _REFRESH_RETRY_SECONDS)
+        try:
+            await adapter.refresh_certificates()
+        except ProviderError as error:
+            log.warning("wechat.certificates.stale", code=error.code)
+
+
+def _merchants(settings: Settings) -> Mapping[str, Merchant]:
+    if not (settings.wechat_pay_mch_id and settings.wechat_service_account_app_id):
+        return {}
+    wechat = Merchant(
+        provider=WeChatPay.name,
+        merchant_id=settings.wechat_pay_mch_id,
+        appid=settings.wechat_service_account_app_id,
+        notify_url=settings.notify_url,
+    )
+    return {wechat.provider: wechat}

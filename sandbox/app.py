@@ -1,0 +1,119 @@
+"""The simulators as one web application, and the process that serves it on loopback."""
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import msgspec
+from granian import Granian
+from granian.constants import Interfaces
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+from litestar.types import Scope
+
+from sandbox import clockwork, control_doors
+from sandbox.alarm import Alarm
+from sandbox.control import Control, Refused
+from sandbox.delivery import Delivery
+from sandbox.faults import Faults
+from sandbox.provider import Conflict, Provider
+from sandbox.settings import SandboxSettings, from_environment
+from sandbox.store import Store
+from sandbox.wechatpay.provider import Wechat
+
+_log = logging.getLogger("sandbox")
+_PARENT = "SANDBOX_PARENT_PID"
+_PR_SET_PDEATHSIG = 1
+
+
+def build_app(settings: SandboxSettings) -> Litestar:
+    """Build the application; its state file is opened here and closed when it shuts down."""
+    store = Store(settings.state)
+    faults, alarm = Faults(), Alarm()
+    wechat = Wechat(store=store, settings=settings, faults=faults, alarm=alarm)
+    providers: dict[str, Provider] = {wechat.name: wechat}
+    delivery = Delivery(
+        store=store,
+        providers=providers,
+        faults=faults,
+        alarm=alarm,
+        time_scale=settings.time_scale,
+    )
+    control = Control(
+        store=store, providers=providers, faults=faults, delivery=delivery, alarm=alarm
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        loop = clockwork.run(store=store, providers=providers, delivery=delivery, alarm=alarm)
+        ticking = asyncio.create_task(loop)
+        ticking.add_done_callback(_report_end)
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+            await delivery.close()
+            store.close()
+
+    return Litestar(
+        route_handlers=[*control_doors.routes(control), *wechat.routes()],
+        lifespan=[lifespan],
+        exception_handlers={
+            Refused: control_doors.refused,
+            Conflict: control_doors.refused,
+            msgspec.DecodeError: control_doors.refused,
+        },
+        after_exception=[_report],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def worker_app() -> Litestar:
+    """Build the application inside granian's worker, which must not outlive its parent."""
+    _die_with(int(os.environ[_PARENT]))
+    return build_app(from_environment(os.environ))
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = from_environment(os.environ)
+    os.environ[_PARENT] = str(os.getpid())
+    Granian(
+        "sandbox.app:worker_app",
+        factory=True,
+        address="127.0.0.1",
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=1,
+        websockets=False,
+        log_enabled=False,
+        workers_kill_timeout=2,
+    ).serve()
+
+
+def _report_end(ticking: asyncio.Task[None]) -> None:
+    if not ticking.cancelled():
+        _log.error("the sandbox's clock stopped", exc_info=ticking.exception())
+
+
+async def _report(error: Exception, _scope: Scope) -> None:
+    if not isinstance(error, HTTPException | Refused | Conflict | msgspec.DecodeError):
+        _log.error("the sandbox failed", exc_info=error)
+
+
+def _die_with(parent_pid: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The parent may have died before the line above took hold.
+    if os.getppid() != parent_pid:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis from the binaries of two wheels, as child processes."""

@@ -1,0 +1,61 @@
+"""What the simulators are told at start, read once from the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+
+class WechatSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One merchant as WeChat Pay knows it, and the platform's own keys."""
+
+    mch_id: str
+    app_ids: tuple[str, ...]
+    api_v3_key: str
+    merchant_public_key: Path
+    merchant_serial_no: str
+    platform_private_key: Path
+    platform_public_key_id: str
+    platform_certificate: Path
+    notice_key: Literal["public_key", "certificate"] = "public_key"
+    close_min_age_seconds: float = 0.0
+
+
+class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the simulators listen, what they remember, and how fast their time runs."""
+
+    port: int
+    state: Path
+    time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    wechat: WechatSettings
+
+    def scaled_ms(self, seconds: float) -> int:
+        """Turn the real world's seconds into the sandbox's milliseconds."""
+        return round(seconds * 1000 / self.time_scale)
+
+
+def from_environment(env: Mapping[str, str]) -> SandboxSettings:
+    """Read the SANDBOX_* variables.
+
+    :raises KeyError: a required variable is missing; its name is the message.
+    :raises msgspec.ValidationError: a value has the wrong form.
+    """
+    fields = {
+        "port": env["SANDBOX_PORT"],
+        "state": Path(env["SANDBOX_STATE"]),
+        "time_scale": env.get("SANDBOX_TIME_SCALE") or "1",
+        "wechat": {
+            "mch_id": env["SANDBOX_WECHAT_MCH_ID"],
+            "app_ids": [a.strip() for a in env["SANDBOX_WECHAT_APP_IDS"].split(",") if a.strip()],
+            "api_v3_key": env["SANDBOX_WECHAT_API_V3_KEY"],
+            "merchant_public_key": Path(env["SANDBOX_WECHAT_MERCHANT_PUBLIC_KEY"]),
+            "merchant_serial_no": env["SANDBOX_WECHAT_MERCHANT_SERIAL_NO"],
+            "platform_private_key": Path(env["SANDBOX_WECHAT_PLATFORM_PRIVATE_KEY"]),
+            "platform_public_key_id": env["SANDBOX_WECHAT_PLATFORM_PUBLIC_KEY_ID"],
+            "platform_certificate": Path(env["SANDBOX_WECHAT_PLATFORM_CERTIFICATE"]),
+            "notice_key": env.get("SANDBOX_WECHAT_NOTICE_KEY") or "public_key",
+            "close_min_age_seconds": env.get("SANDBOX_WECHAT_CLOSE_MIN_AGE_SECONDS") or "0",
+        },
+    }
+    return msgspec.convert(fields, SandboxSettings, strict=False)

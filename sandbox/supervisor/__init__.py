@@ -1,0 +1,1 @@
+"""What `guichet.py run` does: everything the service needs on one machine, kept running."""

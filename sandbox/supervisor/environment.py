@@ -1,0 +1,100 @@
+"""What each process of the house is told through its environment.
+
+1. What the user set wins over what we would set; an empty value counts as not set.
+2. Each side gets its own half of the keys and none of the other's, wherever they came from.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.supervisor.keys import Keys
+
+# Only these sign or open what belongs to the service; a simulator never sees them.
+_SERVICE_SECRETS = ("JWT_SECRET", "WECHAT_PAY_PRIVATE_KEY", "WECHAT_PAY_API_V3_KEY")
+_SANDBOX_PREFIX = "SANDBOX_WECHAT_"
+
+# It names the supervisor's parent; to a child it would name the wrong process.
+_NOT_FOR_CHILDREN = "GUICHET_DIE_WITH_PARENT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where everything listens."""
+
+    port: int
+    sandbox_port: int
+    database_url: str
+    redis_url: str
+
+    @property
+    def app_url(self) -> str:
+        """The service, as its users see it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """The simulators and their controls."""
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+
+def service_environ(
+    user: Mapping[str, str], *, keys: Keys, addresses: Addresses, metrics: Path
+) -> dict[str, str]:
+    """Return the environment of migrate, api and worker."""
+    app_url = user.get("APP_URL") or addresses.app_url
+    sandbox_url = user.get("SANDBOX_URL") or addresses.sandbox_url
+    defaults = {
+        "APP_ENV": "sandbox",
+        "HOST": "127.0.0.1",
+        "API_WORKERS": "1",
+        "APP_URL": app_url,
+        "SANDBOX_URL": sandbox_url,
+        "DATABASE_URL": addresses.database_url,
+        "REDIS_URL": addresses.redis_url,
+        "JWT_SECRET": keys.secrets.jwt_secret,
+        "PAYMENT_PROVIDER": "wechat",
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "WECHAT_PAY_GATEWAY": sandbox_url,
+        "WECHAT_PAY_MCH_ID": keys.secrets.mch_id,
+        "WECHAT_SERVICE_ACCOUNT_APP_ID": keys.secrets.service_account_app_id,
+        "WECHAT_MINIPROGRAM_APP_ID": keys.secrets.mini_program_app_id,
+        "WECHAT_PAY_PRIVATE_KEY": str(keys.merchant_private_key),
+        "WECHAT_PAY_SERIAL_NO": keys.secrets.merchant_serial_no,
+        "WECHAT_PAY_API_V3_KEY": keys.secrets.api_v3_key,
+        "WECHAT_PAY_PLATFORM_PUBLIC_KEY": str(keys.platform_public_key),
+        "WECHAT_PAY_PLATFORM_PUBLIC_KEY_ID": keys.secrets.platform_public_key_id,
+        "WECHAT_PAY_NOTIFY_URL": f"{app_url}/api/webhooks/wechatpay",
+    }
+    kept = {name: value for name, value in user.items() if not name.startswith(_SANDBOX_PREFIX)}
+    # PORT is the exception to rule 1: 0 means any port, and the service must be told which.
+    return _for_a_child(kept, defaults) | {"PORT": str(addresses.port)}
+
+
+def sandbox_environ(
+    user: Mapping[str, str], *, keys: Keys, addresses: Addresses, state: Path
+) -> dict[str, str]:
+    """Return the environment of the simulators."""
+    app_ids = (keys.secrets.service_account_app_id, keys.secrets.mini_program_app_id)
+    defaults = {
+        "SANDBOX_STATE": str(state),
+        "SANDBOX_TIME_SCALE": "1",
+        "SANDBOX_WECHAT_MCH_ID": keys.secrets.mch_id,
+        "SANDBOX_WECHAT_APP_IDS": ",".join(app_ids),
+        "SANDBOX_WECHAT_API_V3_KEY": keys.secrets.api_v3_key,
+        "SANDBOX_WECHAT_MERCHANT_PUBLIC_KEY": str(keys.merchant_public_key),
+        "SANDBOX_WECHAT_MERCHANT_SERIAL_NO": keys.secrets.merchant_serial_no,
+        "SANDBOX_WECHAT_PLATFORM_PRIVATE_KEY": str(keys.platform_private_key),
+        "SANDBOX_WECHAT_PLATFORM_PUBLIC_KEY_ID": keys.secrets.platform_public_key_id,
+        "SANDBOX_WECHAT_PLATFORM_CERTIFICATE": str(keys.platform_certificate),
+    }
+    kept = {name: value for name, value in user.items() if name not in _SERVICE_SECRETS}
+    return _for_a_child(kept, defaults) | {"SANDBOX_PORT": str(addresses.sandbox_port)}
+
+
+def _for_a_child(user: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+    chosen = {name: value for name, value in user.items() if value and name != _NOT_FOR_CHILDREN}
+    # "python" in the Procfile is the interpreter that runs us; its lines appear as they are said.
+    path = f"{Path(sys.executable).parent}:{chosen.get('PATH', '/usr/bin:/bin')}"
+    return {"PYTHONUNBUFFERED": "1", **defaults, **chosen, "PATH": path}

@@ -1,0 +1,101 @@
+"""The sandbox merchant's keys, made once per home and never shared with anybody real.
+
+Each side gets its own half: the service the merchant's private key and the platform's public key,
+the simulator the other two.
+"""
+
+import json
+import secrets
+import shutil
+import string
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_SECRETS = "secrets.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """The numbers and shared secrets of the sandbox merchant."""
+
+    jwt_secret: str
+    mch_id: str
+    service_account_app_id: str
+    mini_program_app_id: str
+    merchant_serial_no: str
+    api_v3_key: str
+    platform_public_key_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The secrets, and where the PEM files lie."""
+
+    secrets: Secrets
+    folder: Path
+
+    @property
+    def merchant_private_key(self) -> Path:
+        """PKCS#8; signs our requests."""
+        return self.folder / "merchant_private_key.pem"
+
+    @property
+    def merchant_public_key(self) -> Path:
+        """The provider checks our requests with it."""
+        return self.folder / "merchant_public_key.pem"
+
+    @property
+    def platform_private_key(self) -> Path:
+        """PKCS#8; signs the provider's responses and notices, in both modes."""
+        return self.folder / "platform_private_key.pem"
+
+    @property
+    def platform_public_key(self) -> Path:
+        """We check the provider's signatures with it."""
+        return self.folder / "platform_public_key.pem"
+
+    @property
+    def platform_certificate(self) -> Path:
+        """The same public key in the older form, with a serial number."""
+        return self.folder / "platform_certificate.pem"
+
+
+def keys_of(home: Path) -> Keys:
+    """Return the keys of *home*, made at first use."""
+    folder = home / "keys"
+    if not folder.exists():
+        # Renamed when complete, so a start cut short leaves no half of a key pair behind.
+        unfinished = home / "keys.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        _make(unfinished)
+        unfinished.rename(folder)
+    stored = json.loads((folder / _SECRETS).read_text(encoding="utf-8"))
+    return Keys(secrets=Secrets(**stored), folder=folder)
+
+
+def _make(folder: Path) -> None:
+    # Imported here because later starts only read the files, and cryptography loads slowly.
+    from sandbox.supervisor.pem import write_pem_files  # noqa: PLC0415
+
+    keys = Keys(secrets=_new_secrets(), folder=folder)
+    write_pem_files(keys)
+    (folder / _SECRETS).write_text(json.dumps(asdict(keys.secrets), indent=2), encoding="utf-8")
+    for file in folder.iterdir():
+        file.chmod(0o600)
+
+
+def _new_secrets() -> Secrets:
+    return Secrets(
+        jwt_secret=secrets.token_urlsafe(48),
+        mch_id="16" + _random(string.digits, 8),
+        service_account_app_id="wx" + secrets.token_hex(8),
+        mini_program_app_id="wx" + secrets.token_hex(8),
+        merchant_serial_no=secrets.token_hex(20).upper(),
+        api_v3_key=_random(string.ascii_letters + string.digits, 32),
+        platform_public_key_id="PUB_KEY_ID_0" + _random(string.digits, 27),
+    )
+
+
+def _random(alphabet: str, length: int) -> str:
+    return "".join(secrets.choice(alphabet) for _ in range(length))

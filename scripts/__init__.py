@@ -1,0 +1,1 @@
+"""What stands outside the service: getting it installed."""

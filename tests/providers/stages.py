@@ -1,0 +1,116 @@
+"""One stage per provider: the adapter, its simulator, and a hand on both."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from contracts.attempt import AttemptRequest
+from providers.provider import Provider
+from providers.wechat.adapter import WeChatPay
+from tests.providers.merchant import OPENID, an_attempt, settings_of
+from tests.providers.signing import private_pem, public_pem
+from tests.sandbox import simulator
+
+
+class Notice(NamedTuple):
+    """What came to our door, with lower-case header names."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+class Stage(Protocol):
+    """What the conformance suite needs of a provider and of its simulator."""
+
+    provider: Provider
+    impatient: Provider
+    secrets: frozenset[str]
+
+    def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
+        """Make a request that the simulator will accept."""
+
+    def pay(self, attempt_no: str) -> None:
+        """Be the payer."""
+
+    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
+        """Let the next call of an operation go wrong."""
+
+    def settle(self, refund_no: str, outcome: str) -> None:
+        """Bring a held refund to its end."""
+
+    async def notices(self, attempt_no: str, count: int) -> list[Notice]:
+        """Wait for so many notices about an attempt."""
+
+
+class WeChatStage:
+    """WeChat Pay's adapter in public key mode."""
+
+    def __init__(
+        self,
+        provider: WeChatPay,
+        impatient: WeChatPay,
+        simulated: simulator.Simulator,
+        door: simulator.NoticeDoor,
+    ) -> None:
+        self.provider: Provider = provider
+        self.impatient: Provider = impatient
+        self.simulated = simulated
+        self.door = door
+        key = private_pem(simulated.keyring.merchant).splitlines()
+        self.secrets = frozenset({simulator.API_V3_KEY, OPENID, key[1], key[2], "weixin://"})
+
+    def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
+        return an_attempt(**{"appid": simulator.APP_ID, "notify_url": self.door.url} | changes)
+
+    def pay(self, attempt_no: str) -> None:
+        assert self.simulated.act(attempt_no, "pay").status_code == 200
+
+    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
+        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+        self.simulated.fault("native" if operation == "open" else operation, mode, **more)
+
+    def settle(self, refund_no: str, outcome: str) -> None:
+        reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
+        assert reply.status_code == 200
+
+    async def notices(self, attempt_no: str, count: int) -> list[Notice]:
+        received = await asyncio.to_thread(self.door.wait_for, attempt_no, count)
+        return [
+            Notice({n.lower(): v for n, v in one.headers.items()}, one.body) for one in received
+        ]
+
+
+@asynccontextmanager
+async def wechat(folder: Path) -> AsyncIterator[WeChatStage]:
+    """Start the simulator and an adapter that knows its keys."""
+    with (
+        simulator.NoticeDoor() as door,
+        simulator.running_simulator(folder, SANDBOX_TIME_SCALE="60") as simulated,
+    ):
+        settings = wechat_settings(simulated)
+        hasty = wechat_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
+        async with WeChatPay(settings) as provider, WeChatPay(hasty) as impatient:
+            yield WeChatStage(provider, impatient, simulated, door)
+
+
+def wechat_settings(simulated: simulator.Simulator, **changes: Any) -> Any:  # noqa: ANN401
+    """Make settings for a simulator, in public key mode unless changed."""
+    return settings_of(
+        **{
+            "gateway": simulated.base_url,
+            "merchant_id": simulator.MCH_ID,
+            "merchant_serial_no": simulator.MERCHANT_SERIAL,
+            "merchant_private_key_pem": private_pem(simulated.keyring.merchant),
+            "api_v3_key": simulator.API_V3_KEY,
+            "app_ids": (simulator.APP_ID, simulator.OTHER_APP_ID),
+            "platform_public_key_pem": public_pem(simulated.keyring.platform),
+            "platform_public_key_id": simulator.PUBLIC_KEY_ID,
+        }
+        | changes
+    )
+
+
+# A new adapter takes part in every test by one line here.
+STAGES: dict[str, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {"wechat": wechat}

@@ -1,0 +1,304 @@
+"""What every adapter must do, each against its simulator over real HTTP and signatures."""
+
+import logging
+import traceback
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import msgspec
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from contracts.attempt import AttemptRequest
+from contracts.facts import (
+    AttemptClosedAtProvider,
+    AttemptNotFound,
+    FactSource,
+    PaymentNotPaid,
+    PaymentSucceeded,
+    RefundMoved,
+    RefundOutcome,
+)
+from contracts.money import Money
+from contracts.states import Channel
+from providers.provider import (
+    NoticeRefused,
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnreachable,
+)
+from tests.providers.merchant import OPENID, a_refund_of
+from tests.providers.stages import STAGES, Stage
+
+SILENCE_MS = 1500
+
+
+@pytest.fixture(scope="module", params=sorted(STAGES))
+async def stage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    async with STAGES[request.param](tmp_path_factory.mktemp(request.param)) as on_stage:
+        yield on_stage
+
+
+async def opened(stage: Stage) -> AttemptRequest:
+    attempt = stage.an_attempt()
+    await stage.provider.open(attempt)
+    return attempt
+
+
+async def paid(stage: Stage) -> AttemptRequest:
+    attempt = await opened(stage)
+    stage.pay(attempt.attempt_no)
+    return attempt
+
+
+async def call(provider: Provider, operation: str, attempt: AttemptRequest) -> object:
+    about_refund = operation in {"refund", "query_refund"}
+    argument = a_refund_of(attempt) if about_refund else attempt
+    return await getattr(provider, operation)(argument)
+
+
+class TestEveryProvider:
+    async def test_opens_an_attempt_and_opens_it_again_the_same(self, stage: Stage) -> None:
+        attempt = stage.an_attempt()
+
+        first = await stage.provider.open(attempt)
+
+        assert first.code_url or first.prepay_id
+        assert await stage.provider.open(attempt) == first
+
+    async def test_refuses_a_known_number_with_other_words(self, stage: Stage) -> None:
+        attempt = await opened(stage)
+        dearer = Money(amount_minor=attempt.amount.amount_minor + 1, currency="CNY")
+
+        with pytest.raises(ProviderRefused):
+            await stage.provider.open(msgspec.structs.replace(attempt, amount=dearer))
+
+    async def test_says_not_found_of_a_number_it_never_heard(self, stage: Stage) -> None:
+        fact = await stage.provider.query(stage.an_attempt())
+
+        assert isinstance(fact, AttemptNotFound)
+
+    async def test_says_not_paid_until_it_is_paid(self, stage: Stage) -> None:
+        attempt = await opened(stage)
+        assert isinstance(await stage.provider.query(attempt), PaymentNotPaid)
+
+        stage.pay(attempt.attempt_no)
+
+        fact = await stage.provider.query(attempt)
+        assert isinstance(fact, PaymentSucceeded)
+        assert fact.provider == attempt.provider
+        assert fact.attempt_no == attempt.attempt_no
+        assert fact.paid == attempt.amount
+        assert (fact.merchant_id, fact.appid) == (attempt.merchant_id, attempt.appid)
+        assert fact.source is FactSource.QUERY
+        assert abs(datetime.now(UTC) - fact.paid_at) < timedelta(minutes=1)
+
+    async def test_closes_an_attempt_and_closes_it_again(self, stage: Stage) -> None:
+        attempt = await opened(stage)
+        closed = AttemptClosedAtProvider(provider=attempt.provider, attempt_no=attempt.attempt_no)
+
+        assert await stage.provider.close(attempt) == closed
+        assert await stage.provider.close(attempt) == closed
+        assert await stage.provider.query(attempt) == closed
+        with pytest.raises(ProviderRefused):
+            await stage.provider.open(attempt)
+
+    async def test_closes_nothing_that_was_paid_or_never_opened(self, stage: Stage) -> None:
+        attempt = await paid(stage)
+
+        assert await stage.provider.close(attempt) is None
+        assert await stage.provider.close(stage.an_attempt()) is None
+        assert isinstance(await stage.provider.query(attempt), PaymentSucceeded)
+
+    async def test_never_takes_a_paid_number_for_a_refusal(self, stage: Stage) -> None:
+        attempt = await paid(stage)
+
+        with pytest.raises(OutcomeUnknown):
+            await stage.provider.open(attempt)
+
+    async def test_tells_the_same_by_notice_as_by_query(self, stage: Stage) -> None:
+        attempt = await paid(stage)
+
+        (notice,) = await stage.notices(attempt.attempt_no, 1)
+
+        now = datetime.now(UTC)
+        verified = stage.provider.verify(notice.headers, notice.body, now)
+        again = stage.provider.verify(notice.headers, notice.body, now)
+        assert verified == again
+        stage.provider.verify_stored(notice.headers, notice.body)
+        (told,) = stage.provider.read(notice.body)
+        asked = await stage.provider.query(attempt)
+        assert isinstance(told, PaymentSucceeded)
+        assert isinstance(asked, PaymentSucceeded)
+        assert told == msgspec.structs.replace(asked, source=FactSource.NOTICE)
+
+    async def test_refuses_a_notice_that_is_altered_or_late(self, stage: Stage) -> None:
+        attempt = await paid(stage)
+        (notice,) = await stage.notices(attempt.attempt_no, 1)
+        now = datetime.now(UTC)
+
+        with pytest.raises(NoticeRefused):
+            stage.provider.verify(notice.headers, notice.body + b" ", now)
+        with pytest.raises(NoticeRefused):
+            stage.provider.verify({}, notice.body, now)
+        with pytest.raises(NoticeRefused):
+            stage.provider.verify(notice.headers, notice.body, now + timedelta(hours=1))
+        with pytest.raises(NoticeRefused):
+            stage.provider.verify_stored(notice.headers, notice.body + b" ")
+
+    @pytest.mark.parametrize("flaw", ["bad_signature", "signtest"])
+    async def test_refuses_a_notice_badly_signed(self, stage: Stage, flaw: str) -> None:
+        attempt = await opened(stage)
+        stage.spoil("notice", flaw)
+        stage.pay(attempt.attempt_no)
+        (notice,) = await stage.notices(attempt.attempt_no, 1)
+
+        with pytest.raises(NoticeRefused):
+            stage.provider.verify(notice.headers, notice.body, datetime.now(UTC))
+
+    async def test_refunds_once_however_often_it_is_asked(self, stage: Stage) -> None:
+        attempt = await paid(stage)
+        half = Money(amount_minor=attempt.amount.amount_minor // 2, currency="CNY")
+        refund = a_refund_of(attempt, amount=half)
+        stage.spoil("refund", "hold")
+
+        first = await stage.provider.refund(refund)
+        again = await stage.provider.refund(refund)
+
+        assert first == again == await stage.provider.query_refund(refund)
+        assert first.outcome is RefundOutcome.PROCESSING
+        assert first.refunded == half
+        stage.settle(refund.refund_no, "success")
+        asked = await stage.provider.query_refund(refund)
+        assert asked == msgspec.structs.replace(first, outcome=RefundOutcome.SUCCESS)
+        assert isinstance(await stage.provider.query(attempt), PaymentSucceeded)
+        (_, notice) = await stage.notices(attempt.attempt_no, 2)
+        assert stage.provider.read(notice.body) == [
+            msgspec.structs.replace(asked, source=FactSource.NOTICE)
+        ]
+
+    @pytest.mark.parametrize(
+        ("end", "outcome"), [("close", RefundOutcome.CLOSED), ("abnormal", RefundOutcome.ABNORMAL)]
+    )
+    async def test_tells_a_refund_that_did_not_succeed(
+        self, stage: Stage, end: str, outcome: RefundOutcome
+    ) -> None:
+        refund = a_refund_of(await paid(stage))
+        stage.spoil("refund", "hold")
+        await stage.provider.refund(refund)
+
+        stage.settle(refund.refund_no, end)
+
+        asked = await stage.provider.query_refund(refund)
+        assert isinstance(asked, RefundMoved)
+        assert asked.outcome is outcome
+
+    async def test_knows_no_refund_that_was_never_taken(self, stage: Stage) -> None:
+        assert await stage.provider.query_refund(a_refund_of(await paid(stage))) is None
+
+    async def test_refuses_to_refund_more_than_was_paid(self, stage: Stage) -> None:
+        attempt = await paid(stage)
+        await stage.provider.refund(a_refund_of(attempt))
+
+        with pytest.raises(ProviderRefused):
+            await stage.provider.refund(a_refund_of(attempt, refund_no=f"{attempt.attempt_no}R02"))
+
+    async def test_refuses_to_refund_what_was_never_paid(self, stage: Stage) -> None:
+        with pytest.raises(ProviderRefused):
+            await stage.provider.refund(a_refund_of(await opened(stage)))
+
+    @pytest.mark.parametrize("operation", ["open", "query", "close", "refund", "query_refund"])
+    @pytest.mark.parametrize("mode", ["error_500", "bad_signature", "signtest"])
+    async def test_knows_nothing_after_an_answer_it_cannot_trust(
+        self, stage: Stage, operation: str, mode: str
+    ) -> None:
+        refunding = operation.endswith("refund")
+        attempt = await (paid if refunding else opened)(stage)
+        if operation == "query_refund":
+            await stage.provider.refund(a_refund_of(attempt))
+        stage.spoil(operation, mode)
+
+        with pytest.raises(OutcomeUnknown):
+            await call(stage.provider, operation, attempt)
+
+    @pytest.mark.parametrize("operation", ["open", "query", "close", "refund", "query_refund"])
+    async def test_can_be_asked_again_after_a_rate_limit(
+        self, stage: Stage, operation: str
+    ) -> None:
+        attempt = await paid(stage) if operation == "refund" else stage.an_attempt()
+        stage.spoil(operation, "rate_limited")
+        # Only of a refund may something be under way all the same.
+        verdict = OutcomeUnknown if operation == "refund" else ProviderUnreachable
+
+        with pytest.raises(ProviderError) as caught:
+            await call(stage.provider, operation, attempt)
+
+        assert type(caught.value) is verdict
+        await call(stage.provider, operation, attempt)
+
+    @pytest.mark.parametrize("operation", ["open", "close", "refund"])
+    async def test_loses_no_call_whose_answer_was_lost(self, stage: Stage, operation: str) -> None:
+        refunding = operation == "refund"
+        prepared = {"open": None, "close": opened, "refund": paid}[operation]
+        attempt = await prepared(stage) if prepared else stage.an_attempt()
+        stage.spoil(operation, "timeout_after", delay_ms=SILENCE_MS)
+
+        with pytest.raises(OutcomeUnknown, match="timeout"):
+            await call(stage.impatient, operation, attempt)
+
+        if refunding:
+            assert await stage.provider.query_refund(a_refund_of(attempt)) is not None
+        else:
+            assert not isinstance(await stage.provider.query(attempt), AttemptNotFound)
+        await call(stage.provider, operation, attempt)
+
+    async def test_counts_each_call_by_how_it_ended(self, stage: Stage) -> None:
+        def count(code: str) -> float:
+            labels = {"provider": stage.provider.name, "operation": "query", "code": code}
+            return REGISTRY.get_sample_value("guichet_provider_requests_total", labels) or 0.0
+
+        attempt, before, limited = await opened(stage), count("ok"), count("FREQUENCY_LIMITED")
+        stage.spoil("query", "rate_limited")
+
+        with pytest.raises(ProviderUnreachable):
+            await stage.provider.query(attempt)
+        await stage.provider.query(attempt)
+
+        assert count("ok") == before + 1
+        assert count("FREQUENCY_LIMITED") == limited + 1
+
+    async def test_keeps_every_secret_to_itself(
+        self, stage: Stage, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        told = StringIO()
+        with caplog.at_level(logging.DEBUG), capture_logs() as lines:
+            attempt = stage.an_attempt(channel=Channel.WECHAT_JSAPI, openid=OPENID)
+            handed_out = await stage.provider.open(attempt)
+            for operation in ("query", "close", "refund", "query_refund"):
+                stage.spoil(operation, "error_500")
+                told.write(await self.failure(stage, operation, attempt))
+            stage.spoil("query", "bad_signature")
+            told.write(await self.failure(stage, "query", attempt))
+            stage.pay(attempt.attempt_no)
+            told.write(await self.failure(stage, "open", attempt))
+            (notice,) = await stage.notices(attempt.attempt_no, 1)
+            with pytest.raises(NoticeRefused) as refused:
+                stage.provider.verify(notice.headers, notice.body + b" ", datetime.now(UTC))
+            told.writelines(traceback.format_exception(refused.value))
+
+        told.write(caplog.text + repr(lines) + repr(stage.provider) + repr(vars(stage.provider)))
+        assert attempt.attempt_no in told.getvalue(), "nothing was captured"
+        for secret in stage.secrets | {handed_out.prepay_id or handed_out.code_url}:
+            assert secret
+            assert secret not in told.getvalue()
+
+    async def failure(self, stage: Stage, operation: str, attempt: AttemptRequest) -> str:
+        with pytest.raises(ProviderError) as caught:
+            await call(stage.provider, operation, attempt)
+        return repr(caught.value) + "".join(traceback.format_exception(caught.value))

@@ -1,0 +1,107 @@
+"""The sandbox merchant's keys, and who is told which."""
+
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from sandbox.supervisor.environment import Addresses, sandbox_environ, service_environ
+from sandbox.supervisor.keys import Keys, keys_of
+
+_ADDRESSES = Addresses(port=8000, sandbox_port=9000, database_url="d", redis_url="r")
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return keys_of(tmp_path_factory.mktemp("home"))
+
+
+def service(keys: Keys, user: dict[str, str]) -> dict[str, str]:
+    return service_environ(user, keys=keys, addresses=_ADDRESSES, metrics=Path("m"))
+
+
+def sandbox(keys: Keys, user: dict[str, str]) -> dict[str, str]:
+    return sandbox_environ(user, keys=keys, addresses=_ADDRESSES, state=Path("s"))
+
+
+def _is_pair(private: Path, public: RSAPublicKey) -> bool:
+    key = load_pem_private_key(private.read_bytes(), password=None)
+    return isinstance(key, RSAPrivateKey) and key.public_key() == public
+
+
+def _public(path: Path) -> RSAPublicKey:
+    key = load_pem_public_key(path.read_bytes())
+    assert isinstance(key, RSAPublicKey)
+    return key
+
+
+class TestKeys:
+    def test_are_pairs(self, keys: Keys) -> None:
+        assert _is_pair(keys.merchant_private_key, _public(keys.merchant_public_key))
+        assert _is_pair(keys.platform_private_key, _public(keys.platform_public_key))
+
+    def test_have_a_certificate_of_the_platform_signed_by_itself(self, keys: Keys) -> None:
+        certificate = x509.load_pem_x509_certificate(keys.platform_certificate.read_bytes())
+        public = _public(keys.platform_public_key)
+
+        assert certificate.public_key() == public
+        assert certificate.serial_number > 0
+        scheme = padding.PKCS1v15(), hashes.SHA256()
+        public.verify(certificate.signature, certificate.tbs_certificate_bytes, *scheme)
+
+    def test_have_the_shapes_that_the_provider_gives_them(self, keys: Keys) -> None:
+        secrets = keys.secrets
+        assert len(secrets.api_v3_key.encode()) == 32
+        assert len(secrets.jwt_secret) >= 32
+        assert len(secrets.mch_id) == 10
+        assert secrets.mch_id.isdecimal()
+        assert secrets.platform_public_key_id.removeprefix("PUB_KEY_ID_").isdecimal()
+        for app_id in (secrets.service_account_app_id, secrets.mini_program_app_id):
+            assert len(app_id) == 18
+            assert app_id.startswith("wx")
+
+    def test_are_for_their_owner_only(self, keys: Keys) -> None:
+        assert keys.folder.stat().st_mode & 0o777 == 0o700
+        assert {file.stat().st_mode & 0o777 for file in keys.folder.iterdir()} == {0o600}
+
+    def test_are_made_once(self, keys: Keys) -> None:
+        before = keys.merchant_private_key.read_bytes()
+        assert keys_of(keys.folder.parent) == keys
+        assert keys.merchant_private_key.read_bytes() == before
+
+
+class TestAnEnvironment:
+    def test_gives_each_side_its_own_half_of_the_keys(self, keys: Keys) -> None:
+        of_service, of_sandbox = service(keys, {}).values(), sandbox(keys, {}).values()
+
+        assert str(keys.merchant_private_key) in of_service
+        assert str(keys.platform_private_key) in of_sandbox
+        assert str(keys.platform_private_key) not in of_service
+        assert str(keys.merchant_private_key) not in of_sandbox
+        assert keys.secrets.jwt_secret not in of_sandbox
+
+    def test_keeps_the_users_secrets_from_the_simulator(self, keys: Keys) -> None:
+        user = {"JWT_SECRET": "mine", "WECHAT_PAY_PRIVATE_KEY": "mine", "SANDBOX_TIME_SCALE": "50"}
+        told = sandbox(keys, user)
+
+        assert "mine" not in told.values()
+        assert told["SANDBOX_TIME_SCALE"] == "50"
+        assert service(keys, user)["JWT_SECRET"] == "mine"
+
+    def test_lets_the_user_have_the_last_word(self, keys: Keys) -> None:
+        user = {"PAYMENT_PROVIDER": "mock", "API_WORKERS": "2", "ORDER_EXPIRE_SECONDS": "5"}
+        assert service(keys, user).items() >= user.items()
+
+    def test_takes_an_empty_setting_for_none(self, keys: Keys) -> None:
+        told = service(keys, {"JWT_SECRET": "", "ORDER_EXPIRE_SECONDS": ""})
+        assert told["JWT_SECRET"] == keys.secrets.jwt_secret
+        assert "ORDER_EXPIRE_SECONDS" not in told
+
+    def test_names_the_port_that_was_chosen(self, keys: Keys) -> None:
+        told = service(keys, {"PORT": "0"})
+        assert told["PORT"] == "8000"
+        assert told["WECHAT_PAY_NOTIFY_URL"] == "http://127.0.0.1:8000/api/webhooks/wechatpay"
