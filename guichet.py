@@ -1,7 +1,6 @@
 """The command line: run the house, migrate the database, replay notices, check the invariants."""
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,26 +22,23 @@ def run() -> int:
 
 def migrate() -> int:
     """Bring the database's schema up to date, and fill a new sandbox with demo data."""
-    from runtime.wiring import migrate as migrate_database  # noqa: PLC0415  # slow to import
+    from runtime.chores import migrate as migrate_database  # noqa: PLC0415  # slow to import
 
-    asyncio.run(migrate_database())
-    return 0
+    return migrate_database()
 
 
 def replay() -> int:
-    """Take every stored notice that is still unanswered again."""
-    from runtime.wiring import replay as replay_notices  # noqa: PLC0415  # slow to import
+    """Process every stored notice again that is not processed."""
+    from runtime.chores import replay as replay_notices  # noqa: PLC0415  # slow to import
 
-    asyncio.run(replay_notices())
-    return 0
+    return replay_notices()
 
 
 def invariants() -> int:
     """Check what must hold in every snapshot of the database."""
-    from runtime.wiring import invariants as check_invariants  # noqa: PLC0415  # slow to import
+    from runtime.chores import invariants as check_invariants  # noqa: PLC0415  # slow to import
 
-    asyncio.run(check_invariants())
-    return 0
+    return check_invariants()
 
 
 def _parser() -> argparse.ArgumentParser:

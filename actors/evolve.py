@@ -95,7 +95,7 @@ def _apply(order: Order, event: OrderEvent) -> Order:  # noqa: C901, PLR0911 - o
             )
             return _with_attempt(kept, payment.attempt_no, _settled)
         case PaymentQuarantined(fact=fact):
-            return _with_attempt(_with_case(order, event), fact.attempt_no, _closed)
+            return _with_attempt(_with_case(order, event), fact.attempt_no, _held)
         case RefundAdvanced():
             return _with_refund(order, event)
         case RefundRequested(refund=refund):
@@ -136,6 +136,11 @@ def _attempt_after(
 
 def _closed(attempt: Attempt) -> Attempt:
     return replace(attempt, state=AttemptState.CLOSED, claim_until=None)
+
+
+def _held(attempt: Attempt) -> Attempt:
+    """Count a quarantined attempt as closed, its case holds the money; a paid one stays paid."""
+    return _closed(attempt) if attempt.is_live else attempt
 
 
 def _settled(attempt: Attempt) -> Attempt:

@@ -144,7 +144,9 @@ class TurnsCommit:
             events = decide(order, command, now, self._policy)
         except errors.Refusal as refusal:
             return refusal
-        return Turn(before=order, order=evolve_all(order, events), events=tuple(events))
+        after = evolve_all(order, events)
+        written = msgspec.structs.replace(after, version=order.version + bool(events))
+        return Turn(before=order, order=written, events=tuple(events))
 
     def _written(self, turn: Turn, notice_id: int | None) -> WrittenTurn:
         moved = turn.order.seats_held != turn.before.seats_held

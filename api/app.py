@@ -34,20 +34,22 @@ from runtime.settings import Settings, SettingsError, read_settings
 from runtime.telemetry import start_telemetry, stop_telemetry
 from runtime.wiring import open_house
 
-ROUTES: tuple[ControllerRouterHandler, ...] = (
+PUBLIC_ROUTES: tuple[ControllerRouterHandler, ...] = (
     health.live,
     health.ready,
     health.metrics,
     auth.get_config,
     events.list_events,
     events.get_event,
+    webhooks.receive_wechat_notice,
+)
+SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
     orders.create_order,
     orders.list_orders,
     orders.get_pending_order,
     orders.get_order,
     orders.cancel_order,
     orders.query_order,
-    webhooks.receive_wechat_notice,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)
@@ -65,7 +67,11 @@ def create_app(settings: Settings) -> ASGIApp:
     """Build the application; its parts are wired when it starts."""
     return FrontDesk(
         Litestar(
-            route_handlers=[*ROUTES, *(SANDBOX_ROUTES if settings.is_sandbox else ())],
+            route_handlers=[
+                *PUBLIC_ROUTES,
+                *(SANDBOX_ROUTES if settings.is_sandbox else ()),
+                Router("/", route_handlers=SIGNED_IN_ROUTES, security=[{"bearer": []}]),
+            ],
             lifespan=[_opened(settings)],
             guards=[auth.doorkeeper()],
             dto=StrictBody,
@@ -155,6 +161,7 @@ def _openapi() -> OpenAPIConfig:
         version="1",
         description="Sells event tickets and gets them paid. Amounts are integer minor units.",
         path="/schema",
+        use_handler_docstrings=True,
         components=Components(security_schemes={"bearer": bearer}),
         render_plugins=[PlainPage(path="/")],
         openapi_router=_schema_router(),

@@ -15,7 +15,7 @@ from models.events import get_event as read_event
 from models.events import list_events as read_events
 
 
-@get("/api/events", opt=PUBLIC, responses=documented(400))
+@get("/api/events", opt=PUBLIC, responses=documented())
 async def list_events(
     request: Anybody,
     cursor: str | None = None,

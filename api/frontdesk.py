@@ -13,7 +13,17 @@ from typing import Final
 
 import msgspec
 import structlog
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import (
+    ASGIApp,
+    HTTPRequestEvent,
+    HTTPScope,
+    Message,
+    Receive,
+    ReceiveMessage,
+    Scope,
+    Send,
+)
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
@@ -50,7 +60,7 @@ class FrontDesk:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; everything else passes untouched."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         visit = _Visit(scope, send)
@@ -140,9 +150,10 @@ async def _received(scope: HTTPScope, receive: Receive) -> Receive:
             body = await _read(receive, limit)
     except TimeoutError:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT) from None
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    whole: HTTPRequestEvent = {"type": "http.request", "body": body, "more_body": False}
+    waiting: list[HTTPRequestEvent] = [whole]
 
-    async def replayed() -> Message:
+    async def replayed() -> ReceiveMessage:
         return waiting.pop() if waiting else await receive()
 
     return replayed

@@ -7,6 +7,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.auth import PUBLIC
+from api.problems import also
 from api.rooms import Anybody, house_of
 from contracts.wire.health import Health
 from models.schema import missing_migrations
@@ -23,7 +24,7 @@ async def live() -> Health:
     return Health(status="ok", checks={})
 
 
-@get("/health/ready", opt=PUBLIC)
+@get("/health/ready", opt=PUBLIC, responses=also(503, Health, "It cannot sell now"))
 async def ready(request: Anybody) -> Response[Health]:
     """Say whether this process can sell: 503 without a database, its migrations or keys.
 

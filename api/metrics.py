@@ -14,9 +14,6 @@ SECONDS = Histogram(
     # A sale takes milliseconds; a prepare waits for a provider up to ten seconds.
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-ORDERS_CREATED = Counter(
-    "guichet_orders_created", "Orders and free places asked for, by what came of it.", ["outcome"]
-)
 NOTICES = Counter(
     "guichet_webhook_requests",
     "Notices at the door, by what became of them.",

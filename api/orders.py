@@ -7,10 +7,11 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import Parameter
 
-from api import answers, metrics
+from actors.sales import Sale
+from api import answers
 from api.bodies import invalid
 from api.opening import channel_of, open_payment
-from api.problems import documented
+from api.problems import also, documented
 from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_cursor
 from api.rooms import Visitor, house_of
 from api.tracing import mark_order, trace_context
@@ -22,10 +23,12 @@ from contracts.wire import orders as wire
 from contracts.wire.fields import ID_MAX
 from models.order_views import (
     Ownership,
+    Place,
     own_order,
     own_order_id,
     own_orders,
     own_pending_order_id,
+    place_of,
 )
 from runtime.house import House
 
@@ -42,7 +45,10 @@ class CouponInvalid(Unprocessable):
 
 @post(
     "/api/events/{event_id:str}/orders",
-    responses=documented(400, 401, 404, 409, 413, 422, 503),
+    responses={
+        **also(200, wire.OrderToPay, "The same tickets are already waiting to be paid"),
+        **documented(401, 404, 409, 413, 422, 503),
+    },
 )
 async def create_order(
     request: Visitor,
@@ -58,13 +64,13 @@ async def create_order(
         raise CouponInvalid
     command = _command(request, house, id_of(event_id), data)
     sale = await house.actor.create(command)
-    if sale.order is None:
-        assert sale.registration is not None
-        metrics.ORDERS_CREATED.labels("free").inc()
-        return Response(answers.free_registration(sale.registration), status_code=201)
-    metrics.ORDERS_CREATED.labels("existing" if sale.is_existing else "created").inc()
-    content = await _to_pay(house, sale.order, prepare=data.prepare, is_existing=sale.is_existing)
-    return Response(content, status_code=200 if sale.is_existing else 201)
+    status = 200 if sale.is_existing else 201
+    if sale.order_id is None:
+        place = await _place(house, sale)
+        return Response(answers.free_registration(place), status_code=status)
+    order = sale.order or await house.actor.load(sale.order_id)
+    content = await _to_pay(house, order, prepare=data.prepare, is_existing=sale.is_existing)
+    return Response(content, status_code=status)
 
 
 @get("/api/events/{event_id:str}/orders/{order:str}", responses=documented(401, 404))
@@ -75,7 +81,7 @@ async def get_order(request: Visitor, event_id: str, order: str) -> wire.OrderVi
     )
 
 
-@get("/api/events/{event_id:str}/orders", responses=documented(400, 401, 404))
+@get("/api/events/{event_id:str}/orders", responses=documented(401, 404))
 async def list_orders(
     request: Visitor,
     event_id: str,
@@ -93,7 +99,10 @@ async def list_orders(
     return answers.order_page(found, next_cursor([order.id for order in found], asked=limit))
 
 
-@get("/api/events/{event_id:str}/orders/pending", responses=documented(401, 404))
+@get(
+    "/api/events/{event_id:str}/orders/pending",
+    responses={**also(204, None, "Nothing waits to be paid"), **documented(401, 404)},
+)
 async def get_pending_order(request: Visitor, event_id: str) -> Response[wire.OrderToPay | None]:
     """Tell what you can still pay, opening nothing; 204 when there is nothing."""
     house = house_of(request)
@@ -109,7 +118,10 @@ async def get_pending_order(request: Visitor, event_id: str) -> Response[wire.Or
 @post(
     "/api/events/{event_id:str}/orders/{order:str}/cancel",
     status_code=200,
-    responses=documented(401, 404, 409, 503),
+    responses={
+        **also(202, wire.OrderStatusOnly, "The provider could still take money"),
+        **documented(401, 404, 409, 503),
+    },
 )
 async def cancel_order(
     request: Visitor, event_id: str, order: str
@@ -151,6 +163,13 @@ async def _to_pay(
         legacy=house.settings.legacy_payment_fields,
         prepare_error=prepare_error,
     )
+
+
+async def _place(house: House, sale: Sale) -> Place:
+    if sale.registration is not None and sale.registration.id is not None:
+        return Place(id=sale.registration.id, status=sale.registration.status.value)
+    assert sale.registration_id is not None
+    return await place_of(house.database, sale.registration_id)
 
 
 def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrder) -> CreateOrder:

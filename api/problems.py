@@ -107,8 +107,14 @@ def problem(
     )
 
 
+def also(status: int, content: type[Any] | None, description: str) -> dict[int, ResponseSpec]:
+    """Describe another answer than the usual one."""
+    spec = ResponseSpec(content, description=description, generate_examples=False)
+    return {status: spec}
+
+
 def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """Describe the refusals a handler may answer with."""
+    """Describe the refusals a handler may answer with; any may find a request malformed."""
     return {
         status: ResponseSpec(
             Problem,
@@ -116,18 +122,18 @@ def documented(*statuses: int) -> dict[int, ResponseSpec]:
             media_type=MEDIA_TYPE,
             generate_examples=False,
         )
-        for status in statuses
+        for status in {HTTPStatus.BAD_REQUEST.value, *statuses}
     }
 
 
 def _framework_refusal(failure: HTTPException) -> Response[Any]:
     status = HTTPStatus(failure.status_code)
-    extra: dict[str, object] = {}
-    if isinstance(failure, ValidationException):
-        extra["errors"] = _field_errors(failure)
     # The framework's own details may repeat the request; the phrase says enough.
     detail = InvalidRequest.detail if status is HTTPStatus.BAD_REQUEST else status.description
-    return problem(status, detail or status.phrase, headers=failure.headers, **extra)
+    detail = detail or status.phrase
+    if isinstance(failure, ValidationException):
+        return problem(status, detail, errors=_field_errors(failure))
+    return problem(status, detail, headers=failure.headers)
 
 
 def _field_errors(failure: ValidationException) -> list[dict[str, str]]:

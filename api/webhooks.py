@@ -9,11 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from litestar import Response, post
+from litestar import Request, Response, post
+from litestar.exceptions import HTTPException
 
 from api import metrics
 from api.auth import PUBLIC
-from api.problems import documented, problem
+from api.problems import also, documented
 from api.rooms import Anybody, house_of
 from api.tracing import trace_context
 from contracts.errors import ProviderNotConfigured
@@ -27,38 +28,42 @@ _REFUSAL = WebhookRefusal(code="FAIL", message="The notice could not be verified
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.webhook")
 
 
+def turn_away(_request: Request[Any, Any, Any], refused: NoticeRefused) -> Response[WebhookRefusal]:
+    """Answer a notice that proves nothing."""
+    _count(refused.reason.value)
+    log.info("payments.webhook.refused", provider=_WECHAT, reason=refused.reason.value)
+    return Response(_REFUSAL, status_code=HTTPStatus.UNAUTHORIZED)
+
+
 @post(
     "/api/webhooks/wechatpay",
     opt=PUBLIC,
     status_code=204,
-    responses=documented(413, 415, 503),
+    exception_handlers={NoticeRefused: turn_away},
+    responses={
+        **also(401, WebhookRefusal, "It proves nothing"),
+        **documented(413, 415, 503),
+    },
 )
-async def receive_wechat_notice(request: Anybody) -> Response[Any]:
+async def receive_wechat_notice(request: Anybody) -> None:
     """Take a notice of WeChat Pay; 204 means that it is stored, 401 that it proves nothing."""
-    provider = house_of(request).providers.get(_WECHAT)
+    house = house_of(request)
+    provider = house.providers.get(_WECHAT)
     if provider is None:
         raise ProviderNotConfigured
     if "content-encoding" in request.headers:
         _count("encoded")
-        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send the body as it is.")
-    body = await request.body()
-    try:
-        headers = _signed_headers(request)
-        verified = provider.verify(headers, body, datetime.now(UTC))
-    except NoticeRefused as refused:
-        _count(refused.reason.value)
-        log.info("payments.webhook.refused", provider=_WECHAT, reason=refused.reason.value)
-        return Response(_REFUSAL, status_code=HTTPStatus.UNAUTHORIZED)
-    inbox = house_of(request).inbox
-    notice_id = await inbox.store(_WECHAT, verified, headers, body, trace_context())
-    if notice_id is None:
+        raise HTTPException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    headers, body = _signed_headers(request), await request.body()
+    verified = provider.verify(headers, body, datetime.now(UTC))
+    notice = await house.inbox.store(verified, headers, body, trace_context())
+    if notice is None:
         _count("duplicate")
         log.info("payments.webhook.duplicate", provider=_WECHAT)
-    else:
-        _count("stored")
-        log.info("payments.webhook.stored", provider=_WECHAT, notice_id=notice_id)
-        inbox.process_soon(notice_id)
-    return Response(None, status_code=HTTPStatus.NO_CONTENT)
+        return
+    _count("stored")
+    log.info("payments.webhook.stored", provider=_WECHAT, notice_id=notice.id)
+    house.inbox.process_soon(notice)
 
 
 def _signed_headers(request: Anybody) -> dict[str, str]:

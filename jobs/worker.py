@@ -8,6 +8,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from functools import partial
@@ -23,10 +24,13 @@ from jobs.wakeups import Listener
 from models import sweeps as rows
 from runtime.house import House
 from runtime.logs import configure_logs
-from runtime.settings import Settings, read_settings
+from runtime.metrics import bury_dead_processes
+from runtime.settings import Settings, SettingsError, read_settings
 from runtime.telemetry import start_telemetry, stop_telemetry
 from runtime.wiring import open_house
 
+# By the old convention of sysexits.h.
+_CONFIGURATION_FAULT = 78
 # The supervisor kills what has not ended after four seconds.
 _DRAIN_SECONDS = 3.0
 _LAST_MOMENT_SECONDS = 3.8
@@ -177,14 +181,20 @@ def _end_at_the_last_moment() -> None:
     timer.start()
 
 
-def main() -> None:
+def main() -> int:
     """Run the worker with the settings of the environment."""
-    settings = read_settings()
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"Cannot start: {error}\n")
+        return _CONFIGURATION_FAULT
     configure_logs(settings.log_level)
+    bury_dead_processes(settings.prometheus_multiproc_dir)
     start_telemetry("worker", settings.otel_exporter_otlp_endpoint)
     asyncio.run(work(settings))
     stop_telemetry()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

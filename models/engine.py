@@ -48,6 +48,16 @@ GONE = (
 )
 
 
+class LazyEngine(PostgresEngine):
+    """Piccolo's engine, without the connection it makes while it is being built."""
+
+    async def check_version(self) -> None:
+        """Ask nothing: the server's version is checked where the service is installed."""
+
+    async def prep_database(self) -> None:
+        """Install no extensions."""
+
+
 class Tx(PostgresTransaction):
     """A transaction that gives its connection back, or closes it, whatever happens."""
 
@@ -128,7 +138,7 @@ class Database:
     @classmethod
     async def connect(cls, dsn: str, *, max_size: int = 8) -> Self:
         """Open the pool; the first connection is made at once, so a wrong DSN fails here."""
-        engine = PostgresEngine(config={"dsn": dsn}, extensions=())
+        engine = LazyEngine(config={"dsn": dsn}, extensions=())
         await engine.start_connection_pool(
             min_size=1,
             max_size=max_size,

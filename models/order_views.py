@@ -39,6 +39,13 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's place."""
+
+    id: int
+    status: str
+
+
 _ORDER_NO = re.compile(ORDER_NO_PATTERN)
 # Sixteen digits hold every id a JSON number can; isdecimal alone would let other scripts in.
 _ID = re.compile(r"[0-9]{1,16}")
@@ -98,6 +105,17 @@ async def own_orders(
         limit,
     )
     return [_overview(row) for row in rows]
+
+
+async def place_of(db: Database | Tx, registration_id: int) -> Place:
+    """Read how a registration stands.
+
+    :raises NotFound: it does not exist.
+    """
+    row = await db.fetchrow("SELECT id, status FROM registrations WHERE id = $1", registration_id)
+    if row is None:
+        raise NotFound
+    return Place(id=row["id"], status=row["status"])
 
 
 async def own_pending_order_id(db: Database | Tx, *, event_id: int, user_id: int) -> int | None:

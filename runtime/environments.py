@@ -9,7 +9,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from runtime.registry import variables
-from runtime.settings import PRODUCTION_WECHAT_GATEWAY, Settings
+from runtime.settings import Settings
 
 # The sandbox makes every secret of its own with this in front, so that none is mistaken for real.
 SANDBOX_MARK = "sandbox"
@@ -56,7 +56,8 @@ def _in_production(settings: Settings) -> list[str]:
         problems.append("SANDBOX_URL is set, but APP_ENV is production")
     if settings.payment_provider != "wechat":
         problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} takes no real money")
-    if settings.wechat_pay_gateway != PRODUCTION_WECHAT_GATEWAY:
+    gateway = urlsplit(settings.wechat_pay_gateway)
+    if gateway.scheme != "https" or is_loopback(gateway.hostname or ""):
         problems.append("WECHAT_PAY_GATEWAY is not WeChat Pay")
     return problems
 

@@ -18,8 +18,8 @@ from opentelemetry import trace
 from structlog.types import EventDict, WrappedLogger
 
 _ABOUT = """
-    order_id order_no order_ids attempt_no refund_no event_id ticket_type_id notice_id effect_id
-    case_id registration_id user_id provider channel kind cause command subject
+    order_id order_no order_ids number holder attempt_no refund_no notice_id effect_id
+    event_id ticket_type_id case_id registration_id user_id provider channel kind cause command subject
 """
 _OUTCOME = """
     code reason status outcome operation error error_code error_type sqlstate constraint
@@ -30,7 +30,7 @@ _PLACE = "method route process pid worker workers host port job sweep lease migr
 _FRAME = "event level logger timestamp exception"
 LOGGABLE_KEYS = frozenset(f"{_ABOUT} {_OUTCOME} {_PLACE} {_FRAME}".split())
 # These tell at INFO what our own lines and spans tell better, with whole URLs.
-_QUIET_LOGGERS = ("httpx", "httpcore", "wechatpayv3", "asyncio", "arq", "_granian", "granian")
+_QUIET_LOGGERS = ("httpx", "httpcore", "wechatpayv3", "asyncio", "arq", "_granian", "piccolo")
 _FRAMES_MAX = 12
 
 
@@ -40,7 +40,6 @@ def configure_logs(level: str = "INFO") -> None:
         processors=[
             structlog.stdlib.add_log_level,
             *_SHARED,
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
@@ -54,8 +53,8 @@ def _route_libraries(level: str) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
         processors=[
-            *_SHARED,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_SHARED,
             _render_text,
         ],
     )
@@ -113,7 +112,7 @@ def describe(error: BaseException) -> list[dict[str, Any]]:
 
 
 def _keep_listed(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    lost = [key for key in line if key not in LOGGABLE_KEYS and not key.startswith("_")]
+    lost = [key for key in line if key not in LOGGABLE_KEYS]
     for key in lost:
         del line[key]
     if lost:

@@ -18,6 +18,8 @@ from msgspec import Meta
 
 from runtime.registry import SettingsError, about, as_env_example, gather
 
+__all__ = ["PRODUCTION_WECHAT_GATEWAY", "AppEnv", "Settings", "SettingsError", "read_settings"]
+
 PRODUCTION_WECHAT_GATEWAY = "https://api.mch.weixin.qq.com"
 
 _Port = Annotated[int, Meta(ge=0, le=65535)]

@@ -19,6 +19,8 @@ from providers.wechat.settings import WeChatSettings
 from runtime.house import House
 from runtime.settings import Settings
 
+__all__ = ["House", "open_house"]
+
 # Redis only ever saves work: waiting longer for it than for the work itself would be a loss.
 _REDIS_TIMEOUT_SECONDS = 0.5
 # The platform announces a new certificate days ahead (WeChat Pay v3, certificates, read 2026-11).
@@ -46,6 +48,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         checkout = Checkout(
             actor=actor, database=database, providers=providers, merchants=_merchants(settings)
         )
+        stack.push_async_callback(checkout.close)
         inbox = Inbox(actor=actor, database=database, providers=providers)
         stack.push_async_callback(inbox.close)
         yield House(
@@ -124,5 +127,6 @@ def _merchants(settings: Settings) -> Mapping[str, Merchant]:
         merchant_id=settings.wechat_pay_mch_id,
         appid=settings.wechat_service_account_app_id,
         notify_url=settings.notify_url,
+        close_min_age_seconds=settings.wechat_close_min_age_seconds,
     )
     return {wechat.provider: wechat}

@@ -10,7 +10,7 @@ Source: WeChat Pay v3, Native and JSAPI orders, refunds, read 2026-11.
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -25,7 +25,7 @@ from providers.provider import NoticeRefused, OutcomeUnknown, ProviderError, Ver
 from providers.wechat import answers, errors, requests
 from providers.wechat.answers import Answer
 from providers.wechat.certificates import read_certificates
-from providers.wechat.gateway import Gateway, LibraryCall, public_key
+from providers.wechat.gateway import Gateway, LibraryCall, certificates_call, public_key
 from providers.wechat.notice import read_notice, verify_notice
 from providers.wechat.settings import WeChatSettings
 from providers.wechat.signature import KeyRing, check_signature
@@ -54,12 +54,10 @@ class WeChatPay:
         if settings.platform_public_key_pem and settings.platform_public_key_id:
             key = public_key(settings.platform_public_key_pem)
             self._ring.add({settings.platform_public_key_id: key})
-        self._gateway = Gateway(settings)
-        self._library: Any = None
+        self._gateway = Gateway(settings, self._check_answer)
 
     async def __aenter__(self) -> Self:
         await self._gateway.__aenter__()
-        self._library = self._gateway.library(self._check_answer)
         if not self._ring:
             await self._first_certificates()
         return self
@@ -75,9 +73,12 @@ class WeChatPay:
     async def open(self, request: AttemptRequest) -> Opened:
         """See Provider.open."""
         words = requests.order_words(request, self._settings)
-        call = self._library.pay(pay_type=_PAY_TYPES[request.channel], **words)
+        pay_type = _PAY_TYPES[request.channel]
         return await self._call(
-            "open", request.channel, call, lambda answer: answers.opened(answer, request)
+            "open",
+            request.channel,
+            lambda library: library.pay(pay_type=pay_type, **words),
+            lambda answer: answers.opened(answer, request),
         )
 
     async def query(self, request: AttemptRequest) -> QueryFact:
@@ -85,37 +86,48 @@ class WeChatPay:
         requests.require_own(request, self._settings, "query")
         # Taken before the call: what is true then may not be when the answer arrives.
         asked_at = datetime.now(UTC)
-        call = self._library.query(out_trade_no=request.attempt_no, mchid=request.merchant_id)
+        number, merchant_id = request.attempt_no, request.merchant_id
         return await self._call(
-            "query", request.channel, call, lambda answer: answers.asked(answer, request, asked_at)
+            "query",
+            request.channel,
+            lambda library: library.query(out_trade_no=number, mchid=merchant_id),
+            lambda answer: answers.asked(answer, request, asked_at),
         )
 
     async def close(self, request: AttemptRequest) -> AttemptClosedAtProvider | None:
         """See Provider.close."""
         requests.require_own(request, self._settings, "close")
-        call = self._library.close(out_trade_no=request.attempt_no, mchid=request.merchant_id)
+        number, merchant_id = request.attempt_no, request.merchant_id
         return await self._call(
-            "close", request.channel, call, lambda answer: answers.closed(answer, request)
+            "close",
+            request.channel,
+            lambda library: library.close(out_trade_no=number, mchid=merchant_id),
+            lambda answer: answers.closed(answer, request),
         )
 
     async def refund(self, request: RefundRequest) -> RefundMoved:
         """See Provider.refund."""
-        call = self._library.refund(**requests.refund_words(request))
+        words = requests.refund_words(request)
         return await self._call(
-            "refund", None, call, lambda answer: answers.refunded(answer, request)
+            "refund",
+            None,
+            lambda library: library.refund(**words),
+            lambda answer: answers.refunded(answer, request),
         )
 
     async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
         """See Provider.query_refund."""
         requests.require_refund_no(request, "query_refund")
-        call = self._library.query_refund(out_refund_no=request.refund_no)
+        number = request.refund_no
 
         def read(answer: Answer) -> RefundMoved | None:
             if answer.code == "RESOURCE_NOT_EXISTS":
                 return None
             return answers.refunded(answer, request)
 
-        return await self._call("query_refund", None, call, read)
+        return await self._call(
+            "query_refund", None, lambda library: library.query_refund(out_refund_no=number), read
+        )
 
     def verify(self, headers: Mapping[str, object], body: bytes, now: datetime) -> VerifiedNotice:
         """See Provider.verify."""
@@ -149,9 +161,7 @@ class WeChatPay:
             answer.require_success()
             return keys_of(answer.body)
 
-        library = self._gateway.library(check)
-        call = library._core.request("/v3/certificates")  # noqa: SLF001 - it has no public name
-        keys = await self._call("certificates", None, call, read)
+        keys = await self._call("certificates", None, certificates_call(check), read)
         self._ring.add(keys)
         return len(keys)
 

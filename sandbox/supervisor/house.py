@@ -103,8 +103,8 @@ class House:
             _PROCESSES_STOP_BY_SECONDS,
             [self._program(name, command, service) for name, command in processes],
         )
-        self._wait_until(lambda: _answers(self._sandbox_port), "sandbox")
-        self._wait_until(lambda: _answers(self._port), "api")
+        self._wait_until(lambda: _status_of(self._sandbox_port, "/") is not None, "sandbox")
+        self._wait_until(lambda: _status_of(self._port, _READY_PATH) == _HTTP_OK, "api")
 
     def _start_stores(self) -> Addresses:
         for store in self._stores.values():
@@ -202,13 +202,14 @@ def _is_ready(store: EmbeddedStore, keeper: Keeper) -> bool:
     return store.is_ready(keeper.pid)
 
 
-def _answers(port: int) -> bool:
+def _status_of(port: int, path: str) -> int | None:
+    # Neither proxies nor redirects are followed.
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     try:
-        connection.request("GET", _READY_PATH)
-        return connection.getresponse().status == _HTTP_OK
+        connection.request("GET", path)
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

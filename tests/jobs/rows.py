@@ -10,6 +10,7 @@ from models.engine import Database
 
 _numbers = count(1)
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+ALL_EFFECTS_DONE = "SELECT NOT EXISTS (SELECT FROM effects WHERE done_at IS NULL)"
 TRACE_CTX = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 
 
@@ -122,3 +123,10 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not happen"
         await asyncio.sleep(0.01)
+
+
+async def until_found(database: Database, question: str, seconds: float = 30) -> None:
+    """Wait until the database says yes to *question*."""
+    async with asyncio.timeout(seconds):
+        while not await database.fetchval(question):  # noqa: ASYNC110 - rows set no event
+            await asyncio.sleep(0.02)

@@ -42,7 +42,7 @@ class TestTheNextLook:
 
     def test_comes_as_soon_as_not_paid_is_final(self) -> None:
         assert _next_age(5500) == 7200 + 60 + 1
-        assert _next_age(31, payable_until=OPENED_AT) == 61
+        assert _next_age(61, payable_until=OPENED_AT + timedelta(seconds=30)) == 30 + 60 + 1
 
     def test_repeats_each_minute_while_the_final_answer_is_missing(self) -> None:
         assert _next_age(7261) == 7261 + 60

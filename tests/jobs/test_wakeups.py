@@ -18,7 +18,7 @@ from jobs.wakeups import Listener
 from models.engine import Database
 from models.sweeps import claim_effects
 from sandbox.embedded.redis import EmbeddedRedis
-from tests.jobs.rows import an_effect, until
+from tests.jobs.rows import ALL_EFFECTS_DONE, an_effect, until, until_found
 
 LONG = 3600.0
 
@@ -184,7 +184,7 @@ class TestADutyWithoutRedis:
                     wakeups.wake("effects")
                     if n == 10:
                         _lose(redis, loss)
-                await _until_done(database)
+                await until_found(database, ALL_EFFECTS_DONE)
         await wakeups.close()
 
         assert await database.fetchval("SELECT max(tries) FROM effects") == 1
@@ -198,11 +198,3 @@ def _lose(redis: EmbeddedRedis, loss: str) -> None:
     elif loss == "flushed":
         with Redis.from_url(redis.url) as client:
             client.flushall()
-
-
-async def _until_done(database: Database) -> None:
-    async with asyncio.timeout(10):
-        while (  # noqa: ASYNC110 - rows set no event
-            await database.fetchval("SELECT count(*) FROM effects WHERE done_at IS NULL")
-        ):
-            await asyncio.sleep(0.02)

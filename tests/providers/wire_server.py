@@ -37,7 +37,7 @@ class WireServer:
         self.script = script
         self.sent: asyncio.Queue[Sent] = asyncio.Queue()
         self.connections = 0
-        self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -47,8 +47,9 @@ class WireServer:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in list(self._open):
-            writer.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving)
         await self._server.wait_closed()
 
     @property
@@ -58,16 +59,18 @@ class WireServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
         try:
             # The request first: the script may be changed while a connection waits for it.
             while (sent := await self._request(reader)) and (answer := await self.script(sent)):
                 writer.write(answer)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the caller hung up, or the test is over
         finally:
-            self._open.discard(writer)
+            self._serving.discard(task)
             writer.close()
 
     async def _request(self, reader: asyncio.StreamReader) -> Sent:

@@ -207,6 +207,17 @@ class TestAHouse:
             assert asyncio.run(_read_note(house.environ_of("api"))) == ("kept", "kept")
             assert house.environ_of("api")["JWT_SECRET"] == secret
 
+    def test_stands_beside_another(self, home: Path) -> None:
+        with a_house(home) as one, a_house(home.with_name("other")) as other:
+            one.wait_until_ready()
+            other.wait_until_ready()
+            asyncio.run(_write_note(one.environ_of("api")))
+            asyncio.run(_write_note(other.environ_of("api")))
+            one.stop()
+
+            assert one.url != other.url
+            assert asyncio.run(_read_note(other.environ_of("api"))) == ("kept", "kept")
+
     def test_uses_the_stores_it_is_given(self, home: Path) -> None:
         with a_house(home, _NO_STORES) as house:
             house.wait_until_ready()

@@ -1,0 +1,166 @@
+"""What the service may be told, and what it refuses to start with."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from runtime.registry import as_env_example, variables
+from runtime.settings import AppEnv, Settings, SettingsError, read_settings
+
+PEM = (
+    generate_private_key(public_exponent=65537, key_size=2048)
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
+WECHAT = {
+    "WECHAT_PAY_MCH_ID": "1900000001",
+    "WECHAT_SERVICE_ACCOUNT_APP_ID": "wx1",
+    "WECHAT_PAY_PRIVATE_KEY": PEM,
+    "WECHAT_PAY_SERIAL_NO": "AB01",
+    "WECHAT_PAY_API_V3_KEY": "0123456789abcdef0123456789abcdef",
+}
+PRODUCTION = {
+    "DATABASE_URL": "postgresql://db/guichet",
+    "JWT_SECRET": "r" * 40,
+    "GIFT_CODE_KEY": "g" * 40,
+    **WECHAT,
+}
+SANDBOX = {
+    **PRODUCTION,
+    "APP_ENV": "sandbox",
+    "WECHAT_PAY_GATEWAY": "http://127.0.0.1:9000",
+}
+
+
+def complaint(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environ)
+    return str(caught.value)
+
+
+class TestSettings:
+    def test_mean_production_unless_they_say_otherwise(self) -> None:
+        assert read_settings(PRODUCTION).app_env is AppEnv.PRODUCTION
+
+    def test_are_all_named_when_they_are_missing(self) -> None:
+        said = complaint({})
+        assert "DATABASE_URL is missing" in said
+        assert "JWT_SECRET is missing" in said
+
+        said = complaint({name: PRODUCTION[name] for name in ("DATABASE_URL", "JWT_SECRET")})
+        for name in (*WECHAT, "GIFT_CODE_KEY"):
+            assert f"{name} is missing" in said
+
+    def test_count_as_missing_when_they_are_empty(self) -> None:
+        assert "DATABASE_URL is missing" in complaint(PRODUCTION | {"DATABASE_URL": ""})
+        assert read_settings(PRODUCTION | {"PORT": ""}).port == 8000
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("WECHAT_PAY_CERT_SERIAL_NO", "WECHAT_PAY_SERIAL_NO"),
+            ("WECHAT_PAY_CERT_SERIAL", "WECHAT_PAY_SERIAL_NO"),
+            ("WECHAT_PAY_API_KEY_V3", "WECHAT_PAY_API_V3_KEY"),
+            ("WECHAT_API_V3_KEY", "WECHAT_PAY_API_V3_KEY"),
+            ("WECHAT_PAY_APP_ID", "WECHAT_SERVICE_ACCOUNT_APP_ID"),
+        ],
+    )
+    def test_are_read_under_their_old_names_too(self, old: str, new: str) -> None:
+        renamed = {old if name == new else name: value for name, value in PRODUCTION.items()}
+
+        assert getattr(read_settings(renamed), new.lower()) == PRODUCTION[new]
+
+    def test_prefer_the_new_name(self) -> None:
+        settings = read_settings(PRODUCTION | {"WECHAT_PAY_CERT_SERIAL": "FF"})
+
+        assert settings.wechat_pay_serial_no == "AB01"
+
+    def test_take_a_key_in_any_of_its_three_forms(self, tmp_path: Path) -> None:
+        file = tmp_path / "key.pem"
+        file.write_text(PEM)
+        for form in (PEM, PEM.replace("\n", "\\n"), str(file)):
+            settings = read_settings(PRODUCTION | {"WECHAT_PAY_PRIVATE_KEY": form})
+            assert settings.wechat_pay_private_key == PEM
+
+    @pytest.mark.parametrize("form", ["not a key", "/nowhere/key.pem", "/etc/hostname"])
+    def test_refuse_a_key_in_no_form_without_showing_it(self, form: str) -> None:
+        said = complaint(PRODUCTION | {"WECHAT_PAY_PRIVATE_KEY": form})
+
+        assert said.startswith("WECHAT_PAY_PRIVATE_KEY")
+        assert form not in said
+
+    def test_never_show_a_secret_that_is_malformed(self) -> None:
+        assert complaint(PRODUCTION | {"JWT_SECRET": "hush"}) == "JWT_SECRET: malformed"
+
+    def test_never_show_anything_in_a_report(self) -> None:
+        assert repr(read_settings(PRODUCTION)) == "Settings(app_env='production')"
+
+    @pytest.mark.parametrize(
+        ("name", "text"), [("PORT", "http"), ("PORT", "65536"), ("API_WORKERS", "0")]
+    )
+    def test_are_refused_when_they_are_out_of_bounds(self, name: str, text: str) -> None:
+        assert complaint(PRODUCTION | {name: text}).startswith(name)
+
+    def test_may_be_lists_and_decimals_and_switches(self) -> None:
+        settings = read_settings(
+            PRODUCTION
+            | {
+                "CORS_ALLOW_ORIGINS": "https://a.example, https://b.example",
+                "PAYMENTS_JOB_REPLAY_INTERVAL_MIN": "0.5",
+                "LEGACY_PAYMENT_FIELDS": "0",
+            }
+        )
+
+        assert settings.cors_allow_origins == ("https://a.example", "https://b.example")
+        assert settings.payments_job_replay_interval_min == 0.5
+        assert settings.legacy_payment_fields is False
+
+    def test_are_listed_in_the_example_as_committed(self) -> None:
+        committed = Path(__file__).parents[2] / ".env.example"
+
+        assert committed.read_text(encoding="utf-8") == as_env_example(Settings)
+
+    def test_have_no_default_for_anything_secret(self) -> None:
+        assert all(v.default is None for v in variables(Settings) if v.secret)
+
+
+class TestProduction:
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("JWT_SECRET", "sandbox-" + "x" * 40),
+            ("GIFT_CODE_KEY", "short"),
+            ("PAYMENT_PROVIDER", "mock"),
+            ("SANDBOX_URL", "http://127.0.0.1:9000"),
+            ("WECHAT_PAY_GATEWAY", "http://127.0.0.1:9000"),
+            ("WECHAT_PAY_GATEWAY", "https://localhost"),
+        ],
+    )
+    def test_refuses_what_belongs_to_the_sandbox(self, name: str, text: str) -> None:
+        assert complaint(PRODUCTION | {name: text}).startswith(name)
+
+
+class TestTheSandbox:
+    def test_needs_no_key_for_gift_codes(self) -> None:
+        without = {name: text for name, text in SANDBOX.items() if name != "GIFT_CODE_KEY"}
+
+        assert read_settings(without).gift_key
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("WECHAT_PAY_GATEWAY", "https://api.mch.weixin.qq.com"),
+            ("HOST", "0.0.0.0"),  # noqa: S104 - it is to be refused
+            ("HOST", "example.com"),
+            ("PAYMENT_PROVIDER", "paypal"),
+        ],
+    )
+    def test_refuses_what_is_real(self, name: str, text: str) -> None:
+        assert name in complaint(SANDBOX | {name: text})
+
+    def test_refuses_the_real_gateway_by_default(self) -> None:
+        without = {name: text for name, text in SANDBOX.items() if name != "WECHAT_PAY_GATEWAY"}
+
+        assert "WECHAT_PAY_GATEWAY" in complaint(without)

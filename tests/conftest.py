@@ -1,0 +1,99 @@
+"""One PostgreSQL and one Redis per run, one clone of the migrated database per test process."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from models.engine import Database
+from models.invariants import check_invariants
+from models.schema import migrate
+from sandbox.embedded.homes import throwaway_home
+from sandbox.embedded.postgres import THROWAWAY_SETTINGS, EmbeddedPostgres
+from sandbox.embedded.redis import EmbeddedRedis
+
+TEMPLATE = "guichet_template"
+_servers = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers in the process that starts the test processes."""
+    if hasattr(config, "workerinput"):
+        return
+    home = _servers.enter_context(throwaway_home())
+    postgres = EmbeddedPostgres(home, settings={**THROWAWAY_SETTINGS, "max_connections": "200"})
+    redis = EmbeddedRedis(home)
+    _servers.callback(postgres.stop)
+    _servers.callback(redis.stop)
+    postgres.start()
+    os.environ["GUICHET_TEST_POSTGRES"] = postgres.url_of("postgres")
+    os.environ["GUICHET_TEST_REDIS"] = redis.start()
+    asyncio.run(_make_template(postgres.url_of("postgres"), postgres.url_of(TEMPLATE)))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers."""
+    if not hasattr(config, "workerinput"):
+        _servers.close()
+
+
+async def _make_template(server_url: str, template_url: str) -> None:
+    server = await asyncpg.connect(server_url)
+    await server.execute(f"CREATE DATABASE {TEMPLATE}")
+    await server.close()
+    await migrate(template_url, with_demo_data=False)
+
+
+@pytest.fixture(scope="session")
+async def database_url(worker_id: str) -> str:
+    """Clone the migrated database for this test process."""
+    server_url = os.environ["GUICHET_TEST_POSTGRES"]
+    name = f"guichet_{worker_id}"
+    server = await asyncpg.connect(server_url)
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await server.close()
+    return server_url.rpartition("/")[0] + f"/{name}"
+
+
+@pytest.fixture(scope="session")
+async def pool(database_url: str) -> AsyncIterator[Database]:
+    """Share one pool between the tests of this process."""
+    database = await Database.connect(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def database(pool: Database) -> AsyncIterator[Database]:
+    """Lend the database to one test; every promise must hold when it comes back."""
+    yield pool
+    broken = [finding for finding in await check_invariants(pool) if finding.violations]
+    await empty(pool)
+    assert broken == []
+
+
+async def empty(database: Database) -> None:
+    """Delete every row but those that migrations wrote."""
+    tables = await database.fetchval(
+        """SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables
+           WHERE schemaname = 'public' AND tablename NOT IN ('migration', 'order_status_edges')"""
+    )
+    await database.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    """Name the run's Redis; keys are named by order, and orders differ between databases."""
+    return os.environ["GUICHET_TEST_REDIS"]
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """Connect to the run's Redis."""
+    client: Redis = Redis.from_url(redis_url)
+    yield client
+    await client.aclose()

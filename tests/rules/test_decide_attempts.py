@@ -1,0 +1,183 @@
+from datetime import timedelta
+
+import pytest
+
+from contracts import errors
+from contracts.commands import RecordAttempt, RecordOpenFailed
+from contracts.facts import AttemptClosedAtProvider, AttemptNotFound, PaymentNotPaid
+from contracts.states import AttemptResult, AttemptState, Channel, ClosingReason, OrderStatus
+from tests.rules.builders import (
+    NOW,
+    ORDER_NO,
+    after,
+    an_attempt,
+    an_order,
+    kinds,
+    opened,
+    start,
+)
+
+FIRST = f"{ORDER_NO}01"
+
+
+class TestStartingAnAttempt:
+    def test_claims_the_next_number_with_the_words_the_provider_will_see(self) -> None:
+        order, events = after(an_order(), start())
+
+        assert kinds(events) == ["AttemptStarted"]
+        attempt = order.attempts[0]
+        assert attempt.attempt_no == FIRST
+        assert attempt.state is AttemptState.OPENING
+        assert attempt.request.amount == order.total
+        assert attempt.request.payable_until == order.expired_at
+        assert order.last_payment_attempt_status is AttemptResult.PROCESSING
+
+    def test_finds_the_open_one_and_changes_nothing(self) -> None:
+        assert after(an_order(attempts=(an_attempt(),)), start())[1] == []
+
+    def test_waits_while_another_opener_holds_the_claim(self) -> None:
+        claimed = an_attempt(state=AttemptState.OPENING, claim_until=NOW + timedelta(seconds=10))
+
+        with pytest.raises(errors.PrepareInProgress):
+            after(an_order(attempts=(claimed,)), start())
+
+    @pytest.mark.parametrize("state", [AttemptState.OPENING, AttemptState.UNKNOWN])
+    def test_takes_over_a_number_whose_opener_is_gone(self, state: AttemptState) -> None:
+        abandoned = an_attempt(state=state, claim_until=NOW - timedelta(seconds=1))
+
+        order, events = after(an_order(attempts=(abandoned,)), start())
+
+        assert kinds(events) == ["AttemptReclaimed"]
+        assert order.attempts[0].request == abandoned.request
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"channel": Channel.WECHAT_JSAPI}, {"appid": "wx2"}, {"openid": "o1"}],
+    )
+    def test_replaces_an_open_one_that_was_asked_for_differently(
+        self, change: dict[str, object]
+    ) -> None:
+        order, events = after(an_order(attempts=(an_attempt(),)), start(**change))
+
+        assert kinds(events) == ["AttemptCloseOwed", "AttemptStarted"]
+        assert order.attempts[0].close_owed
+        assert order.current_attempt == order.attempts[1]
+
+    def test_replaces_one_that_the_payer_can_no_longer_use(self) -> None:
+        old = an_attempt(opened_at=NOW - timedelta(hours=2))
+
+        assert kinds(after(an_order(attempts=(old,)), start())[1]) == [
+            "AttemptCloseOwed",
+            "AttemptStarted",
+        ]
+
+    def test_stops_at_ten(self) -> None:
+        used = tuple(an_attempt(n, state=AttemptState.REFUSED) for n in range(1, 11))
+
+        with pytest.raises(errors.TooManyAttempts):
+            after(an_order(attempts=used), start())
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [
+            (OrderStatus.PAID, errors.OrderAlreadyPaid),
+            (OrderStatus.REFUNDED, errors.OrderAlreadyPaid),
+            (OrderStatus.CANCELLED, errors.OrderCancelled),
+            (OrderStatus.EXPIRED, errors.OrderExpired),
+            (OrderStatus.CLOSING, errors.OrderExpired),
+        ],
+    )
+    def test_is_refused_when_there_is_nothing_to_pay(
+        self, status: OrderStatus, error: type[errors.Refusal]
+    ) -> None:
+        with pytest.raises(error):
+            after(an_order(status=status), start())
+
+    def test_is_refused_in_the_last_second_too(self) -> None:
+        order = an_order()
+
+        with pytest.raises(errors.OrderExpired):
+            after(order, start(), now=order.expired_at)
+
+    def test_gives_the_provider_the_least_time_it_accepts(self) -> None:
+        hasty = an_order(expired_at=NOW + timedelta(seconds=5))
+
+        order, _ = after(hasty, start())
+
+        assert order.attempts[0].request.payable_until >= NOW + timedelta(seconds=60)
+
+
+class TestAnOpenedAttempt:
+    def test_lets_the_payer_pay(self) -> None:
+        order, _ = after(an_order(attempts=(an_attempt(state=AttemptState.OPENING),)), opened())
+
+        assert order.attempts[0].state is AttemptState.OPEN
+        assert order.last_payment_attempt_status is AttemptResult.REQUIRES_ACTION
+
+    @pytest.mark.parametrize(
+        "status", [OrderStatus.EXPIRED, OrderStatus.CANCELLED, OrderStatus.PAID]
+    )
+    def test_is_owed_a_close_when_the_order_went_elsewhere(self, status: OrderStatus) -> None:
+        gone = an_order(status=status, attempts=(an_attempt(state=AttemptState.OPENING),))
+
+        order, events = after(gone, opened())
+
+        assert kinds(events) == ["AttemptOpened", "AttemptCloseOwed"]
+        assert order.attempts[0].close_owed
+
+    def test_is_noted_once(self) -> None:
+        assert after(an_order(attempts=(an_attempt(),)), opened())[1] == []
+
+
+class TestAFailedOpening:
+    def test_burns_the_number_when_the_provider_refused_it(self) -> None:
+        order, _ = after(
+            an_order(attempts=(an_attempt(state=AttemptState.OPENING),)),
+            RecordOpenFailed(order_id=1, attempt_no=FIRST, burnt=True),
+        )
+
+        assert order.attempts[0].state is AttemptState.REFUSED
+        assert order.last_payment_attempt_status is AttemptResult.FAILED
+
+    def test_keeps_the_number_when_nobody_knows(self) -> None:
+        order, _ = after(
+            an_order(attempts=(an_attempt(state=AttemptState.OPENING),)),
+            RecordOpenFailed(order_id=1, attempt_no=FIRST, burnt=False),
+        )
+
+        assert order.attempts[0].state is AttemptState.UNKNOWN
+        assert order.attempts[0].is_live
+
+
+class TestAClosingOrder:
+    CLOSING = an_order(
+        status=OrderStatus.CLOSING,
+        closing_for=ClosingReason.EXPIRE,
+        attempts=(an_attempt(close_owed=True),),
+    )
+
+    def test_ends_when_its_last_attempt_is_closed(self) -> None:
+        fact = AttemptClosedAtProvider(provider="wechat", attempt_no=FIRST)
+
+        order, events = after(self.CLOSING, RecordAttempt(order_id=1, fact=fact))
+
+        assert kinds(events) == ["AttemptClosed", "OrderExpired"]
+        assert order.seats_held == 0
+
+    @pytest.mark.parametrize("kind", [PaymentNotPaid, AttemptNotFound])
+    def test_waits_while_the_provider_could_still_take_money(
+        self, kind: type[PaymentNotPaid | AttemptNotFound]
+    ) -> None:
+        fact = kind(provider="wechat", attempt_no=FIRST, asked_at=NOW + timedelta(minutes=30))
+
+        assert after(self.CLOSING, RecordAttempt(order_id=1, fact=fact))[1] == []
+
+    @pytest.mark.parametrize("kind", [PaymentNotPaid, AttemptNotFound])
+    def test_ends_when_the_provider_can_no_longer_take_money(
+        self, kind: type[PaymentNotPaid | AttemptNotFound]
+    ) -> None:
+        fact = kind(provider="wechat", attempt_no=FIRST, asked_at=NOW + timedelta(minutes=32))
+
+        order, _ = after(self.CLOSING, RecordAttempt(order_id=1, fact=fact))
+
+        assert order.status is OrderStatus.EXPIRED

@@ -1,0 +1,164 @@
+import io
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from piccolo.apps.migrations.commands.new import AutoMigrationManager
+
+from actors.transitions import edges
+from contracts.states import OrderStatus
+from models.engine import Database
+from models.piccolo_app import APP_CONFIG
+from tests.storage.stage import put_on_sale
+
+ENDED = {"EXPIRED", "CANCELLED", "REFUNDED"}
+PAID = {"PAID", "REFUNDED"}
+
+
+async def insert_order(database: Database, status: OrderStatus) -> int:
+    """Write an order that is consistent with its status, whatever it is."""
+    sale = await put_on_sale(database)
+    order_id: int = await database.fetchval(
+        """INSERT INTO orders (order_no, biz_type, event_id, user_id, ticket_type_id, quantity,
+             total_minor, currency, status, payment_status, payment_channel, seats_held,
+             expired_at, version, closing_for, paid_at)
+           VALUES ('GABCDEFGHIJKLMNO', 'EVENT_TICKET', $1, 1, $2, 1, 1, 'CNY', $3, $4, 'wechat',
+             $5, now(), 1, $6, $7) RETURNING id""",
+        sale.event_id,
+        sale.ticket_type_id,
+        status,
+        {"PAID": "PAID", "REFUNDED": "REFUNDED"}.get(status, "UNPAID"),
+        0 if status in ENDED else 1,
+        "EXPIRE" if status is OrderStatus.CLOSING else None,
+        datetime.now(UTC) if status in PAID else None,
+    )
+    return order_id
+
+
+async def move(database: Database, order_id: int, status: OrderStatus) -> None:
+    """Move an order and everything its status says."""
+    await database.execute(
+        """UPDATE orders SET status = $2, payment_status = $3, seats_held = $4, closing_for = $5,
+             paid_at = $6 WHERE id = $1""",
+        order_id,
+        status,
+        {"PAID": "PAID", "REFUNDED": "REFUNDED"}.get(status, "UNPAID"),
+        0 if status in ENDED else 1,
+        "EXPIRE" if status is OrderStatus.CLOSING else None,
+        datetime.now(UTC) if status in PAID else None,
+    )
+
+
+class TestTheDatabase:
+    async def test_allows_the_same_moves_as_the_table_of_transitions(self, pool: Database) -> None:
+        rows = await pool.fetch("SELECT from_status, to_status FROM order_status_edges")
+
+        assert {(row["from_status"], row["to_status"]) for row in rows} == edges()
+
+    @pytest.mark.parametrize("start", OrderStatus)
+    @pytest.mark.parametrize("end", OrderStatus)
+    async def test_makes_exactly_the_moves_of_the_table(
+        self, emptied: Database, start: OrderStatus, end: OrderStatus
+    ) -> None:
+        order_id = await insert_order(emptied, start)
+
+        if start is end or (start, end) in edges():
+            await move(emptied, order_id, end)
+        else:
+            with pytest.raises(asyncpg.CheckViolationError):
+                await move(emptied, order_id, end)
+
+    @pytest.mark.parametrize(
+        "lie",
+        [
+            "status = 'zzz'",
+            "status = 'CLOSING'",
+            "status = 'PAID'",
+            "seats_held = 0",
+            "seats_held = 2",
+            "seats_held = -1",
+            "quantity = 0",
+            "payment_status = 'PAID'",
+            "paid_at = now()",
+            "closing_for = 'EXPIRE'",
+            "total_minor = -1",
+            "order_no = 'gabcdefghijklmno'",
+            "currency = NULL",
+        ],
+    )
+    async def test_refuses_an_order_that_contradicts_itself(
+        self, emptied: Database, lie: str
+    ) -> None:
+        order_id = await insert_order(emptied, OrderStatus.PENDING)
+
+        with pytest.raises((asyncpg.CheckViolationError, asyncpg.NotNullViolationError)):
+            await emptied.execute(f"UPDATE orders SET {lie} WHERE id = $1", order_id)  # noqa: S608
+
+    @pytest.mark.parametrize("change", ["current_quantity = -1", "current_quantity = 101"])
+    async def test_refuses_a_count_of_seats_that_cannot_be(
+        self, emptied: Database, change: str
+    ) -> None:
+        await put_on_sale(emptied, max_quantity=100)
+
+        with pytest.raises(asyncpg.CheckViolationError):
+            await emptied.execute(f"UPDATE ticket_types SET {change}")  # noqa: S608
+
+    async def test_refuses_a_second_open_order_of_a_person_at_an_event(
+        self, emptied: Database
+    ) -> None:
+        order_id = await insert_order(emptied, OrderStatus.PENDING)
+
+        with pytest.raises(asyncpg.UniqueViolationError, match="orders_one_open_key"):
+            await emptied.execute(
+                """INSERT INTO orders (order_no, biz_type, event_id, user_id, ticket_type_id,
+                     quantity, total_minor, currency, status, payment_status, payment_channel,
+                     seats_held, expired_at, version)
+                   SELECT 'GAAAAAAAAAAAAAAA', biz_type, event_id, user_id, ticket_type_id,
+                     quantity, total_minor, currency, status, payment_status, payment_channel,
+                     seats_held, expired_at, version FROM orders WHERE id = $1""",
+                order_id,
+            )
+
+    async def test_keeps_a_parent_that_has_children(self, emptied: Database) -> None:
+        await insert_order(emptied, OrderStatus.PENDING)
+
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await emptied.execute("DELETE FROM events")
+
+
+class TestTheMigrations:
+    async def test_say_everything_the_tables_say(self) -> None:
+        said = io.StringIO()
+        manager = AutoMigrationManager()
+
+        with redirect_stdout(said):
+            statements = await manager.get_alter_statements(APP_CONFIG)
+
+        assert [s for group in statements for s in group.statements] == []
+
+    async def test_give_no_column_a_default_by_accident(self, pool: Database) -> None:
+        rows = await pool.fetch(
+            """SELECT table_name || '.' || column_name AS name FROM information_schema.columns
+               WHERE table_schema = 'public' AND table_name <> 'migration'
+                 AND column_default NOT LIKE 'nextval(%' AND column_default NOT LIKE 'NULL%'
+                 AND column_default <> 'CURRENT_TIMESTAMP'"""
+        )
+
+        assert [row["name"] for row in rows] == []
+
+    async def test_let_no_parent_take_its_children_along(self, pool: Database) -> None:
+        rows = await pool.fetch(
+            """SELECT conname FROM pg_constraint WHERE contype = 'f'
+               AND (confdeltype <> 'r' OR confupdtype <> 'r')"""
+        )
+
+        assert [row["conname"] for row in rows] == []
+
+    async def test_index_nothing_that_changes_all_the_time(self, pool: Database) -> None:
+        rows = await pool.fetch(
+            """SELECT indexname FROM pg_indexes WHERE schemaname = 'public'
+               AND indexdef ~ '(current_quantity|[( ]version|updated_at)'"""
+        )
+
+        assert [row["indexname"] for row in rows] == []
