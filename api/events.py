@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from api.auth import PUBLIC
 from api.problems import documented
@@ -18,8 +18,8 @@ from models.events import list_events as read_events
 @get("/api/events", opt=PUBLIC, responses=documented())
 async def list_events(
     request: Anybody,
-    cursor: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    cursor: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
 ) -> EventPage:
     """List the events that can be seen."""
     found = await read_events(
@@ -32,7 +32,7 @@ async def list_events(
 
 
 @get("/api/events/{event_id:str}", opt=PUBLIC, responses=documented(404))
-async def get_event(request: Anybody, event_id: str) -> Event:
+async def get_event(request: Anybody, event_id: FromPath[str]) -> Event:
     """Show one event with its tickets and what is left of them."""
     return _event(await read_event(house_of(request).database, id_of(event_id)))
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from actors.sales import Sale
 from api import answers
@@ -52,7 +52,7 @@ class CouponInvalid(Unprocessable):
 )
 async def create_order(
     request: Visitor,
-    event_id: str,
+    event_id: FromPath[str],
     data: wire.CreateOrder,
 ) -> Response[wire.OrderToPay | wire.FreeRegistration]:
     """Take seats and, unless told not to, open the payment.
@@ -74,7 +74,9 @@ async def create_order(
 
 
 @get("/api/events/{event_id:str}/orders/{order:str}", responses=documented(401, 404))
-async def get_order(request: Visitor, event_id: str, order: str) -> wire.OrderView:
+async def get_order(
+    request: Visitor, event_id: FromPath[str], order: FromPath[str]
+) -> wire.OrderView:
     """Tell how an order of your own stands; *order* is its id or its number."""
     return answers.order_view(
         await own_order(house_of(request).database, _whose(request, event_id, order))
@@ -84,9 +86,9 @@ async def get_order(request: Visitor, event_id: str, order: str) -> wire.OrderVi
 @get("/api/events/{event_id:str}/orders", responses=documented(401, 404))
 async def list_orders(
     request: Visitor,
-    event_id: str,
-    cursor: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    event_id: FromPath[str],
+    cursor: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
 ) -> wire.OrderPage:
     """List your own orders for the event, newest first."""
     found = await own_orders(
@@ -103,7 +105,9 @@ async def list_orders(
     "/api/events/{event_id:str}/orders/pending",
     responses={**also(204, None, "Nothing waits to be paid"), **documented(401, 404)},
 )
-async def get_pending_order(request: Visitor, event_id: str) -> Response[wire.OrderToPay | None]:
+async def get_pending_order(
+    request: Visitor, event_id: FromPath[str]
+) -> Response[wire.OrderToPay | None]:
     """Tell what you can still pay, opening nothing; 204 when there is nothing."""
     house = house_of(request)
     order_id = await own_pending_order_id(
@@ -124,7 +128,7 @@ async def get_pending_order(request: Visitor, event_id: str) -> Response[wire.Or
     },
 )
 async def cancel_order(
-    request: Visitor, event_id: str, order: str
+    request: Visitor, event_id: FromPath[str], order: FromPath[str]
 ) -> Response[wire.OrderStatusOnly]:
     """Leave; 202 while the provider could still take money."""
     house = house_of(request)
@@ -139,7 +143,9 @@ async def cancel_order(
     status_code=200,
     responses=documented(401, 404, 503),
 )
-async def query_order(request: Visitor, event_id: str, order: str) -> wire.ProviderView:
+async def query_order(
+    request: Visitor, event_id: FromPath[str], order: FromPath[str]
+) -> wire.ProviderView:
     """Ask the provider what became of the payment; it is bothered at most every 6 s."""
     house = house_of(request)
     order_id = await own_order_id(house.database, _whose(request, event_id, order))

@@ -5,9 +5,9 @@
 3. A provider that takes new orders has all it needs.
 """
 
-import ipaddress
 from urllib.parse import urlsplit
 
+from runtime.addresses import is_loopback
 from runtime.registry import variables
 from runtime.settings import Settings
 
@@ -23,16 +23,6 @@ def objections(settings: Settings) -> list[str]:
         *_missing(settings),
         *(_in_sandbox(settings) if settings.is_sandbox else _in_production(settings)),
     ]
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether *host* can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _missing(settings: Settings) -> list[str]:

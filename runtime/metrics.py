@@ -10,6 +10,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.mmap_dict import MmapedDict
@@ -41,13 +42,20 @@ def bury_dead_processes(folder: str | None) -> None:
 
 
 def _bury(file: Path, kind: str) -> None:
-    # A gauge says how things are; of a process that ended it says nothing.
     if not kind.startswith("gauge"):
-        total = MmapedDict(str(file.with_name(f"{kind}_{_NOBODY}.db")))  # type: ignore[no-untyped-call]
-        for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
-            total.write_value(key, total.read_value(key)[0] + value, timestamp)  # type: ignore[no-untyped-call]
-        total.close()  # type: ignore[no-untyped-call]
+        _add(file, file.with_name(f"{kind}_{_NOBODY}.db"))
+    elif len(list(file.parent.glob(f"{kind}_*.db"))) == 1:
+        # The last word on something stays until somebody living speaks of it.
+        return
     file.unlink()
+
+
+def _add(file: Path, total_file: Path) -> None:
+    total: Any = MmapedDict(str(total_file))  # type: ignore[no-untyped-call]
+    values: Any = MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call]
+    for key, value, timestamp, _ in values:
+        total.write_value(key, total.read_value(key)[0] + value, timestamp)
+    total.close()
 
 
 def _is_alive(pid: int) -> bool:

@@ -5,6 +5,9 @@
    with an order still links up.
 """
 
+from urllib.parse import urlsplit
+
+import requests
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -12,8 +15,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
+from runtime.addresses import is_loopback
+
 # A collector that does not answer must not hold up the end of the process.
 _FLUSH_TIMEOUT_MS = 1000
+_EXPORT_TIMEOUT_SECONDS = 5
+# Often enough to follow one purchase by eye, seldom enough to fill a batch in a hot sale.
+_EXPORT_EVERY_MS = 1000
 
 
 def start_telemetry(process: str, endpoint: str | None) -> None:
@@ -23,7 +31,9 @@ def start_telemetry(process: str, endpoint: str | None) -> None:
     resource = Resource.create({"service.name": f"guichet-{process}"})
     if endpoint:
         provider = TracerProvider(resource=resource)
-        provider.add_span_processor(BatchSpanProcessor(_exporter(endpoint)))
+        provider.add_span_processor(
+            BatchSpanProcessor(_exporter(endpoint), schedule_delay_millis=_EXPORT_EVERY_MS)
+        )
     else:
         provider = TracerProvider(resource=resource, sampler=ParentBased(ALWAYS_OFF))
     trace.set_tracer_provider(provider)
@@ -37,5 +47,9 @@ def stop_telemetry() -> None:
 
 
 def _exporter(endpoint: str) -> OTLPSpanExporter:
-    # The variable names the collector; the path of its signal is added, as the SDK would.
-    return OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=5)
+    session = requests.Session()
+    # A proxy would look for this machine's collector on its own machine.
+    session.trust_env = not is_loopback(urlsplit(endpoint).hostname or "")
+    # The setting names the collector; the path of its signal is added, as the SDK would.
+    url = f"{endpoint.rstrip('/')}/v1/traces"
+    return OTLPSpanExporter(endpoint=url, timeout=_EXPORT_TIMEOUT_SECONDS, session=session)

@@ -71,8 +71,15 @@ async def pool(database_url: str) -> AsyncIterator[Database]:
 async def database(pool: Database) -> AsyncIterator[Database]:
     """Lend the database to one test; every promise must hold when it comes back."""
     yield pool
-    broken = [finding for finding in await check_invariants(pool) if finding.violations]
-    await empty(pool)
+    try:
+        await check_promises(pool)
+    finally:
+        await empty(pool)
+
+
+async def check_promises(database: Database) -> None:
+    """Assert every invariant."""
+    broken = [finding for finding in await check_invariants(database) if finding.violations]
     assert broken == []
 
 

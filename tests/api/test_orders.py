@@ -44,7 +44,7 @@ class TestAnOrder:
         assert "codeUrl" not in order
 
     def test_is_kept_when_the_provider_is_down(self, buyer: Buyer, simulator: Simulator) -> None:
-        simulator.fault("open", "error", status=500, code="SYSTEM_ERROR", times=1)
+        simulator.fault("native", "error_500")
         answer = buyer.order(HOT, prepare=True)
 
         assert answer.status_code == 201
@@ -102,9 +102,6 @@ class TestAnOrder:
         assert body["orderId"] is None
         assert body["registration"]["status"] == "APPROVED"
         assert is_problem(buyer.order(FREE), 409, "ALREADY_REGISTERED")
-
-    def test_is_linked_to_its_trace(self, buyer: Buyer) -> None:
-        assert buyer.order().status_code == 201
 
     async def test_keeps_the_trace_of_its_making(self, buyer: Buyer, database: Database) -> None:
         order = buyer.order().json()
@@ -174,7 +171,7 @@ class TestAnIdempotencyKey:
         answer = buyer.http.post(
             ORDERS,
             json={"ticketTypeId": STANDARD},
-            headers={"Idempotency-Key": key.encode()},
+            headers={b"Idempotency-Key": key.encode()},
         )
 
         assert is_problem(answer, 400, "INVALID_REQUEST")
@@ -221,13 +218,13 @@ class TestOnesOrders:
         answer = buyer.http.get(f"/api/events/2/orders/{order['orderId']}")
         assert is_problem(answer, 404, "NOT_FOUND")
 
-    @pytest.mark.parametrize("reference", ["0", "x", "１", "1e3", "9" * 17, "g" * 16, "%00"])
+    @pytest.mark.parametrize("reference", ["0", "x", "\uff11", "1e3", "9" * 17, "g" * 16, "%00"])
     def test_are_not_found_by_nonsense(self, buyer: Buyer, reference: str) -> None:
         assert is_problem(buyer.http.get(f"{ORDERS}/{reference}"), 404, "NOT_FOUND")
 
     def test_are_listed_newest_first_in_pages(self, buyer: Buyer, other: Buyer) -> None:
         assert other.order().status_code == 201
-        made = []
+        made: list[int] = []
         for _ in range(3):
             order = buyer.order().json()
             buyer.http.post(f"{ORDERS}/{order['orderId']}/cancel")
@@ -265,7 +262,7 @@ class TestLeaving:
 
     def test_takes_longer_when_the_provider_does(self, buyer: Buyer, simulator: Simulator) -> None:
         order = buyer.order(prepare=True).json()
-        simulator.fault("close", "error", status=500, code="SYSTEM_ERROR", times=1)
+        simulator.fault("close", "error_500")
         answer = buyer.http.post(f"{ORDERS}/{order['orderId']}/cancel")
 
         assert (answer.status_code, answer.json()) == (202, {"status": "CLOSING"})

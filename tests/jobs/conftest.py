@@ -1,68 +1,46 @@
-"""A database whose tables hold nothing but what a test puts there, and a Redis to lose."""
+"""A database whose rows need not make sense together, and a Redis to lose."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
+import asyncpg
 import pytest
 
 from models.engine import Database
-from models.tables import TABLES
-from models.tables.catalogue import OrderStatusEdges
 from sandbox.embedded.homes import throwaway_home
-from sandbox.embedded.postgres import THROWAWAY_SETTINGS, EmbeddedPostgres
 from sandbox.embedded.redis import EmbeddedRedis
-
-# The allowed moves of an order are part of the schema, not of a test.
-_EMPTIED = [
-    table._meta.tablename  # noqa: SLF001 - Piccolo's way to say it
-    for table in TABLES
-    if table is not OrderStatusEdges
-]
+from tests.conftest import TEMPLATE, empty
 
 
 @pytest.fixture(scope="session")
-def jobs_home() -> Iterator[Path]:
-    with throwaway_home() as home:
-        yield home
-
-
-@pytest.fixture(scope="session")
-def jobs_postgres(jobs_home: Path) -> Iterator[EmbeddedPostgres]:
-    postgres = EmbeddedPostgres(jobs_home, settings=THROWAWAY_SETTINGS)
-    postgres.start()
-    yield postgres
-    postgres.stop()
-
-
-@pytest.fixture(scope="session")
-async def jobs_dsn(jobs_postgres: EmbeddedPostgres) -> str:
-    dsn = jobs_postgres.url_of("guichet")
-    with pytest.MonkeyPatch.context() as patch:
-        # Piccolo connects when its configuration is imported.
-        patch.setenv("DATABASE_URL", dsn)
-        from models.schema import migrate  # noqa: PLC0415
-
-        await migrate(dsn, with_demo_data=False)
-    return dsn
+async def jobs_dsn(worker_id: str) -> str:
+    """Clone a database of our own: rows that only a sweep looks at keep no promises."""
+    server_url, name = os.environ["GUICHET_TEST_POSTGRES"], f"jobs_{worker_id}"
+    server = await asyncpg.connect(server_url)
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await server.close()
+    return server_url.rpartition("/")[0] + f"/{name}"
 
 
 @pytest.fixture
 async def database(jobs_dsn: str) -> AsyncIterator[Database]:
     database = await Database.connect(jobs_dsn)
-    await database.execute(f"TRUNCATE {', '.join(_EMPTIED)} RESTART IDENTITY")
+    await empty(database)
     yield database
     await database.close()
 
 
 @pytest.fixture(scope="session")
-def jobs_redis(jobs_home: Path) -> Iterator[EmbeddedRedis]:
-    redis = EmbeddedRedis(jobs_home)
-    yield redis
-    redis.stop()
+def jobs_redis() -> Iterator[EmbeddedRedis]:
+    with throwaway_home() as home:
+        redis = EmbeddedRedis(home)
+        yield redis
+        redis.stop()
 
 
 @pytest.fixture
-def redis(jobs_redis: EmbeddedRedis) -> EmbeddedRedis:
+def own_redis(jobs_redis: EmbeddedRedis) -> EmbeddedRedis:
+    """Start a Redis that no other test uses, whatever the last one did to it."""
     jobs_redis.stop()
     jobs_redis.start()
     return jobs_redis

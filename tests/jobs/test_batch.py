@@ -129,7 +129,8 @@ class TestItsTrace:
     ) -> None:
         await an_effect(database)
 
-        await _batch(database).do_round()
+        with jobs.batch.tracer.start_as_current_span("whatever else is going on"):
+            await _batch(database).do_round()
 
         found: dict[str, ReadableSpan] = {span.name: span for span in spans.get_finished_spans()}
         root, row = found["test.sweep"], found["test.effect"]

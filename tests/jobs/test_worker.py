@@ -65,7 +65,8 @@ class TestAWorker:
         worker.send_signal(signal.SIGTERM)
 
         assert worker.wait(timeout=4) == 0
-        assert time.monotonic() - told_at < 4
+        # With nothing in hand it does not use up the three seconds it may drain.
+        assert time.monotonic() - told_at < 2.5
 
     async def test_expires_orders_nobody_paid(self, database: Database, start: Start) -> None:
         for _ in range(5):
@@ -104,15 +105,15 @@ class TestAWorker:
 
     @pytest.mark.parametrize("loss", ["down", "flushed"])
     async def test_loses_nothing_with_its_redis(
-        self, database: Database, start: Start, redis: EmbeddedRedis, loss: str
+        self, database: Database, start: Start, own_redis: EmbeddedRedis, loss: str
     ) -> None:
-        worker = start(redis_url=redis.url)
+        worker = start(redis_url=own_redis.url)
         await an_effect(database)
         await _duties_are_done(database)
         if loss == "down":
-            redis.stop()
+            own_redis.stop()
         else:
-            with Redis.from_url(redis.url) as client:
+            with Redis.from_url(own_redis.url) as client:
                 client.flushall()
         for _ in range(5):
             await an_effect(database)

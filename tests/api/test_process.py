@@ -1,0 +1,245 @@
+"""The API as a process: what it survives, what it waits for, and that it leaves nothing behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from sandbox.embedded.postgres import EmbeddedPostgres
+from sandbox.embedded.redis import EmbeddedRedis
+from tests.api.service import ROOT, Buyer, Service, running_service
+from tests.api.test_doors import is_problem
+from tests.sandbox.simulator import wait_until
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(environ: dict[str, str], api_home: Path) -> Iterator[Start]:
+    with contextlib.ExitStack() as stack:
+
+        def started(**changes: str) -> Service:
+            folder = api_home / f"api {time.monotonic_ns()}"
+            return stack.enter_context(running_service(environ, folder, **changes))
+
+        yield started
+
+
+def workers_of(service: Service) -> set[int]:
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
+    return {int(pid) for pid in children.read_text().split()}
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def get(service: Service, path: str) -> httpx.Response:
+    # A connection of its own each time, so that any worker may answer.
+    with service.client() as client:
+        return client.get(path)
+
+
+def count(service: Service, line: str) -> float:
+    page = get(service, "/metrics").text.splitlines()
+    return sum(float(one.rpartition(" ")[2]) for one in page if one.startswith(line))
+
+
+class TestTheProcess:
+    def test_replaces_a_worker_that_died(self, start: Start) -> None:
+        service = start()
+        before = workers_of(service)
+        victim = next(iter(before))
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: len(workers_of(service) - before) == 1)
+
+        wait_until(lambda: get(service, "/health/ready").is_success)
+
+    def test_takes_its_workers_with_it(self, start: Start) -> None:
+        service = start()
+        workers = workers_of(service)
+        assert len(workers) == 2
+        service.process.kill()
+        service.process.wait()
+
+        wait_until(lambda: not any(is_alive(pid) for pid in workers), seconds=2)
+
+    def test_ends_soon_and_well_when_told_to(self, start: Start) -> None:
+        service = start()
+        with service.client() as idle:
+            idle.get("/health/live")
+            service.process.terminate()
+
+            assert service.process.wait(4) == 0
+
+    def test_says_everything_that_keeps_it_from_starting(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "api.app"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "APP_ENV": "sandbox"},
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+        assert done.returncode == 78
+        assert b"DATABASE_URL is missing" in done.stderr
+        assert b"JWT_SECRET is missing" in done.stderr
+
+    def test_has_no_sandbox_doors_in_production(
+        self, start: Start, environ: dict[str, str]
+    ) -> None:
+        service = start(
+            APP_ENV="production",
+            SANDBOX_URL="",
+            WECHAT_PAY_GATEWAY="",
+            JWT_SECRET="r" * 64,
+            GIFT_CODE_KEY="g" * 64,
+        )
+        with service.client() as client:
+            answer = client.post("/api/auth/sandbox-login", json={"name": "ann"})
+
+        assert environ["APP_ENV"] == "sandbox"
+        assert is_problem(answer, 404, "NOT_FOUND")
+
+    def test_opens_to_the_origins_it_was_told(self, start: Start) -> None:
+        service = start(CORS_ALLOW_ORIGINS="https://shop.example")
+        with service.client(Origin="https://shop.example") as client:
+            answer = client.get("/api/config")
+
+        assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+
+    def test_sells_without_channels_when_another_provider_is_chosen(self, start: Start) -> None:
+        buyer = Buyer(start(PAYMENT_PROVIDER="mock"))
+        order = buyer.order(prepare=True).json()
+        buyer.http.close()
+
+        assert (order["channel"], order["payPayload"]) == (None, None)
+        assert "prepareError" not in order
+
+    def test_drops_the_legacy_fields_when_told_to(self, start: Start) -> None:
+        buyer = Buyer(start(LEGACY_PAYMENT_FIELDS="0"))
+        order = buyer.order(prepare=True).json()
+        buyer.http.close()
+
+        assert order["payPayload"]["codeUrl"]
+        assert "codeUrl" not in order
+
+
+class TestWithoutItsStores:
+    def test_it_is_alive_but_sells_nothing_until_the_database_is_back(
+        self, service: Service, buyer: Buyer, api_postgres: EmbeddedPostgres
+    ) -> None:
+        api_postgres.stop()
+        try:
+            assert get(service, "/health/live").is_success
+            ready = get(service, "/health/ready")
+            order = buyer.order()
+        finally:
+            api_postgres.start()
+
+        assert (ready.status_code, ready.json()["status"]) == (503, "down")
+        assert ready.json()["checks"]["database"] == "unavailable"
+        assert is_problem(order, 503, "OVERLOADED")
+        assert order.headers["retry-after"]
+        wait_until(lambda: get(service, "/health/ready").is_success)
+        wait_until(lambda: buyer.order().is_success)
+
+    def test_it_sells_all_the_same_when_redis_is_gone(self, start: Start, api_home: Path) -> None:
+        home = api_home / "redis"
+        home.mkdir()
+        redis = EmbeddedRedis(home)
+        service = start(REDIS_URL=redis.start(), API_WORKERS="1")
+        assert get(service, "/health/ready").json()["status"] == "ok"
+        redis.stop()
+
+        ready = get(service, "/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        buyer = Buyer(service)
+        assert buyer.order(prepare=True).json()["payPayload"]["codeUrl"]
+        buyer.http.close()
+
+
+class TestItsMetrics:
+    def test_are_those_of_all_workers_also_of_dead_ones(self, start: Start) -> None:
+        service = start()
+        line = 'guichet_http_requests_total{method="GET",route="/api/config",status="200"}'
+        for _ in range(20):
+            get(service, "/api/config")
+        assert {count(service, line) for _ in range(5)} == {20.0}
+
+        for victim in workers_of(service):
+            os.kill(victim, signal.SIGKILL)
+            wait_until(lambda victim=victim: victim not in workers_of(service))  # type: ignore[misc]
+        wait_until(lambda: get(service, "/health/ready").is_success)
+        assert count(service, line) == 20.0
+
+    def test_leave_no_file_per_dead_worker(self, start: Start) -> None:
+        service = start(API_WORKERS="1")
+        get(service, "/api/config")
+        folder = Path(service.environ["PROMETHEUS_MULTIPROC_DIR"])
+        (victim,) = workers_of(service)
+        assert list(folder.glob(f"*_{victim}.db"))
+        os.kill(victim, signal.SIGKILL)
+
+        wait_until(lambda: not list(folder.glob(f"*_{victim}.db")))
+
+
+class TestItsTraces:
+    def test_follow_a_purchase_to_the_collector(self, start: Start) -> None:
+        with collector() as (url, spans):
+            service = start(OTEL_EXPORTER_OTLP_ENDPOINT=url, API_WORKERS="1")
+            buyer = Buyer(service)
+            order = buyer.order(prepare=True).json()
+            buyer.http.close()
+            wait_until(lambda: "POST /api/events/{event_id}/orders" in {s.name for s in spans})
+
+        request = next(s for s in spans if s.name == "POST /api/events/{event_id}/orders")
+        attributes = {a.key: a.value for a in request.attributes}
+        assert request.kind == Span.SPAN_KIND_SERVER
+        assert attributes["guichet.order.id"].int_value == order["orderId"]
+        assert attributes["guichet.channel"].string_value == "WECHAT_NATIVE"
+        assert attributes["http.response.status_code"].int_value == 201
+        inside = {s.name for s in spans if s.trace_id == request.trace_id}
+        assert {"order.turn", "wechat.open"} <= inside
+
+
+@contextlib.contextmanager
+def collector() -> Iterator[tuple[str, list[Span]]]:
+    spans: list[Span] = []
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                for scope in resource.scope_spans:
+                    spans.extend(scope.spans)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Door)
+    thread = Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", spans
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,48 @@
+"""One service for all journeys of a run, with two api processes and a hurried sandbox."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from models.engine import Database
+from sandbox.embedded.homes import throwaway_home
+from tests.conftest import check_promises
+from tests.journeys.service import Service, running_service
+
+
+@pytest.fixture(scope="session")
+async def service_database_url() -> str:
+    """Make an empty database on the run's server for the service to migrate."""
+    server_url = os.environ["GUICHET_TEST_POSTGRES"]
+    server = await asyncpg.connect(server_url)
+    await server.execute("CREATE DATABASE guichet_service")
+    await server.close()
+    return server_url.rpartition("/")[0] + "/guichet_service"
+
+
+@pytest.fixture(scope="session")
+def service(service_database_url: str) -> Iterator[Service]:
+    """Start the service once."""
+    with (
+        throwaway_home() as home,
+        running_service(
+            home,
+            DATABASE_URL=service_database_url,
+            REDIS_URL=os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/1",
+            API_WORKERS="2",
+            # A refund that takes three seconds elsewhere takes a tenth of one here.
+            SANDBOX_TIME_SCALE="30",
+        ) as service,
+    ):
+        yield service
+
+
+@pytest.fixture
+async def books(service_database_url: str, service: Service) -> AsyncIterator[Database]:  # noqa: ARG001
+    """Open the service's own books; every promise must hold when a journey ends."""
+    database = await Database.connect(service_database_url, max_size=2)
+    yield database
+    await check_promises(database)
+    await database.close()
