@@ -4,6 +4,7 @@ import asyncio
 
 from redis.asyncio import Redis
 
+from actors.duties import sweeps_after
 from actors.lane import Lane
 from actors.lease import Leases
 from actors.mailbox import Mailboxes
@@ -16,8 +17,9 @@ from actors.metrics import (
     TURNS,
 )
 from actors.sales import Sale, SalesCommit
-from actors.tracing import describe_order, tracer
+from actors.tracing import describe_order, link, work_span
 from actors.turns import Turn, TurnsCommit
+from actors.wakeups import Wakeups
 from contracts.commands import CreateOrder, OrderCommand
 from contracts.errors import NotFound, Refusal
 from contracts.events import OrderPaid, PaymentQuarantined
@@ -33,8 +35,16 @@ WRITERS = 2
 class Actor:
     """Every order's actor, as far as this process is concerned."""
 
-    def __init__(self, *, database: Database, redis: Redis | None, policy: Policy) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        redis: Redis | None,
+        policy: Policy,
+        wakeups: Wakeups | None = None,
+    ) -> None:
         self._database = database
+        self._wakeups = wakeups
         self._mailboxes = Mailboxes()
         self._slots = asyncio.Semaphore(WRITERS)
         self._turns: Lane[OrderCommand, Turn] = Lane(
@@ -55,8 +65,8 @@ class Actor:
             REFUSED.labels(code=refusal.code).inc()
             raise
         finally:
-            if lane.is_idle:
-                self._sales.pop(command.event_id, None)
+            if lane.is_idle and self._sales.get(command.event_id) is lane:
+                del self._sales[command.event_id]
         if sale.order is not None:
             CREATED.labels(payment_channel=command.payment_channel).inc()
         return sale
@@ -69,10 +79,11 @@ class Actor:
         :raises contracts.errors.NotFound: there is no such order.
         """
         name = type(command).__name__
-        with tracer.start_as_current_span(
-            "order.turn", record_exception=False, set_status_on_exception=False
-        ) as span:
-            span.set_attribute("guichet.command", name)
+        about: dict[str, str | int] = {
+            "guichet.command": name,
+            "guichet.order.id": command.order_id,
+        }
+        with work_span("order.turn", attributes=about) as span:
             try:
                 async with self._mailboxes.turn_at(command.order_id):
                     turn = await self._turns.submit(command)
@@ -80,8 +91,11 @@ class Actor:
                 TURNS.labels(command=name, outcome=refusal.code).inc()
                 raise
             describe_order(span, turn.order)
+            link(span, turn.order.trace_ctx)
         TURNS.labels(command=name, outcome="done" if turn.events else "nothing").inc()
         _count(turn)
+        if self._wakeups is not None:
+            self._wakeups.wake(*sorted(sweeps_after(turn.events)))
         return turn
 
     async def load(self, order_id: int) -> Order:

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
+from opentelemetry import trace
 
 from actors.actor import Actor
 from actors.metrics import PREPARED
+from actors.tracing import describe_order
 from contracts import errors
 from contracts.attempt import RefundRequest
 from contracts.commands import (
@@ -111,6 +113,7 @@ class Checkout:
             started = (await self._actor.take_turn(command)).order
         except errors.PrepareInProgress:
             return await self._wait_for_opener(order.id)
+        _trace(started)
         attempt = started.current_attempt
         assert attempt is not None
         if attempt.state is AttemptState.OPEN:
@@ -151,7 +154,7 @@ class Checkout:
 
     async def look(self, order_id: int, attempt_no: str) -> QueryFact | None:
         """Ask the provider about one attempt and record the answer; None when it gave none."""
-        attempt = (await self._actor.load(order_id)).attempt(attempt_no)
+        attempt = _trace(await self._actor.load(order_id)).attempt(attempt_no)
         if attempt is None:
             raise errors.NotFound
         try:
@@ -164,11 +167,15 @@ class Checkout:
 
     async def close_attempt(self, order_id: int, attempt_no: str) -> None:
         """Have one attempt closed at its provider and record it; quiet failure means later."""
-        attempt = (await self._actor.load(order_id)).attempt(attempt_no)
+        attempt = _trace(await self._actor.load(order_id)).attempt(attempt_no)
         if attempt is None or not attempt.is_live or self._is_too_young(attempt):
             return
         try:
             closed = await self._provider(attempt).close(attempt.request)
+        except ProviderRefused as refused:
+            # It will not close this one, so only a query can tell when it is over.
+            _note("payments.close.refused", order_id, attempt_no, refused)
+            closed = None
         except ProviderError as failure:
             _note("payments.close.failed", order_id, attempt_no, failure)
             return
@@ -183,7 +190,7 @@ class Checkout:
         The provider is asked about the number before it is told to move money: after a lost
         answer it may have moved it already.
         """
-        order = await self._actor.load(order_id)
+        order = _trace(await self._actor.load(order_id))
         refund = order.refund(refund_no)
         if refund is None or refund.status not in REFUNDS_UNDER_WAY:
             return
@@ -277,6 +284,12 @@ class Checkout:
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
         return await asyncio.shield(task)
+
+
+def _trace(order: Order) -> Order:
+    # The provider call that follows is a span below this one, and is about the same order.
+    describe_order(trace.get_current_span(), order)
+    return order
 
 
 def _note(event: str, order_id: int, number: str, failure: ProviderError) -> None:

@@ -1,8 +1,11 @@
 """Which duties and questions follow from an event. Pure."""
 
+from collections.abc import Iterable
+
 from actors.evolve import case_subject_of
 from contracts.effects import Case, CaseKind, Effect, EffectKind
 from contracts.events import (
+    AttemptCloseOwed,
     OrderCancelled,
     OrderEvent,
     OrderExpired,
@@ -10,7 +13,9 @@ from contracts.events import (
     OrderRefunded,
     PaymentQuarantined,
     RefundAdvanced,
+    RefundRequested,
     RefundStuck,
+    SurplusReceived,
 )
 from contracts.states import RefundStatus
 
@@ -57,6 +62,19 @@ def case_of(event: OrderEvent) -> Case | None:
             )
         case _:
             return None
+
+
+def sweeps_after(events: Iterable[OrderEvent]) -> set[str]:
+    """Name the worker's sweeps that have something to do now; they would find it anyway."""
+    sweeps = set()
+    for event in events:
+        if effects_of(event):
+            sweeps.add("effects")
+        if isinstance(event, AttemptCloseOwed):
+            sweeps.add("close")
+        if isinstance(event, SurplusReceived | RefundRequested):
+            sweeps.add("refunds")
+    return sweeps
 
 
 def seat_cause_of(events: list[OrderEvent]) -> str:

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import structlog
+from opentelemetry import trace
 
 from actors.actor import Actor
 from actors.lane import Lane
 from actors.metrics import NOTICES
-from actors.tracing import links_to, tracer
+from actors.tracing import describe_order, link, work_span
 from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
 from contracts.effects import Case, CaseKind
 from contracts.facts import Fact, PaymentSucceeded, RefundMoved
@@ -93,10 +94,12 @@ class Inbox:
         return await inbox.store(self._database, notices)
 
     async def _process(self, notice: StoredNotice) -> None:
-        with tracer.start_as_current_span(
-            "inbox.process", links=links_to(notice.trace_ctx)
-        ) as span:
-            span.set_attribute("guichet.provider", notice.provider)
+        about: dict[str, str | int] = {
+            "guichet.provider": notice.provider,
+            "guichet.notice.id": notice.id,
+        }
+        with work_span("inbox.process", attributes=about) as span:
+            link(span, notice.trace_ctx)
             try:
                 facts = self._providers[notice.provider].read(notice.body)
                 await self._record_all(notice, facts)
@@ -113,7 +116,8 @@ class Inbox:
             if order_id is None:
                 await self._quarantine(notice, fact)
             else:
-                await self._actor.take_turn(_command(order_id, fact, notice.id))
+                turn = await self._actor.take_turn(_command(order_id, fact, notice.id))
+                describe_order(trace.get_current_span(), turn.order)
         NOTICES.labels(provider=notice.provider, outcome="processed").inc()
         log.info("payments.webhook.processed", provider=notice.provider, notice_id=notice.id)
 

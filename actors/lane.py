@@ -7,14 +7,17 @@
 """
 
 import asyncio
+import contextvars
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
+from opentelemetry import trace
 
 from actors.metrics import GROUP_SIZE, RETRIES
+from actors.tracing import commit_span
 from contracts.errors import OrderBusy, Overloaded
 from models.engine import CONFLICTS, GONE
 
@@ -42,6 +45,7 @@ class _Waiting(msgspec.Struct, Generic[Item, Answer]):
     item: Item
     answer: "asyncio.Future[Answer]"
     deadline: float
+    span: trace.Span
 
 
 class Lane(Generic[Item, Answer]):
@@ -72,7 +76,10 @@ class Lane(Generic[Item, Answer]):
             raise Overloaded
         loop = asyncio.get_running_loop()
         waiting = _Waiting[Item, Answer](
-            item=item, answer=loop.create_future(), deadline=loop.time() + PATIENCE_SECONDS
+            item=item,
+            answer=loop.create_future(),
+            deadline=loop.time() + PATIENCE_SECONDS,
+            span=trace.get_current_span(),
         )
         self._queue.append(waiting)
         self._start()
@@ -85,7 +92,10 @@ class Lane(Generic[Item, Answer]):
 
     def _start(self) -> None:
         if self._runner is None:
-            self._runner = asyncio.get_running_loop().create_task(self._run(), name=self._name)
+            # It works for everyone who comes, so it is in nobody's trace.
+            self._runner = contextvars.Context().run(
+                asyncio.get_running_loop().create_task, self._run(), name=self._name
+            )
 
     async def _run(self) -> None:
         try:
@@ -113,7 +123,8 @@ class Lane(Generic[Item, Answer]):
 
     async def _commit_group(self, group: list[_Waiting[Item, Answer]]) -> None:
         try:
-            outcomes = await self._commit_with_retries([waiting.item for waiting in group])
+            with commit_span(self._name, (waiting.span for waiting in group), size=len(group)):
+                outcomes = await self._commit_with_retries([waiting.item for waiting in group])
         except Exception as failure:  # noqa: BLE001 - handed to whoever waits
             await self._commit_halves(group, failure)
         else:

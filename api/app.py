@@ -8,6 +8,7 @@ import contextlib
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -89,6 +90,10 @@ def serve_worker() -> ASGIApp:
     """Build the application inside one of the server's processes."""
     if main_pid := os.environ.get(_MAIN_PID):
         die_with_parent(int(main_pid))
+        # The main process's handlers came along with the fork; here they would swallow the signal
+        # until the server has set its own.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = read_settings()
     configure_logs(settings.log_level)
     bury_dead_processes(settings.prometheus_multiproc_dir)

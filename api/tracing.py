@@ -15,6 +15,11 @@ def trace_context() -> str | None:
     return f"00-{trace_id}-{span_id}-{context.trace_flags:02x}"
 
 
+def mark_provider(provider: str) -> None:
+    """Say whose notice this request is."""
+    trace.get_current_span().set_attribute("guichet.provider", provider)
+
+
 def mark_order(order: Order) -> None:
     """Say which order this request is about, and who would be paid how."""
     span = trace.get_current_span()

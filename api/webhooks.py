@@ -16,7 +16,7 @@ from api import metrics
 from api.auth import PUBLIC
 from api.problems import also, documented
 from api.rooms import Anybody, house_of
-from api.tracing import trace_context
+from api.tracing import mark_provider, trace_context
 from contracts.errors import ProviderNotConfigured
 from contracts.wire.problems import WebhookRefusal
 from providers.provider import NoticeRefused, RefusalReason
@@ -48,6 +48,7 @@ def turn_away(_request: Request[Any, Any, Any], refused: NoticeRefused) -> Respo
 async def receive_wechat_notice(request: Anybody) -> None:
     """Take a notice of WeChat Pay; 204 means that it is stored, 401 that it proves nothing."""
     house = house_of(request)
+    mark_provider(_WECHAT)
     provider = house.providers.get(_WECHAT)
     if provider is None:
         raise ProviderNotConfigured

@@ -6,8 +6,8 @@ import structlog
 
 from contracts.states import OrderStatus
 from jobs import metrics
+from models.backlog import backlog, unpaid_though_honoured
 from models.engine import Database
-from models.sweeps import backlog, unpaid_though_honoured
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.jobs")
 

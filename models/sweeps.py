@@ -1,4 +1,4 @@
-"""What the worker claims, how a claim ends, and what it counts.
+"""What the worker claims, and how a claim ends.
 
 1. A claim moves ``due_at`` ``CLAIM`` ahead in the statement that finds the row, so two workers
    never hold one row, and the rows of a killed worker come back by themselves.
@@ -21,11 +21,6 @@ from models.engine import Connection
 CLAIM = timedelta(seconds=30)
 # WeChat Pay wants parts of one payment's refund a minute apart; nobody minds the wait.
 _BETWEEN_PARTS = timedelta(seconds=60)
-# Time enough for a close to be refused, retried and answered; longer needs a person's eye.
-_STUCK_AFTER = timedelta(minutes=10)
-# The newest payments by key; older ones were checked when they were among the newest.
-_RECENT_PAYMENTS = 10_000
-
 _Table = Literal["payment_attempts", "refunds", "effects"]
 
 
@@ -111,18 +106,6 @@ class DueEffect(Held, frozen=True, kw_only=True):
     def name(self) -> dict[str, str | int]:
         """The id its receiver knows."""
         return {"effect_id": self.effect_id}
-
-
-class Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """How much waits, and for how long."""
-
-    inbox_pending: int
-    inbox_oldest_seconds: float
-    inbox_dead: int
-    effects_pending: int
-    effects_dead: int
-    pending_stuck: int
-    closing_stuck: int
 
 
 _EXPIRED_ORDERS = """
@@ -217,34 +200,6 @@ _PUT_OFF: dict[_Table, str] = {
 _FINISH_EFFECT = "UPDATE effects SET done_at = now(), due_at = NULL WHERE id = $1"
 _GIVE_UP_EFFECT = "UPDATE effects SET due_at = NULL WHERE id = $1 AND due_at = $2 RETURNING id"
 
-_BACKLOG = """
-SELECT inbox.*, duties.*, stuck.*
-FROM (SELECT count(*) FILTER (WHERE status <> 'DEAD') AS inbox_pending,
-             count(*) FILTER (WHERE status = 'DEAD') AS inbox_dead,
-             coalesce(extract(epoch FROM now() - min(received_at)
-                 FILTER (WHERE status <> 'DEAD')), 0)::float8 AS inbox_oldest_seconds
-      FROM webhook_events WHERE status IN ('RECEIVED', 'FAILED', 'DEAD')) AS inbox,
-     (SELECT count(*) FILTER (WHERE due_at IS NOT NULL) AS effects_pending,
-             count(*) FILTER (WHERE due_at IS NULL) AS effects_dead
-      FROM effects WHERE done_at IS NULL) AS duties,
-     (SELECT count(*) FILTER (WHERE status = 'PENDING' AND expired_at < now() - $1::interval)
-                 AS pending_stuck,
-             count(*) FILTER (WHERE status = 'CLOSING' AND NOT EXISTS (
-                 SELECT FROM order_events
-                 WHERE order_id = orders.id AND created_at > now() - $1::interval))
-                 AS closing_stuck
-      FROM orders WHERE status IN ('PENDING', 'CLOSING')) AS stuck
-"""
-
-_UNPAID_THOUGH_HONOURED = """
-SELECT orders.id
-FROM payments JOIN orders ON orders.id = payments.order_id
-WHERE payments.honoured AND orders.payment_status = 'UNPAID'
-  AND payments.id > (SELECT coalesce(max(id), 0) FROM payments) - $1::bigint
-ORDER BY orders.id
-LIMIT 100
-"""
-
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
 
@@ -296,18 +251,6 @@ async def finish_effect(connection: Connection, effect: DueEffect) -> None:
 async def give_up_effect(connection: Connection, effect: DueEffect) -> bool:
     """Leave a duty undone for good, where a person can see it; False when it was done."""
     return await connection.fetchval(_GIVE_UP_EFFECT, effect.id, effect.due_at) is not None
-
-
-async def backlog(connection: Connection) -> Backlog:
-    """Count what waits."""
-    (row,) = _rows(Backlog, await connection.fetch(_BACKLOG, _STUCK_AFTER))
-    return row
-
-
-async def unpaid_though_honoured(connection: Connection) -> list[int]:
-    """Find orders that kept money without being paid; there should never be one."""
-    records = await connection.fetch(_UNPAID_THOUGH_HONOURED, _RECENT_PAYMENTS)
-    return [record["id"] for record in records]
 
 
 def _rows(kind: type[_Row], records: Sequence[Any]) -> list[_Row]:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from actors.actor import Actor
 from actors.checkout import Checkout, Merchant
 from actors.inbox import Inbox
+from actors.wakeups import Wakeups
 from contracts.policy import Policy
 from models.engine import Database
 from models.schema import known_migrations
@@ -43,7 +44,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             stack.push_async_callback(redis.aclose)
         wechat = await _wechat(settings, stack)
         providers: dict[str, Provider] = {} if wechat is None else {wechat.name: wechat}
-        actor = Actor(database=database, redis=redis, policy=_policy(settings))
+        wakeups = Wakeups(settings.redis_url)
+        stack.push_async_callback(wakeups.close)
+        actor = Actor(database=database, redis=redis, policy=_policy(settings), wakeups=wakeups)
         stack.push_async_callback(actor.close)
         checkout = Checkout(
             actor=actor, database=database, providers=providers, merchants=_merchants(settings)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from hypothesis import settings
 from redis.asyncio import Redis
 
 from models.engine import Database
@@ -15,6 +16,10 @@ from models.schema import migrate
 from sandbox.embedded.homes import throwaway_home
 from sandbox.embedded.postgres import THROWAWAY_SETTINGS, EmbeddedPostgres
 from sandbox.embedded.redis import EmbeddedRedis
+
+# A failure prints what replays it; a slow machine is not a failure.
+settings.register_profile("guichet", print_blob=True, deadline=None)
+settings.load_profile("guichet")
 
 TEMPLATE = "guichet_template"
 _servers = contextlib.ExitStack()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models import sweeps
+from models.backlog import backlog, unpaid_though_honoured
 from models.engine import Connection, Database
 from models.sweeps import Due
 from tests.jobs.rows import (
@@ -256,7 +257,7 @@ class TestTheBacklog:
                 order_id,
             )
 
-        waiting = await sweeps.backlog(database)
+        waiting = await backlog(database)
 
         assert 90 <= waiting.inbox_oldest_seconds < 100
         assert (waiting.inbox_pending, waiting.inbox_dead) == (2, 1)
@@ -264,7 +265,7 @@ class TestTheBacklog:
         assert (waiting.pending_stuck, waiting.closing_stuck) == (1, 1)
 
     async def test_is_nothing_in_an_empty_house(self, database: Database) -> None:
-        waiting = await sweeps.backlog(database)
+        waiting = await backlog(database)
 
         assert (waiting.inbox_pending, waiting.inbox_oldest_seconds) == (0, 0)
 
@@ -276,4 +277,4 @@ class TestTheSettlementCheck:
         await a_payment(database, order_id=await an_order(database, status="PAID"), honoured=True)
         await a_payment(database)
 
-        assert await sweeps.unpaid_though_honoured(database) == [wrong]
+        assert await unpaid_though_honoured(database) == [wrong]

@@ -1,5 +1,7 @@
 """Answers of WeChat Pay over real HTTP: what is believed, and what each refusal means."""
 
+import gzip
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -83,6 +85,32 @@ class TestARefusal:
 
         with pytest.raises(OutcomeUnknown, match="unreadable"):
             await calls(scripted.provider)[operation]()
+
+    async def test_for_haste_needs_no_words(self, scripted: Scripted) -> None:
+        scripted.answers(an_answer(429, b"<html>slow down</html>"))
+
+        with pytest.raises(ProviderUnreachable, match="FREQUENCY_LIMITED"):
+            await scripted.provider.open(an_attempt())
+
+    @pytest.mark.parametrize(
+        ("status", "said", "code"),
+        [
+            (500, "SYSTEMERROR", "SYSTEM_ERROR"),
+            (502, "ORDERPAID", "http_5xx"),
+            (302, "SYSTEM_ERROR", "http_status"),
+            (403, "NOTENOUGH", "NOT_ENOUGH"),
+            (400, "oCanaryOpenid", "other"),
+        ],
+    )
+    async def test_is_named_from_a_closed_set(
+        self, scripted: Scripted, status: int, said: str, code: str
+    ) -> None:
+        scripted.answers(a_refusal(status, said))
+
+        with pytest.raises(ProviderError) as caught:
+            await scripted.provider.refund(a_refund_of(an_attempt()))
+
+        assert caught.value.code == code
 
     @pytest.mark.parametrize("code", ["ORDERPAID", "ORDER_PAID", "ORDER_NOT_EXIST"])
     async def test_to_close_can_mean_ask_instead(self, scripted: Scripted, code: str) -> None:
@@ -213,7 +241,6 @@ class TestAnAnswer:
             ({"wechatpay-serial": "ABCDEF"}, "unknown_key"),
             ({"wechatpay-serial": "not hex"}, "malformed"),
             ({"wechatpay-timestamp": "1700000000"}, "stale"),
-            ({"content-encoding": "gzip"}, "transport"),
         ],
     )
     async def test_that_is_not_provably_genuine_now_is_nothing(
@@ -235,6 +262,14 @@ class TestAnAnswer:
         scripted.answers(an_answer(200, body, PLATFORM.headers(body, now=then)))
 
         with pytest.raises(OutcomeUnknown, match="stale"):
+            await scripted.provider.open(an_attempt())
+
+    async def test_that_is_packed_is_never_unpacked(self, scripted: Scripted) -> None:
+        body = json.dumps({"code_url": "weixin://x"}).encode()
+        headers = PLATFORM.headers(body) | {"content-encoding": "gzip"}
+        scripted.answers(an_answer(200, gzip.compress(body), headers))
+
+        with pytest.raises(OutcomeUnknown, match="transport"):
             await scripted.provider.open(an_attempt())
 
     async def test_that_is_endless_is_given_up(self, scripted: Scripted) -> None:

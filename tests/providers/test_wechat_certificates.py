@@ -17,7 +17,7 @@ from tests.providers.merchant import (
     an_attempt,
     settings_of,
 )
-from tests.providers.scripted import PLATFORM, hang_up, public_key_mode
+from tests.providers.scripted import PLATFORM, Scripted, hang_up, public_key_mode
 from tests.providers.signing import (
     Platform,
     certificate_of,
@@ -117,3 +117,14 @@ class TestCertificateMode:
 
         provider.verify(by_key, b"{}", now)
         provider.verify(by_certificate, b"{}", now)
+
+
+class TestAStoredNotice:
+    def test_is_checked_again_whatever_its_age(self, scripted: Scripted) -> None:
+        body, long_ago = b"{}", datetime.now(UTC) - timedelta(days=170)
+        headers = PLATFORM.headers(body, now=long_ago)
+
+        scripted.provider.verify_stored(headers, body)
+
+        with pytest.raises(NoticeRefused):
+            scripted.provider.verify_stored(headers, b"{ }")

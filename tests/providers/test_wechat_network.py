@@ -1,6 +1,7 @@
 """Calls to WeChat Pay that bring no answer."""
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
@@ -70,3 +71,20 @@ class TestAWorldThatFails:
             async with WeChatPay(public_key_mode(gateway.url, **patience)) as provider:
                 with pytest.raises(OutcomeUnknown, match="timeout"):
                     await calls(provider)[operation]()
+
+    async def test_by_dripping_leaves_the_outcome_unknown_in_time(self) -> None:
+        async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                while not writer.is_closing():
+                    await asyncio.sleep(0.05)
+                    writer.write(b" ")
+                    await writer.drain()
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            patience = {"timeout_seconds": 0.4, "connect_timeout_seconds": 0.2}
+            async with WeChatPay(public_key_mode(url, **patience)) as provider:
+                async with asyncio.timeout(5):
+                    with pytest.raises(OutcomeUnknown, match="timeout"):
+                        await provider.query(an_attempt())

@@ -94,6 +94,7 @@ class TestACall:
             ("音" * 60, "音" * 42),
             ("a" + "音" * 60, "a" + "音" * 42),
             ("\U0001f3ab" * 40, "\U0001f3ab" * 31),
+            ("a\ud800b", "ab"),
         ],
     )
     async def test_cuts_a_description_between_characters(
@@ -198,6 +199,16 @@ class TestACall:
             await getattr(scripted.provider, operation)(attempt)
         with pytest.raises(ProviderRefused, match="not_sent"):
             await scripted.provider.query_refund(a_refund_of(attempt))
+
+        assert scripted.gateway.sent.empty()
+
+    @pytest.mark.parametrize("number", ["", "AB/../../x", "AB?x", "AB\n", "A" * 65])
+    @pytest.mark.parametrize("operation", ["refund", "query_refund"])
+    async def test_never_builds_a_path_from_a_strange_refund_number(
+        self, scripted: Scripted, operation: str, number: str
+    ) -> None:
+        with pytest.raises(ProviderRefused, match="not_sent"):
+            await getattr(scripted.provider, operation)(a_refund_of(an_attempt(), refund_no=number))
 
         assert scripted.gateway.sent.empty()
 
