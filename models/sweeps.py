@@ -171,17 +171,18 @@ RETURNING refund.id, refund.order_id, refund.refund_no, refund.status, refund.lo
 
 _CLAIM_EFFECTS = """
 WITH due AS (
-    SELECT id FROM effects
+    SELECT id, CASE holder_kind WHEN 'order' THEN holder_id END AS order_id FROM effects
     WHERE done_at IS NULL AND due_at <= now()
     ORDER BY due_at
     LIMIT $1
     FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE effects AS effect SET due_at = now() + $2::interval, tries = effect.tries + 1
-FROM due WHERE effect.id = due.id
+FROM due LEFT JOIN orders ON orders.id = due.order_id
+WHERE effect.id = due.id
 RETURNING effect.id, effect.holder_kind, effect.holder_id, effect.cause, effect.kind,
     effect.tries, effect.due_at, now() AS claimed_at, effect.trace_ctx,
-    CASE effect.holder_kind WHEN 'order' THEN effect.holder_id END AS order_id
+    due.order_id, orders.payment_channel AS provider, orders.channel
 """
 
 # Never sooner than a second from now, so that a slow answer is not followed by a rush.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from models.engine import Database
 from sandbox.embedded.homes import throwaway_home
 from tests.conftest import check_promises
+from tests.journeys.collector import Collector, collecting
 from tests.journeys.service import Service, running_service
 
 
@@ -23,19 +25,48 @@ async def service_database_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def service(service_database_url: str) -> Iterator[Service]:
+def service_home() -> Iterator[Path]:
+    """Make the folder where the service keeps its keys."""
+    with throwaway_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
+def service_redis_url() -> str:
+    """Name a Redis of the service's own."""
+    return os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/1"
+
+
+@pytest.fixture(scope="session")
+def collection() -> Iterator[tuple[Collector, str]]:
+    """Listen for the service's traces."""
+    with collecting() as collection:
+        yield collection
+
+
+@pytest.fixture
+def collector(collection: tuple[Collector, str]) -> Collector:
+    """Show the traces received so far."""
+    return collection[0]
+
+
+@pytest.fixture(scope="session")
+def service(
+    service_database_url: str,
+    service_redis_url: str,
+    service_home: Path,
+    collection: tuple[Collector, str],
+) -> Iterator[Service]:
     """Start the service once."""
-    with (
-        throwaway_home() as home,
-        running_service(
-            home,
-            DATABASE_URL=service_database_url,
-            REDIS_URL=os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/1",
-            API_WORKERS="2",
-            # A refund that takes three seconds elsewhere takes a tenth of one here.
-            SANDBOX_TIME_SCALE="30",
-        ) as service,
-    ):
+    with running_service(
+        service_home,
+        DATABASE_URL=service_database_url,
+        REDIS_URL=service_redis_url,
+        API_WORKERS="2",
+        # A refund that takes three seconds elsewhere takes a tenth of one here.
+        SANDBOX_TIME_SCALE="30",
+        OTEL_EXPORTER_OTLP_ENDPOINT=collection[1],
+    ) as service:
         yield service
 
 

@@ -75,7 +75,7 @@ class TestAWorldThatFails:
     async def test_by_dripping_leaves_the_outcome_unknown_in_time(self) -> None:
         async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 while not writer.is_closing():
                     await asyncio.sleep(0.05)
                     writer.write(b" ")
