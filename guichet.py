@@ -30,8 +30,9 @@ def migrate() -> int:
 def replay() -> int:
     """Process every stored notice again that is not processed."""
     from runtime.chores import replay as replay_notices  # noqa: PLC0415  # slow to import
+    from runtime.wiring import open_house  # noqa: PLC0415  # slow to import
 
-    return replay_notices()
+    return replay_notices(open_house)
 
 
 def invariants() -> int:

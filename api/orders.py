@@ -16,7 +16,7 @@ from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_curs
 from api.rooms import Visitor, house_of
 from api.tracing import mark_order, trace_context
 from contracts.commands import CreateOrder
-from contracts.errors import Unprocessable
+from contracts.errors import CouponInvalid
 from contracts.numbers import new_order_no
 from contracts.order import Order
 from contracts.wire import orders as wire
@@ -34,13 +34,6 @@ from runtime.house import House
 
 _KEY_MAX = 255
 _encode = msgspec.json.Encoder(order="deterministic").encode
-
-
-class CouponInvalid(Unprocessable):
-    """No such coupon can be used for this; there are none yet."""
-
-    code = "COUPON_INVALID"
-    detail = "This coupon cannot be used here."
 
 
 @post(

@@ -11,7 +11,7 @@
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
     │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
     ├── Unprocessable             understood, but not on offer
-    │   └── QuantityNotOffered  NotOnSale  IdempotencyMismatch
+    │   └── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
     └── Busy                      nothing wrong; come back in *retry_after_seconds*
         └── OrderBusy  Overloaded  ProviderNotConfigured  ProviderUnavailable
 
@@ -143,6 +143,13 @@ class NotOnSale(Unprocessable):
 
     code = "NOT_ON_SALE"
     detail = "This ticket is not on sale."
+
+
+class CouponInvalid(Unprocessable):
+    """No such coupon can be used for this; there are none yet."""
+
+    code = "COUPON_INVALID"
+    detail = "This coupon cannot be used here."
 
 
 class IdempotencyMismatch(Unprocessable):

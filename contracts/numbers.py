@@ -18,7 +18,11 @@ ATTEMPT_SUFFIX_WIDTH = 2
 
 def new_order_no() -> str:
     """Make a random order number, about 78 bits."""
-    return "G" + "".join(secrets.choice(ALPHABET) for _ in range(ORDER_NO_LENGTH - 1))
+    left, digits = secrets.randbelow(len(ALPHABET) ** (ORDER_NO_LENGTH - 1)), []
+    for _ in range(ORDER_NO_LENGTH - 1):
+        left, digit = divmod(left, len(ALPHABET))
+        digits.append(ALPHABET[digit])
+    return "G" + "".join(digits)
 
 
 def attempt_no(order_no: str, n: int) -> str:

@@ -27,6 +27,7 @@ _ANSWER_SECONDS = 5.0
 _JOB_SECONDS = 5
 _POLL_SECONDS = 0.1
 _HEALTH_SECONDS = 5
+_TICK_SECONDS = 60
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.jobs")
 
@@ -90,9 +91,10 @@ class Listener:
             sweep.wake()
 
     async def _tick(self, _ctx: dict[Any, Any]) -> None:
-        """Begin a round of every sweep that is on, however long its rest would have been."""
+        """Begin a round of every sweep that rests for a minute at most, as its operator chose."""
         for sweep in self._sweeps.values():
-            sweep.wake()
+            if sweep.interval_seconds <= _TICK_SECONDS:
+                sweep.wake()
 
     async def _note_start(self, _ctx: dict[Any, Any]) -> None:
         if self._lost_at is not None:

@@ -27,8 +27,8 @@ FORWARDS = [
     "CREATE INDEX orders_expiry_idx ON orders (expired_at) WHERE status = 'PENDING'",
     "CREATE INDEX payment_attempts_due_idx ON payment_attempts (due_at) WHERE due_at IS NOT NULL",
     "CREATE INDEX refunds_due_idx ON refunds (due_at) WHERE due_at IS NOT NULL",
-    "CREATE INDEX webhook_events_due_idx ON webhook_events (due_at) WHERE due_at IS NOT NULL",
-    "CREATE INDEX effects_due_idx ON effects (due_at) WHERE due_at IS NOT NULL",
+    "CREATE INDEX webhook_events_due_idx ON webhook_events (due_at) WHERE status <> 'PROCESSED'",
+    "CREATE INDEX effects_due_idx ON effects (due_at) WHERE done_at IS NULL",
     # Updates stay on their page when it has room.
     "ALTER TABLE ticket_types SET (fillfactor = 50)",
     "ALTER TABLE event_attendance SET (fillfactor = 50)",

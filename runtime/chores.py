@@ -6,6 +6,9 @@ Each is one command of the command line, runs to its end and returns an exit sta
 import asyncio
 import os
 import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
 
 from models.engine import Database
 from models.invariants import Finding, check_invariants
@@ -14,7 +17,9 @@ from models.schema import MigrationFailedError
 from models.schema import migrate as migrate_database
 from runtime.house import House
 from runtime.logs import configure_logs
-from runtime.settings import AppEnv, read_settings
+from runtime.settings import AppEnv, Settings, read_settings
+
+OpenHouse: TypeAlias = Callable[[Settings], AbstractAsyncContextManager[House]]
 
 _BROKEN = 1
 _NO_DATABASE = 78  # a configuration fault, by the old convention of sysexits.h
@@ -43,11 +48,11 @@ def invariants() -> int:
     return _BROKEN if any(finding.violations for finding in findings) else 0
 
 
-def replay() -> int:
+def replay(open_house: OpenHouse) -> int:
     """Process again every stored notice that is not processed."""
     settings = read_settings()
     configure_logs(settings.log_level)
-    count = asyncio.run(_replay())
+    count = asyncio.run(_replay(settings, open_house))
     sys.stdout.write(f"{count} notices processed again\n")
     return 0
 
@@ -60,11 +65,8 @@ async def replay_notices(house: House) -> int:
     return len(notice_ids)
 
 
-async def _replay() -> int:
-    # Late: the other chores need no provider, and its library loads slowly.
-    from runtime.wiring import open_house  # noqa: PLC0415
-
-    async with open_house(read_settings()) as house:
+async def _replay(settings: Settings, open_house: OpenHouse) -> int:
+    async with open_house(settings) as house:
         return await replay_notices(house)
 
 

@@ -40,14 +40,23 @@ def configure_logs(level: str = "INFO") -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
             *_SHARED,
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=_NamedLogger,
         cache_logger_on_first_use=True,
     )
     _route_libraries(level)
+
+
+class _NamedLogger(structlog.BytesLogger):
+    """Writes lines to standard output under the name it was asked for by."""
+
+    def __init__(self, name: str = "guichet") -> None:
+        super().__init__(sys.stdout.buffer)
+        self.name = name
 
 
 def _route_libraries(level: str) -> None:

@@ -107,19 +107,19 @@ async def _wechat(settings: Settings, stack: contextlib.AsyncExitStack) -> WeCha
         )
     )
     await stack.enter_async_context(adapter)
-    if settings.wechat_pay_platform_public_key is None:
-        refreshing = asyncio.create_task(_keep_certificates_fresh(adapter))
-        stack.callback(refreshing.cancel)
+    # Beside a public key too: a merchant on the way to it gets both kinds of signature for days.
+    refreshing = asyncio.create_task(_keep_certificates_fresh(adapter))
+    stack.callback(refreshing.cancel)
     return adapter
 
 
 async def _keep_certificates_fresh(adapter: WeChatPay) -> None:
     while True:
-        await asyncio.sleep(_REFRESH_SECONDS if adapter.can_verify else _REFRESH_RETRY_SECONDS)
         try:
             await adapter.refresh_certificates()
         except ProviderError as error:
             log.warning("wechat.certificates.stale", code=error.code)
+        await asyncio.sleep(_REFRESH_SECONDS if adapter.can_verify else _REFRESH_RETRY_SECONDS)
 
 
 def _merchants(settings: Settings) -> Mapping[str, Merchant]:

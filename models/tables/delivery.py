@@ -20,7 +20,7 @@ from models.tables.columns import (
 
 
 class WebhookEvents(Table, tablename="webhook_events"):
-    """A notice as received, stored before it is answered; the body is purged after 180 days."""
+    """A notice as received, stored before it is answered."""
 
     id = BigSerial(primary_key=True)
     provider = word(16)

@@ -87,12 +87,13 @@ def _make(folder: Path) -> None:
 
 def _new_secrets() -> Secrets:
     return Secrets(
-        jwt_secret=secrets.token_urlsafe(48),
+        # A production house refuses whatever begins like this.
+        jwt_secret="sandbox-" + secrets.token_urlsafe(48),
         mch_id="16" + _random(string.digits, 8),
         service_account_app_id="wx" + secrets.token_hex(8),
         mini_program_app_id="wx" + secrets.token_hex(8),
         merchant_serial_no=secrets.token_hex(20).upper(),
-        api_v3_key=_random(string.ascii_letters + string.digits, 32),
+        api_v3_key="sandbox" + _random(string.ascii_letters + string.digits, 25),
         platform_public_key_id="PUB_KEY_ID_0" + _random(string.digits, 27),
     )
 
