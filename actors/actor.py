@@ -5,6 +5,7 @@ import asyncio
 from redis.asyncio import Redis
 
 from actors.duties import sweeps_after
+from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
 from actors.lease import Leases
 from actors.mailbox import Mailboxes
@@ -42,15 +43,18 @@ class Actor:
         redis: Redis | None,
         policy: Policy,
         wakeups: Wakeups | None = None,
+        reach: Reach = nowhere,
     ) -> None:
         self._database = database
         self._wakeups = wakeups
         self._mailboxes = Mailboxes()
         self._slots = asyncio.Semaphore(WRITERS)
         self._turns: Lane[OrderCommand, Turn] = Lane(
-            "turns", TurnsCommit(database, Leases(redis), policy), slots=self._slots
+            "turns",
+            TurnsCommit(database, Leases(redis), policy, reach=reach),
+            slots=self._slots,
         )
-        self._sales_commit = SalesCommit(database, policy)
+        self._sales_commit = SalesCommit(database, policy, reach=reach)
         self._sales: dict[int, Lane[CreateOrder, Sale]] = {}
 
     async def create(self, command: CreateOrder) -> Sale:

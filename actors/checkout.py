@@ -14,6 +14,7 @@ import structlog
 from opentelemetry import trace
 
 from actors.actor import Actor
+from actors.failpoints import Reach, nowhere
 from actors.metrics import PREPARED
 from actors.tracing import describe_order
 from contracts import errors
@@ -81,9 +82,11 @@ class Checkout:
         database: Database,
         providers: Mapping[str, Provider],
         merchants: Mapping[str, Merchant],
+        reach: Reach = nowhere,
     ) -> None:
         self._actor = actor
         self._database = database
+        self._reach = reach
         self._providers = providers
         self._merchants = merchants
         self._calls: set[asyncio.Task[Any]] = set()
@@ -158,7 +161,9 @@ class Checkout:
         if attempt is None:
             raise errors.NotFound
         try:
+            await self._reach("query.calling")
             fact = await self._provider(attempt).query(attempt.request)
+            await self._reach("query.called")
         except ProviderError as failure:
             _note("payments.query.failed", order_id, attempt_no, failure)
             return None
@@ -171,7 +176,9 @@ class Checkout:
         if attempt is None or not attempt.is_live or self._is_too_young(attempt):
             return
         try:
+            await self._reach("close.calling")
             closed = await self._provider(attempt).close(attempt.request)
+            await self._reach("close.called")
         except ProviderRefused as refused:
             # It will not close this one, so only a query can tell when it is over.
             _note("payments.close.refused", order_id, attempt_no, refused)
@@ -194,10 +201,8 @@ class Checkout:
         refund = order.refund(refund_no)
         if refund is None or refund.status not in REFUNDS_UNDER_WAY:
             return
-        request = self._refund_request(order, refund)
-        provider = self._providers[refund.provider]
         try:
-            moved = await provider.query_refund(request) or await provider.refund(request)
+            moved = await self._move(self._refund_request(order, refund))
         except ProviderRefused as refused:
             await self._actor.take_turn(
                 RecordRefundRefused(order_id=order_id, refund_no=refund_no, code=refused.code)
@@ -215,7 +220,9 @@ class Checkout:
     async def _open(self, order_id: int, attempt: Attempt) -> Order:
         channel = attempt.request.channel
         try:
+            await self._reach("open.calling")
             opened = await self._provider(attempt).open(attempt.request)
+            await self._reach("open.called")
         except ProviderError as failure:
             _note("payments.open.failed", order_id, attempt.attempt_no, failure)
             PREPARED.labels(channel=channel, outcome=type(failure).__name__).inc()
@@ -251,6 +258,15 @@ class Checkout:
             await self._actor.take_turn(RecordPayment(order_id=order_id, fact=fact))
         else:
             await self._actor.take_turn(RecordAttempt(order_id=order_id, fact=fact))
+
+    async def _move(self, request: RefundRequest) -> RefundMoved:
+        provider = self._providers[request.provider]
+        moved = await provider.query_refund(request)
+        if moved is None:
+            await self._reach("refund.calling")
+            moved = await provider.refund(request)
+            await self._reach("refund.called")
+        return moved
 
     async def _record_refund(self, order_id: int, moved: RefundMoved) -> None:
         await self._actor.take_turn(RecordRefund(order_id=order_id, fact=moved))

@@ -11,6 +11,7 @@ import structlog
 from opentelemetry import trace
 
 from actors.actor import Actor
+from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
 from actors.metrics import NOTICES
 from actors.tracing import describe_order, link, work_span
@@ -35,9 +36,15 @@ class Inbox:
     """The notices of every provider, in this process."""
 
     def __init__(
-        self, *, actor: Actor, database: Database, providers: Mapping[str, Provider]
+        self,
+        *,
+        actor: Actor,
+        database: Database,
+        providers: Mapping[str, Provider],
+        reach: Reach = nowhere,
     ) -> None:
         self._actor = actor
+        self._reach = reach
         self._database = database
         self._providers = providers
         self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
@@ -54,7 +61,8 @@ class Inbox:
 
         :raises contracts.errors.Busy: not stored; the provider must send it again.
         """
-        return await self._stores.submit(
+        await self._reach("notice.verified")
+        stored = await self._stores.submit(
             NewNotice(
                 provider=verified.provider,
                 event_id=verified.event_id,
@@ -63,6 +71,8 @@ class Inbox:
                 trace_ctx=trace_ctx,
             )
         )
+        await self._reach("notice.stored")
+        return stored
 
     def process_soon(self, notice: StoredNotice) -> None:
         """Process a notice in the background; what does not fit is left to the sweep."""
@@ -102,6 +112,7 @@ class Inbox:
             link(span, notice.trace_ctx)
             try:
                 facts = self._providers[notice.provider].read(notice.body)
+                await self._reach("notice.read")
                 await self._record_all(notice, facts)
             except NoticeUnreadable as unreadable:
                 await self._bury(notice, unreadable.reason)
@@ -129,6 +140,7 @@ class Inbox:
             details={"attempt_no": fact.attempt_no, "notice_id": str(notice.id)},
         )
         await inbox.open_case(self._database, case)
+        await self._reach("notice.case_opened")
         await inbox.finish(self._database, notice.id, NoticeStatus.QUARANTINED, "unknown_attempt")
 
     async def _bury(self, notice: StoredNotice, reason: str) -> None:
@@ -139,6 +151,7 @@ class Inbox:
             details={"provider": notice.provider},
         )
         await inbox.open_case(self._database, case)
+        await self._reach("notice.case_opened")
         await inbox.finish(self._database, notice.id, NoticeStatus.DEAD, reason[:64])
         NOTICES.labels(provider=notice.provider, outcome="dead").inc()
         log.error(

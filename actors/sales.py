@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from actors.failpoints import Reach, nowhere
 from actors.gift_codes import gift_code, gift_code_hash
 from actors.lane import Again
 from actors.pricing import total_minor
@@ -56,9 +57,10 @@ Outcome: TypeAlias = Sale | errors.Refusal | Again
 class SalesCommit:
     """Answers groups of requests; knows the catalogue by heart until its version changes."""
 
-    def __init__(self, database: Database, policy: Policy) -> None:
+    def __init__(self, database: Database, policy: Policy, *, reach: Reach = nowhere) -> None:
         self._database = database
         self._policy = policy
+        self._reach = reach
         self._offers: dict[int, Offer] = {}
         self._hints = SoldOutHints()
 
@@ -81,13 +83,16 @@ class SalesCommit:
     async def _serve(self, requests: Sequence[CreateOrder]) -> dict[str, Outcome]:
         if not requests:
             return {}
+        await self._reach("create.begun")
         async with self._database.transaction() as tx:
             stocks = await lock_stock(tx, {request.ticket_type_id for request in requests})
+            await self._reach("create.locked")
             await self._learn(tx, stocks)
             held = await standing(tx, requests[0].event_id, _buyers(requests))
             judged = [(r, self._judge(r, held[r.user_id], stocks)) for r in requests]
             wishes = [answer for _, answer in judged if isinstance(answer, Wish)]
             sold = await self._sell(tx, wishes, stocks)
+        await self._reach("create.committed")
         settled = {r.order_no: a for r, a in judged if not isinstance(a, Wish)}
         return {**settled, **sold}
 
@@ -135,7 +140,9 @@ class SalesCommit:
             answers.update(await self._insert_orders(tx, paid, now))
         if free:
             answers.update(await _insert_places(tx, free))
+        await self._reach("create.inserted")
         await count_sold(tx, [wish.seats for wish in granted])
+        await self._reach("create.counted")
         return answers
 
     async def _insert_orders(

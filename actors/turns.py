@@ -15,6 +15,7 @@ from actors.decide import decide
 from actors.decide_payment import wants_seats_again
 from actors.duties import case_of, effects_of, seat_cause_of
 from actors.evolve import evolve_all
+from actors.failpoints import Reach, nowhere, reach_turns
 from actors.gift_codes import gift_code, gift_code_hash
 from actors.lane import Again
 from actors.lease import Leases, LeasesUnavailable
@@ -47,10 +48,13 @@ Outcome: TypeAlias = Turn | Exception | Again
 class TurnsCommit:
     """Answers groups of commands, at most one per order in a group."""
 
-    def __init__(self, database: Database, leases: Leases, policy: Policy) -> None:
+    def __init__(
+        self, database: Database, leases: Leases, policy: Policy, *, reach: Reach = nowhere
+    ) -> None:
         self._database = database
         self._leases = leases
         self._policy = policy
+        self._reach = reach
 
     async def __call__(self, commands: Sequence[OrderCommand]) -> list[Outcome]:
         """Answer each command. Safe to repeat: what is already true is not decided again."""
@@ -62,6 +66,7 @@ class TurnsCommit:
             return await self._commit(commands, lock=True)
         try:
             mine = [command for command in commands if command.order_id in leased]
+            await reach_turns(self._reach, mine, "leased")
             outcomes = dict(zip(leased_ids(mine), await self._commit(mine), strict=True))
         finally:
             await self._leases.release(list(leased))
@@ -76,12 +81,16 @@ class TurnsCommit:
         async with self._database.transaction() as tx:
             if lock:
                 await lock_orders(tx, [command.order_id for command in commands])
+                await reach_turns(self._reach, commands, "leased")
             orders, now = await self._load(tx, commands)
+            await reach_turns(self._reach, commands, "loaded")
             outcomes = [self._decide(orders, command, now) for command in commands]
             turns = [outcome for outcome in outcomes if isinstance(outcome, Turn)]
             notices = dict(zip(leased_ids(commands), map(_notice_id, commands), strict=True))
             written = [self._written(turn, notices[turn.order.id]) for turn in turns]
             won = await write(tx, written, now) if now and written else set()
+            await reach_turns(self._reach, commands, "written")
+        await reach_turns(self._reach, commands, "committed")
         return [_unless_overtaken(outcome, won) for outcome in outcomes]
 
     async def _load(

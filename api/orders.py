@@ -14,7 +14,7 @@ from api.opening import channel_of, open_payment
 from api.problems import also, documented
 from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_cursor
 from api.rooms import Visitor, house_of
-from api.tracing import mark_order, trace_context
+from api.tracing import mark_order, mark_view, trace_context
 from contracts.commands import CreateOrder
 from contracts.errors import CouponInvalid
 from contracts.numbers import new_order_no
@@ -71,9 +71,9 @@ async def get_order(
     request: Visitor, event_id: FromPath[str], order: FromPath[str]
 ) -> wire.OrderView:
     """Tell how an order of your own stands; *order* is its id or its number."""
-    return answers.order_view(
-        await own_order(house_of(request).database, _whose(request, event_id, order))
-    )
+    found = await own_order(house_of(request).database, _whose(request, event_id, order))
+    mark_view(found)
+    return answers.order_view(found)
 
 
 @get("/api/events/{event_id:str}/orders", responses=documented(401, 404))

@@ -3,7 +3,9 @@
 from opentelemetry import trace
 from opentelemetry.trace import format_span_id, format_trace_id
 
+from actors.tracing import describe_order, link
 from contracts.order import Order
+from models.order_views import OrderOverview
 
 
 def trace_context() -> str | None:
@@ -21,9 +23,16 @@ def mark_provider(provider: str) -> None:
 
 
 def mark_order(order: Order) -> None:
-    """Say which order this request is about, and who would be paid how."""
+    """Say which order this request is about, and link it to the request that made the order."""
+    span = trace.get_current_span()
+    describe_order(span, order)
+    link(span, order.trace_ctx)
+
+
+def mark_view(order: OrderOverview) -> None:
+    """Say which order this request only looks at."""
     span = trace.get_current_span()
     if span.is_recording():
         span.set_attribute("guichet.order.id", order.id)
         span.set_attribute("guichet.provider", order.payment_channel)
-        span.set_attribute("guichet.channel", order.channel or "")
+        span.set_attribute("guichet.channel", order.channel or "none")

@@ -15,6 +15,7 @@ import structlog
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode
 
+from actors.failpoints import Reach, nowhere
 from actors.tracing import links_to, tracer
 from contracts.errors import Refusal
 from jobs.metrics import JOBS
@@ -40,6 +41,7 @@ class Batch(msgspec.Struct, Generic[_Row], frozen=True, kw_only=True):
     claim: Callable[[int], Awaitable[Sequence[_Row]]]
     handle: Callable[[_Row], Awaitable[None]]
     let_go: Callable[[_Row], Awaitable[None]] | None = None
+    reach: Reach = nowhere
 
     async def do_round(self) -> bool:
         """Claim and handle up to *size* rows; return whether more may be waiting."""
@@ -47,6 +49,7 @@ class Batch(msgspec.Struct, Generic[_Row], frozen=True, kw_only=True):
         rows = await self.claim(self.size)
         if not rows:
             return False
+        await self.reach(f"sweep.{self.job}")
         with tracer.start_as_current_span(
             f"{self.job}.sweep",
             context=Context(),
@@ -93,7 +96,7 @@ def _attributes(row: Due) -> dict[str, str | int]:
     known = {
         "guichet.order.id": row.order_id,
         "guichet.provider": row.provider,
-        "guichet.channel": row.channel,
+        "guichet.channel": row.channel or ("none" if row.order_id else None),
     }
     named = {f"guichet.{name}": value for name, value in row.name.items()}
     return named | {name: value for name, value in known.items() if value is not None}

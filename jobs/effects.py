@@ -4,6 +4,7 @@ from typing import Protocol
 
 import structlog
 
+from actors.failpoints import Reach, nowhere
 from jobs.pace import doubling
 from models.engine import Database
 from models.sweeps import DueEffect, finish_effect, give_up_effect, put_off
@@ -42,13 +43,15 @@ class LogDelivery:
 class Effects:
     """Delivers what turns owe."""
 
-    def __init__(self, *, database: Database, delivery: Delivery) -> None:
+    def __init__(self, *, database: Database, delivery: Delivery, reach: Reach = nowhere) -> None:
         self._database = database
+        self._reach = reach
         self._delivery = delivery
 
     async def deliver(self, row: DueEffect) -> None:
         """Deliver one duty and note that it is done."""
         await self._delivery.deliver(row)
+        await self._reach("effect.delivered")
         await finish_effect(self._database, row)
 
     async def deliver_later(self, row: DueEffect) -> None:

@@ -73,12 +73,20 @@ def _inbox(house: House) -> Batch[rows.DueNotice]:
         size=_TURNS,
         claim=partial(rows.claim_notices, house.database),
         handle=process,
+        reach=house.reach,
     )
 
 
 def _expire(house: House) -> Batch[rows.DueOrder]:
     expiry = Expiry(database=house.database, actor=house.actor)
-    return Batch(job="expire", noun="order", size=_TURNS, claim=expiry.find, handle=expiry.expire)
+    return Batch(
+        job="expire",
+        noun="order",
+        size=_TURNS,
+        claim=expiry.find,
+        handle=expiry.expire,
+        reach=house.reach,
+    )
 
 
 def _close(house: House) -> Batch[rows.DueAttempt]:
@@ -90,6 +98,7 @@ def _close(house: House) -> Batch[rows.DueAttempt]:
         claim=partial(rows.claim_closes, house.database),
         handle=attempts.close,
         let_go=attempts.close_later,
+        reach=house.reach,
     )
 
 
@@ -102,6 +111,7 @@ def _reconcile(house: House) -> Batch[rows.DueAttempt]:
         claim=partial(rows.claim_looks, house.database),
         handle=attempts.look,
         let_go=attempts.look_later,
+        reach=house.reach,
     )
 
 
@@ -122,11 +132,12 @@ def _refunds(house: House) -> Batch[rows.DueRefund]:
         claim=partial(rows.claim_refunds, house.database),
         handle=refunds.pursue,
         let_go=refunds.pursue_later,
+        reach=house.reach,
     )
 
 
 def _effects(house: House) -> Batch[rows.DueEffect]:
-    effects = Effects(database=house.database, delivery=LogDelivery())
+    effects = Effects(database=house.database, delivery=LogDelivery(), reach=house.reach)
     return Batch(
         job="effects",
         noun="effect",
@@ -134,6 +145,7 @@ def _effects(house: House) -> Batch[rows.DueEffect]:
         claim=partial(rows.claim_effects, house.database),
         handle=effects.deliver,
         let_go=effects.deliver_later,
+        reach=house.reach,
     )
 
 

@@ -21,6 +21,7 @@ class OrderOverview(msgspec.Struct, frozen=True, kw_only=True):
     payment_status: str
     last_payment_attempt_status: str | None
     refund_status: str | None
+    payment_channel: str
     channel: str | None
     quantity: int
     total_minor: int
@@ -51,8 +52,8 @@ _ORDER_NO = re.compile(ORDER_NO_PATTERN)
 _ID = re.compile(r"[0-9]{1,16}")
 _OVERVIEW = """
     SELECT o.id, o.order_no, o.status, o.payment_status, o.last_payment_attempt_status,
-           o.refund_status, o.channel, o.quantity, o.total_minor, o.currency, o.paid_at,
-           o.expired_at, r.id AS registration_id, r.status AS registration_status
+           o.refund_status, o.payment_channel, o.channel, o.quantity, o.total_minor, o.currency,
+           o.paid_at, o.expired_at, r.id AS registration_id, r.status AS registration_status
     FROM orders o
     LEFT JOIN LATERAL (
         SELECT id, status FROM registrations

@@ -44,6 +44,8 @@ def _in_production(settings: Settings) -> list[str]:
         problems.append("GIFT_CODE_KEY is too short")
     if settings.sandbox_url:
         problems.append("SANDBOX_URL is set, but APP_ENV is production")
+    if settings.guichet_failpoints:
+        problems.append("GUICHET_FAILPOINTS is set, but APP_ENV is production")
     if settings.payment_provider != "wechat":
         problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} takes no real money")
     gateway = urlsplit(settings.wechat_pay_gateway)

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from actors.actor import Actor
 from actors.checkout import Checkout
+from actors.failpoints import Reach, nowhere
 from actors.inbox import Inbox
 from models.engine import Database
 from providers.provider import Provider
@@ -25,3 +26,4 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     inbox: Inbox
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
+    reach: Reach = nowhere

@@ -42,6 +42,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "http://127.0.0.1:8000"
     )
     sandbox_url: Annotated[str | None, about("house", "The simulators; sandbox only.")] = None
+    guichet_failpoints: Annotated[
+        str | None,
+        about("house", "Folder in which tests say where a process dies; sandbox only."),
+    ] = None
     log_level: Annotated[str, about("house", "DEBUG, INFO, WARNING or ERROR.")] = "INFO"
 
     host: Annotated[str, about("http", "Address to listen on.")] = "127.0.0.1"

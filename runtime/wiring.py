@@ -17,6 +17,7 @@ from models.schema import known_migrations
 from providers.provider import Provider, ProviderError
 from providers.wechat.adapter import WeChatPay
 from providers.wechat.settings import WeChatSettings
+from runtime.failpoints import reach_of
 from runtime.house import House
 from runtime.settings import Settings
 
@@ -46,13 +47,24 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         providers: dict[str, Provider] = {} if wechat is None else {wechat.name: wechat}
         wakeups = Wakeups(settings.redis_url)
         stack.push_async_callback(wakeups.close)
-        actor = Actor(database=database, redis=redis, policy=_policy(settings), wakeups=wakeups)
+        reach = reach_of(settings)
+        actor = Actor(
+            database=database,
+            redis=redis,
+            policy=_policy(settings),
+            wakeups=wakeups,
+            reach=reach,
+        )
         stack.push_async_callback(actor.close)
         checkout = Checkout(
-            actor=actor, database=database, providers=providers, merchants=_merchants(settings)
+            actor=actor,
+            database=database,
+            providers=providers,
+            merchants=_merchants(settings),
+            reach=reach,
         )
         stack.push_async_callback(checkout.close)
-        inbox = Inbox(actor=actor, database=database, providers=providers)
+        inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
         stack.push_async_callback(inbox.close)
         yield House(
             settings=settings,
@@ -64,6 +76,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             inbox=inbox,
             migrations=known_migrations(),
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},
+            reach=reach,
         )
 
 

@@ -65,7 +65,7 @@ class TestEveryClaim:
         async with database.transaction() as tx:
             held = await tx.fetchval(f"SELECT id FROM {table} ORDER BY id LIMIT 1 FOR UPDATE")
 
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(15):
                 claimed = await claim(database, 10)
 
         assert held not in {row.id for row in claimed}

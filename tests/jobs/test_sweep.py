@@ -31,7 +31,7 @@ class Rounds:
 
 async def _stop(sweep: Sweep, running: asyncio.Task[None]) -> None:
     sweep.stop()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         await running
 
 
@@ -62,7 +62,7 @@ class TestASweep:
         sweep = Sweep("a", 0, rounds.do)
         sweep.wake()
 
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(15):
             await sweep.run()
 
         assert rounds.count == 0
@@ -108,7 +108,7 @@ class TestASweep:
         await asyncio.sleep(0)
         sweep.stop()
         gate.set()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             await running
 
         assert finished == [True]

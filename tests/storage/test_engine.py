@@ -16,7 +16,7 @@ async def narrow(database_url: str) -> AsyncIterator[Database]:
 
 
 async def answers(database: Database) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(15):
         assert await database.fetchval("SELECT 1") == 1
 
 

@@ -137,7 +137,7 @@ async def ended(actor: Actor, database: Database, order: Order, minutes: int = 1
 
 async def buy_soon(actor: Actor, sale: OnSale, user_id: int) -> Order:
     """Buy as soon as the news of "sold out" is old."""
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         while True:
             try:
                 return await buy(actor, sale, user_id)

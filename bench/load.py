@@ -1,0 +1,272 @@
+"""A load generator that costs little: raw HTTP/1.1 over kept connections, requests built before.
+
+It is a closed loop: each client sends its next request when it has the answer to the last one.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, cast
+
+# An answer that takes longer is a defect, not a figure.
+_ANSWER_SECONDS: Final = 60.0
+_CONNECT_AGAIN_SECONDS: Final = 0.05
+_HEAD_END: Final = b"\r\n\r\n"
+_LENGTH: Final = b"content-length: "
+
+
+@dataclass(slots=True)
+class Shot:
+    """One request, and what became of it; times are of time.perf_counter()."""
+
+    raw: bytes
+    sent_at: float = 0.0
+    answered_at: float = 0.0
+    status: int = 0
+    body: bytes = b""
+
+
+OnAnswer: TypeAlias = Callable[[Shot], None]
+
+
+@dataclass
+class Volley:
+    """What a number of clients got done together."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    latencies_ms: list[float] = field(default_factory=list)
+    lost: int = 0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    client_cpu_seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """From the first request to the last answer."""
+        return self.ended_at - self.started_at
+
+    def rate(self, *statuses: int) -> float:
+        """Answers per second with one of *statuses*; any other answer is a failure.
+
+        :raises AssertionError: there was another answer, or none at all.
+        """
+        assert self.statuses and set(self.statuses) <= set(statuses), dict(self.statuses)
+        return sum(self.statuses.values()) / self.seconds
+
+    def latency_ms(self, share: float) -> float:
+        """Return the latency that *share* of the answers kept within."""
+        return share_of(self.latencies_ms, share)
+
+
+def share_of(values: list[float], share: float) -> float:
+    """Return the value that *share* of *values* do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def request(
+    method: str, path: str, *, body: bytes = b"", headers: dict[str, str] | None = None
+) -> bytes:
+    """Build the bytes of one request."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join(lines).encode() + _HEAD_END + body
+
+
+async def fire(
+    port: int,
+    requests: Iterator[bytes],
+    *,
+    clients: int,
+    seconds: float = float("inf"),
+    on_answer: OnAnswer | None = None,
+    again: bool = False,
+) -> Volley:
+    """Send *requests* from as many *clients*, until there are none left or the time is over.
+
+    *again* sends a request once more whose connection was lost.
+    """
+    loop = asyncio.get_running_loop()
+    volley = _Volley(requests, seconds=seconds, on_answer=on_answer, again=again)
+    made = await asyncio.gather(
+        *(
+            loop.create_connection(lambda: _Client(volley, port), "127.0.0.1", port)
+            for _ in range(clients)
+        )
+    )
+    await volley.run([client for _, client in made])
+    return volley.result
+
+
+async def connections(port: int, count: int) -> list["_Client"]:
+    """Open connections that wait for :func:`talk`; for those who must know which one they use."""
+    loop = asyncio.get_running_loop()
+    idle = _Volley(iter(()), seconds=0, on_answer=None, again=False)
+    made = await asyncio.gather(
+        *(
+            loop.create_connection(lambda: _Client(idle, port), "127.0.0.1", port)
+            for _ in range(count)
+        )
+    )
+    return [client for _, client in made]
+
+
+async def talk(clients: list["_Client"], requests: Iterator[bytes]) -> Volley:
+    """Send *requests* over connections made before, and close them."""
+    volley = _Volley(requests, seconds=float("inf"), on_answer=None, again=False)
+    for client in clients:
+        client.volley = volley
+    await volley.run(clients)
+    return volley.result
+
+
+class _Volley:
+    """The requests that clients share, and what they report."""
+
+    def __init__(
+        self, requests: Iterator[bytes], *, seconds: float, on_answer: OnAnswer | None, again: bool
+    ) -> None:
+        self.result = Volley()
+        self.again = again
+        self._requests = requests
+        self._seconds = seconds
+        self._on_answer = on_answer
+        self._repeated: deque[bytes] = deque()
+        self._ends_at = 0.0
+        self._talking = 0
+        self._done = asyncio.Event()
+
+    async def run(self, clients: list["_Client"]) -> None:
+        self._talking = len(clients)
+        cpu = time.process_time()
+        self.result.started_at = time.perf_counter()
+        self._ends_at = self.result.started_at + self._seconds
+        for client in clients:
+            client.begin()
+        async with asyncio.timeout(None) as watchdog:
+            watch = asyncio.create_task(self._watch(watchdog))
+            await self._done.wait()
+            watch.cancel()
+        self.result.client_cpu_seconds = time.process_time() - cpu
+
+    def next(self) -> Shot | None:
+        if self._repeated:
+            return Shot(self._repeated.popleft())
+        if time.perf_counter() >= self._ends_at:
+            return None
+        raw = next(self._requests, None)
+        return None if raw is None else Shot(raw)
+
+    def record(self, shot: Shot) -> None:
+        self.result.ended_at = shot.answered_at
+        self.result.statuses[shot.status] += 1
+        self.result.latencies_ms.append(1000 * (shot.answered_at - shot.sent_at))
+        if self._on_answer is not None:
+            self._on_answer(shot)
+
+    def lose(self, shot: Shot) -> None:
+        self.result.lost += 1
+        self._repeated.append(shot.raw)
+
+    def leave(self) -> None:
+        self._talking -= 1
+        if not self._talking:
+            self._done.set()
+
+    async def _watch(self, watchdog: asyncio.Timeout) -> None:
+        answered = -1
+        while answered != (answered := sum(self.result.statuses.values())):
+            await asyncio.sleep(_ANSWER_SECONDS)
+        watchdog.reschedule(0)
+
+
+class _Client(asyncio.Protocol):
+    """One kept connection."""
+
+    def __init__(self, volley: _Volley, port: int) -> None:
+        self.volley = volley
+        self._port = port
+        self._buffer = b""
+        self._shot: Shot | None = None
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def local_port(self) -> int:
+        """Our end of the connection."""
+        assert self._transport is not None
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    def begin(self) -> None:
+        """Send the first request."""
+        self._next()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = buffer = self._buffer + data if self._buffer else data
+        head = buffer.find(_HEAD_END)
+        if head < 0:
+            return
+        end = head + len(_HEAD_END) + _length_of(buffer, head)
+        if len(buffer) < end:
+            return
+        shot, self._shot, self._buffer = self._shot, None, b""
+        assert shot is not None
+        shot.answered_at = time.perf_counter()
+        shot.status, shot.body = int(buffer[9:12]), buffer[head + len(_HEAD_END) : end]
+        self.volley.record(shot)
+        self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._shot is None:
+            return
+        assert self.volley.again, f"a connection was lost: {exc}"
+        self.volley.lose(self._shot)
+        self._shot, self._buffer = None, b""
+        self._connect_later()
+
+    def _next(self) -> None:
+        assert self._transport is not None
+        shot = self.volley.next()
+        if shot is None:
+            self._transport.close()
+            self.volley.leave()
+            return
+        if self._transport.is_closing():
+            self.volley.lose(shot)
+            self._connect_later()
+            return
+        self._shot = shot
+        shot.sent_at = time.perf_counter()
+        self._transport.write(shot.raw)
+
+    def _connect_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(
+            _CONNECT_AGAIN_SECONDS, lambda: _tasks.add(loop.create_task(self._connect_again()))
+        )
+
+    async def _connect_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+        except OSError:
+            self._connect_later()
+        else:
+            self._next()
+
+
+# The loop itself holds tasks only weakly.
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _length_of(buffer: bytes, head: int) -> int:
+    at = buffer.lower().find(_LENGTH, 0, head)
+    if at < 0:
+        return 0
+    return int(buffer[at + len(_LENGTH) : buffer.find(b"\r", at)])
