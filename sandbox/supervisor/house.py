@@ -33,10 +33,12 @@ _HOPELESS_DEATHS = 5
 _LOOK_AGAIN_SECONDS = 0.05
 _TEND_SECONDS = 0.2
 
-# From the stop signal on; together they stay under the promised 4 s.
-_PROCESSES_STOP_BY_SECONDS = 2.0
-_SANDBOX_STOPS_BY_SECONDS = 2.5
-_STORES_STOP_BY_SECONDS = 3.6
+# The time from the stop signal to the end, and the part of it by which each layer has stopped.
+_STOP_SETTING = "GUICHET_STOP_SECONDS"
+_STOP_SECONDS = "4"
+_PROCESSES_STOP_BY = 0.65
+_SANDBOX_STOPS_BY = 0.7
+_STORES_STOP_BY = 0.95
 
 
 class StartFailedError(Exception):
@@ -68,6 +70,7 @@ class House:
         self._sandbox_port = sandbox_port
         self._wakeups = wakeups
         self._stores = self._stores_of_ours(lock)
+        self._stop_seconds = float(environ.get(_STOP_SETTING) or _STOP_SECONDS)
         self._layers: list[tuple[float, list[Keeper]]] = []
 
     def run(self) -> None:
@@ -95,12 +98,12 @@ class House:
         state = self._home / "sandbox.sqlite"
         sandbox = sandbox_environ(self._environ, keys=keys, addresses=addresses, state=state)
         self._add_layer(
-            _SANDBOX_STOPS_BY_SECONDS,
+            _SANDBOX_STOPS_BY,
             [self._program("sandbox", self._commands.sandbox, sandbox, log=self._log("sandbox"))],
         )
         processes = self._commands.processes.items()
         self._add_layer(
-            _PROCESSES_STOP_BY_SECONDS,
+            _PROCESSES_STOP_BY,
             [self._program(name, command, service) for name, command in processes],
         )
         self._wait_until(lambda: _status_of(self._sandbox_port, "/") is not None, "sandbox")
@@ -110,7 +113,7 @@ class House:
         for store in self._stores.values():
             store.prepare()
         programs = [store.program() for store in self._stores.values()]
-        keepers = self._add_layer(_STORES_STOP_BY_SECONDS, programs)
+        keepers = self._add_layer(_STORES_STOP_BY, programs)
         for store, keeper in zip(self._stores.values(), keepers, strict=True):
             self._wait_until(partial(_is_ready, store, keeper), store.name)
         urls = {**self._environ, **{name: store.url for name, store in self._stores.items()}}
@@ -145,10 +148,10 @@ class House:
             log.replace(log.with_name(f"{name}.previous.log"))
         return log
 
-    def _add_layer(self, stop_by_seconds: float, programs: Sequence[Program]) -> list[Keeper]:
+    def _add_layer(self, stop_by: float, programs: Sequence[Program]) -> list[Keeper]:
         keepers: list[Keeper] = []
         # Known before it grows: if one cannot be launched, those before it are stopped.
-        self._layers.append((stop_by_seconds, keepers))
+        self._layers.append((stop_by, keepers))
         keepers.extend(Keeper(program) for program in programs)
         return keepers
 
@@ -188,10 +191,10 @@ class House:
 
     def _stop(self) -> None:
         asked_at = time.monotonic()
-        for stop_by_seconds, keepers in reversed(self._layers):
+        for stop_by, keepers in reversed(self._layers):
             for keeper in keepers:
                 keeper.ask_to_stop()
-            deadline = asked_at + stop_by_seconds
+            deadline = asked_at + stop_by * self._stop_seconds
             while time.monotonic() < deadline and not all(k.has_stopped() for k in keepers):
                 self._wakeups.pause(_LOOK_AGAIN_SECONDS)
             for keeper in keepers:

@@ -32,12 +32,14 @@ def main() -> int:
     part = sys.argv[1] if len(sys.argv) > 1 else "house"
     if part == "house":
         return run(_commands(), os.environ)
+    if part != "migrate":
+        _note_signals(part)
+    # Its being there says that the part takes note of signals now.
     Path(_HOME, f"{part}.json").write_text(json.dumps(dict(os.environ)), encoding="utf-8")
     if part == os.environ.get("FAKE_FAILS"):
         return 7
     if part == "migrate":
         return 0
-    _note_signals(part)
     if part == "worker":
         _work()
     port = int(os.environ["PORT" if part == "api" else "SANDBOX_PORT"])

@@ -59,6 +59,8 @@ class RunningHouse:
     def wait_until_ready(self) -> None:
         wait_until(lambda: "Guichet is ready at" in self.said() or self.has_ended())
         assert not self.has_ended(), self.said()
+        # The house does not wait for its worker, but what a test is about may.
+        wait_until(lambda: (self.home / "worker.json").exists())
 
     def has_ended(self) -> bool:
         return self.process.poll() is not None
@@ -99,7 +101,13 @@ def launch_house(
 ) -> RunningHouse:
     home.mkdir(parents=True, exist_ok=True)
     output = home.with_name(f"{home.name}.output")
-    told = {"PYTHONPATH": str(_ROOT), "GUICHET_HOME": str(home), "PORT": "0", **(environ or {})}
+    told = {
+        "PYTHONPATH": str(_ROOT),
+        "GUICHET_HOME": str(home),
+        "GUICHET_STOP_SECONDS": str(_STOP_SECONDS - 5),
+        "PORT": "0",
+        **(environ or {}),
+    }
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with output.open("wb") as stdout:
         process = subprocess.Popen(  # noqa: S603  # a program of these tests

@@ -1,0 +1,1 @@
+"""Removes one guard at a time and sees whether its test notices."""
