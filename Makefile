@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test format-check lint types imports tests docs format deps venv clean
+.PHONY: help run test format-check lint types imports tests guards docs format deps venv clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,6 +31,9 @@ imports: venv ## Check who imports whom
 
 tests: venv ## Run the tests
 	$(VENV_PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+guards: venv ## Remove each guard in a copy and see its test fail; GUARDS="seats. key.once" for some
+	$(VENV_PYTHON) -m scripts.guards --lanes $(TEST_WORKERS) $(GUARDS)
 
 docs: venv ## Draw the documents that are made from code
 	$(VENV_PYTHON) -m scripts.order_states

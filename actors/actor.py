@@ -21,7 +21,16 @@ from actors.sales import Sale, SalesCommit
 from actors.tracing import describe_order, link, work_span
 from actors.turns import Turn, TurnsCommit
 from actors.wakeups import Wakeups
-from contracts.commands import CreateOrder, OrderCommand
+from contracts.commands import (
+    Cancel,
+    CreateOrder,
+    Expire,
+    OrderCommand,
+    RecordAttempt,
+    RecordOpenFailed,
+    RecordRefund,
+    RecordRefundRefused,
+)
 from contracts.errors import NotFound, Refusal
 from contracts.events import OrderPaid, PaymentQuarantined
 from contracts.order import Order
@@ -29,8 +38,10 @@ from contracts.policy import Policy
 from models.engine import Database
 from models.orders import load
 
-# More writers only queue for the same rows; two keep the disk busy while Python thinks.
-WRITERS = 2
+# More writers only queue for the same rows; one to spare, for an event whose rows are held up.
+SALES_WRITERS = 3
+# These may give seats back and so wait for a ticket type's lock; a payment must not wait for them.
+_ENDINGS = (Cancel, Expire, RecordAttempt, RecordOpenFailed, RecordRefund, RecordRefundRefused)
 
 
 class Actor:
@@ -48,12 +59,10 @@ class Actor:
         self._database = database
         self._wakeups = wakeups
         self._mailboxes = Mailboxes()
-        self._slots = asyncio.Semaphore(WRITERS)
-        self._turns: Lane[OrderCommand, Turn] = Lane(
-            "turns",
-            TurnsCommit(database, Leases(redis), policy, reach=reach),
-            slots=self._slots,
-        )
+        turns_commit = TurnsCommit(database, Leases(redis), policy, reach=reach)
+        self._turns: Lane[OrderCommand, Turn] = Lane("turns", turns_commit)
+        self._endings: Lane[OrderCommand, Turn] = Lane("endings", turns_commit)
+        self._slots = asyncio.Semaphore(SALES_WRITERS)
         self._sales_commit = SalesCommit(database, policy, reach=reach)
         self._sales: dict[int, Lane[CreateOrder, Sale]] = {}
 
@@ -90,7 +99,7 @@ class Actor:
         with work_span("order.turn", attributes=about) as span:
             try:
                 async with self._mailboxes.turn_at(command.order_id):
-                    turn = await self._turns.submit(command)
+                    turn = await self._lane_of(command).submit(command)
             except Refusal as refusal:
                 TURNS.labels(command=name, outcome=refusal.code).inc()
                 raise
@@ -117,6 +126,10 @@ class Actor:
         for lane in list(self._sales.values()):
             await lane.close()
         await self._turns.close()
+        await self._endings.close()
+
+    def _lane_of(self, command: OrderCommand) -> Lane[OrderCommand, Turn]:
+        return self._endings if isinstance(command, _ENDINGS) else self._turns
 
     def _sales_lane(self, event_id: int) -> Lane[CreateOrder, Sale]:
         if event_id not in self._sales:

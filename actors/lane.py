@@ -19,7 +19,7 @@ from opentelemetry import trace
 from actors.metrics import GROUP_SIZE, RETRIES
 from actors.tracing import commit_span
 from contracts.errors import OrderBusy, Overloaded
-from models.engine import CONFLICTS, GONE
+from models.engine import CONFLICTS, GONE, HELD_UP
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -125,6 +125,9 @@ class Lane(Generic[Item, Answer]):
         try:
             with commit_span(self._name, (waiting.span for waiting in group), size=len(group)):
                 outcomes = await self._commit_with_retries([waiting.item for waiting in group])
+        except HELD_UP:
+            for waiting in group:
+                self._answer(waiting, OrderBusy())
         except Exception as failure:  # noqa: BLE001 - handed to whoever waits
             await self._commit_halves(group, failure)
         else:
@@ -135,6 +138,8 @@ class Lane(Generic[Item, Answer]):
         for tries in range(1, MAX_TRIES):
             try:
                 return await self._commit(items)
+            except HELD_UP:
+                raise
             except (*CONFLICTS, *GONE):
                 RETRIES.labels(lane=self._name).inc()
                 await asyncio.sleep(_jitter() * tries)

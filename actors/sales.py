@@ -6,7 +6,7 @@ what was really inserted, in the same transaction.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import msgspec
 
@@ -30,6 +30,7 @@ from models.sales import (
     Standing,
     insert_orders,
     insert_places,
+    remember_found,
     standing,
 )
 from models.seats import Stock, count_sold, lock_stock
@@ -85,16 +86,21 @@ class SalesCommit:
             return {}
         await self._reach("create.begun")
         async with self._database.transaction() as tx:
-            stocks = await lock_stock(tx, {request.ticket_type_id for request in requests})
+            event_id = requests[0].event_id
+            asked = {request.ticket_type_id for request in requests}
+            stocks = await lock_stock(tx, asked, event_id=event_id)
             await self._reach("create.locked")
             await self._learn(tx, stocks)
-            held = await standing(tx, requests[0].event_id, _buyers(requests))
+            held = await standing(tx, event_id, _buyers(requests))
             judged = [(r, self._judge(r, held[r.user_id], stocks)) for r in requests]
+            await remember_found(tx, [(r, a.order_id) for r, a in judged if _is_first_find(a, r)])
             wishes = [answer for _, answer in judged if isinstance(answer, Wish)]
-            sold = await self._sell(tx, wishes, stocks)
+            granted = grant(wishes, stocks)
+            sold = await self._sell(tx, granted, stocks) if granted else {}
         await self._reach("create.committed")
-        settled = {r.order_no: a for r, a in judged if not isinstance(a, Wish)}
-        return {**settled, **sold}
+        # Only what is committed is news.
+        self._hints.learn(stocks.values(), granted)
+        return {r.order_no: _answer(r, judgement, sold) for r, judgement in judged}
 
     async def _learn(self, tx: Tx, stocks: dict[int, Stock]) -> None:
         stale = [
@@ -126,13 +132,9 @@ class SalesCommit:
         return Wish(command=request, offer=offer, total_minor=total_minor(offer, request.quantity))
 
     async def _sell(
-        self, tx: Tx, wishes: Sequence[Wish], stocks: dict[int, Stock]
+        self, tx: Tx, granted: Sequence[Wish], stocks: dict[int, Stock]
     ) -> dict[str, Outcome]:
-        granted = grant(wishes, stocks)
-        self._hints.learn(stocks.values(), granted)
-        answers: dict[str, Outcome] = {wish.command.order_no: errors.SoldOut() for wish in wishes}
-        if not granted:
-            return answers
+        answers: dict[str, Outcome] = {}
         now = next(iter(stocks.values())).now
         paid = [wish for wish in granted if wish.total_minor > 0]
         free = [wish for wish in granted if wish.total_minor == 0]
@@ -187,6 +189,18 @@ def _first_of_each_buyer(requests: Sequence[CreateOrder]) -> list[CreateOrder]:
     return list(firsts.values())
 
 
+def _is_first_find(judgement: Wish | Outcome, request: CreateOrder) -> TypeGuard[Sale]:
+    """Tell whether a key is used for the first time, and found an earlier order."""
+    found = isinstance(judgement, Sale) and judgement.is_existing and not judgement.is_repeat
+    return found and request.idempotency_key is not None
+
+
+def _answer(request: CreateOrder, judgement: Wish | Outcome, sold: dict[str, Outcome]) -> Outcome:
+    if isinstance(judgement, Wish):
+        return sold.get(request.order_no, errors.SoldOut())
+    return judgement
+
+
 def _buyers(requests: Sequence[CreateOrder]) -> list[tuple[int, str | None]]:
     return [(request.user_id, request.idempotency_key) for request in requests]
 
@@ -211,7 +225,10 @@ def _earlier_sale(request: CreateOrder, held: Standing) -> Sale | None:
         if held.key_body_hash != request.body_hash:
             raise errors.IdempotencyMismatch
         return Sale(
-            order_id=held.key_order_id, registration_id=held.key_registration_id, is_repeat=True
+            order_id=held.key_order_id,
+            registration_id=held.key_registration_id,
+            is_existing=held.key_found is True,
+            is_repeat=True,
         )
     if held.order_id is None:
         return None

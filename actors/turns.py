@@ -179,15 +179,20 @@ class TurnsCommit:
 
 
 def seats_again(orders: Sequence[Order], stocks: dict[int, Stock]) -> set[int]:
-    """Choose the late orders that get their seats again, in order of id."""
-    seated: list[Order] = []
+    """Choose the late orders that get their seats again: per ticket type, then per event."""
+    fitting: list[Order] = []
     for stock in stocks.values():
         mine = [order for order in orders if order.ticket_type_id == stock.ticket_type_id]
-        answers = allocate(stock.remaining, [order.quantity for order in mine])
-        fitting = [order for order, fits in zip(mine, answers, strict=True) if fits]
-        answers = allocate(stock.event_remaining, [order.quantity for order in fitting])
-        seated += [order for order, fits in zip(fitting, answers, strict=True) if fits]
+        fitting += _fitting(stock.remaining, mine)
+    seated: list[Order] = []
+    for event_id, left in {s.event_id: s.event_remaining for s in stocks.values()}.items():
+        seated += _fitting(left, [order for order in fitting if order.event_id == event_id])
     return {order.id for order in seated}
+
+
+def _fitting(remaining: int | None, orders: Sequence[Order]) -> list[Order]:
+    answers = allocate(remaining, [order.quantity for order in orders])
+    return [order for order, fits in zip(orders, answers, strict=True) if fits]
 
 
 def leased_ids(commands: Sequence[OrderCommand]) -> list[int]:

@@ -65,7 +65,7 @@ async def get_config(request: Anybody) -> ClientConfig:
     )
 
 
-@post("/api/auth/sandbox-login", opt=PUBLIC, status_code=200, responses=documented())
+@post("/api/auth/sandbox-login", opt=PUBLIC, status_code=200, responses=documented(413, 415))
 async def sandbox_login(request: Anybody, data: SandboxLogin) -> SignedIn:
     """Become anybody, in the sandbox only. The same name is the same user."""
     if not data.name.isprintable():
@@ -82,7 +82,9 @@ async def sandbox_login(request: Anybody, data: SandboxLogin) -> SignedIn:
 
 
 def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    header = connection.headers.get("authorization", "")
+    headers = connection.headers.getall("authorization", [])
+    # Of two, a proxy before us may have checked the other one.
+    header = headers[0] if len(headers) == 1 else ""
     if header[: len(_SCHEME)].lower() != _SCHEME:
         raise Unauthenticated
     return header[len(_SCHEME) :].strip()

@@ -2,14 +2,17 @@
 
 1. Types are exact: "1", true and 1.0 are no integers; unknown members are refused.
 2. A name twice, a NUL, half a surrogate pair, bad UTF-8 and bottomless nesting are refused.
+3. Nothing is unpacked: a body that is said to be encoded is refused unread.
 """
 
 import json
 import re
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 import msgspec
 from litestar.dto import AbstractDTO
+from litestar.exceptions import HTTPException
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
@@ -58,6 +61,8 @@ class StrictBody(AbstractDTO[Any]):
 
     def decode_bytes(self, value: bytes) -> Any:  # noqa: ANN401  # a handler's struct
         """Read a body."""
+        if "content-encoding" in self.asgi_connection.headers:
+            raise HTTPException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         return decode(self._decoders[str(self.asgi_connection.route_handler.handler_id)], value)
 
 

@@ -40,7 +40,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
     "/api/events/{event_id:str}/orders",
     responses={
         **also(200, wire.OrderToPay, "The same tickets are already waiting to be paid"),
-        **documented(401, 404, 409, 413, 422, 503),
+        **documented(401, 404, 409, 413, 415, 422, 503),
     },
 )
 async def create_order(
@@ -187,9 +187,11 @@ def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrd
 
 
 def _idempotency_key(request: Visitor) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is None:
+    keys = request.headers.getall("idempotency-key", [])
+    if not keys:
         return None
+    # Two keys would name two requests; joined they are no key of ours.
+    key = "\n".join(keys)
     if not 1 <= len(key) <= _KEY_MAX or not (key.isascii() and key.isprintable()):
         raise invalid("Idempotency-Key", "1 to 255 printable ASCII characters are needed.")
     return key

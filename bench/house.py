@@ -102,7 +102,7 @@ async def running_house() -> AsyncIterator[House]:
     with _home() as home:
         log = home / "house.log"
         with log.open("wb") as out:
-            process = subprocess.Popen(  # noqa: ASYNC220, S603  # our own command, at the start
+            process = subprocess.Popen(  # noqa: ASYNC220  # our own command, at the start
                 [sys.executable, "guichet.py", "run"],
                 cwd=ROOT,
                 env=_environ(home),

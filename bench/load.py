@@ -204,6 +204,11 @@ class _Client(asyncio.Protocol):
         """Send the first request."""
         self._next()
 
+    def hang_up(self) -> None:
+        """Leave without a word."""
+        assert self._transport is not None
+        self._transport.close()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 

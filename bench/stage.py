@@ -7,7 +7,7 @@ copy is whatever the service itself would have written, whichever columns the ta
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import httpx
@@ -17,7 +17,7 @@ _ISSUER = "guichet"
 _TOKEN_SECONDS = 24 * 3600
 _PRICE_MINOR = 5000
 
-Database = asyncpg.Connection[Any]
+Database: TypeAlias = "asyncpg.Connection[Any]"
 
 
 @dataclass(frozen=True)

@@ -80,21 +80,14 @@ async def forwards():
     )
 
     manager.add_table(
-        class_name="Registrations",
-        tablename="registrations",
+        class_name="OrderStatusEdges",
+        tablename="order_status_edges",
         schema=None,
         columns=None,
     )
 
     manager.add_table(
-        class_name="Payments", tablename="payments", schema=None, columns=None
-    )
-
-    manager.add_table(
-        class_name="PriceTiers",
-        tablename="price_tiers",
-        schema=None,
-        columns=None,
+        class_name="Refunds", tablename="refunds", schema=None, columns=None
     )
 
     manager.add_table(
@@ -105,6 +98,28 @@ async def forwards():
     )
 
     manager.add_table(
+        class_name="Registrations",
+        tablename="registrations",
+        schema=None,
+        columns=None,
+    )
+
+    manager.add_table(
+        class_name="TicketTypes",
+        tablename="ticket_types",
+        schema=None,
+        columns=None,
+    )
+
+    manager.add_table(
+        class_name="Payments", tablename="payments", schema=None, columns=None
+    )
+
+    manager.add_table(
+        class_name="Cases", tablename="cases", schema=None, columns=None
+    )
+
+    manager.add_table(
         class_name="OrderEvents",
         tablename="order_events",
         schema=None,
@@ -112,22 +127,7 @@ async def forwards():
     )
 
     manager.add_table(
-        class_name="ApiIdempotency",
-        tablename="api_idempotency",
-        schema=None,
-        columns=None,
-    )
-
-    manager.add_table(
-        class_name="Effects", tablename="effects", schema=None, columns=None
-    )
-
-    manager.add_table(
-        class_name="Orders", tablename="orders", schema=None, columns=None
-    )
-
-    manager.add_table(
-        class_name="Cases", tablename="cases", schema=None, columns=None
+        class_name="Events", tablename="events", schema=None, columns=None
     )
 
     manager.add_table(
@@ -142,12 +142,30 @@ async def forwards():
     )
 
     manager.add_table(
-        class_name="Refunds", tablename="refunds", schema=None, columns=None
+        class_name="PriceTiers",
+        tablename="price_tiers",
+        schema=None,
+        columns=None,
+    )
+
+    manager.add_table(
+        class_name="Orders", tablename="orders", schema=None, columns=None
+    )
+
+    manager.add_table(
+        class_name="Effects", tablename="effects", schema=None, columns=None
     )
 
     manager.add_table(
         class_name="OrderInvites",
         tablename="order_invites",
+        schema=None,
+        columns=None,
+    )
+
+    manager.add_table(
+        class_name="WebhookEvents",
+        tablename="webhook_events",
         schema=None,
         columns=None,
     )
@@ -160,33 +178,15 @@ async def forwards():
     )
 
     manager.add_table(
-        class_name="Events", tablename="events", schema=None, columns=None
-    )
-
-    manager.add_table(
-        class_name="WebhookEvents",
-        tablename="webhook_events",
+        class_name="ApiIdempotency",
+        tablename="api_idempotency",
         schema=None,
         columns=None,
     )
 
-    manager.add_table(
-        class_name="TicketTypes",
-        tablename="ticket_types",
-        schema=None,
-        columns=None,
-    )
-
-    manager.add_table(
-        class_name="OrderStatusEdges",
+    manager.add_column(
+        table_class_name="OrderStatusEdges",
         tablename="order_status_edges",
-        schema=None,
-        columns=None,
-    )
-
-    manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
         column_name="id",
         db_column_name="id",
         column_class_name="BigSerial",
@@ -205,121 +205,10 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="event_id",
-        db_column_name="event_id",
-        column_class_name="ForeignKey",
-        column_class=ForeignKey,
-        params={
-            "references": Events,
-            "on_delete": OnDelete.restrict,
-            "on_update": OnUpdate.restrict,
-            "target_column": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="user_id",
-        db_column_name="user_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="ticket_type_id",
-        db_column_name="ticket_type_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="order_id",
-        db_column_name="order_id",
-        column_class_name="ForeignKey",
-        column_class=ForeignKey,
-        params={
-            "references": Orders,
-            "on_delete": OnDelete.restrict,
-            "on_update": OnUpdate.restrict,
-            "target_column": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="invite_id",
-        db_column_name="invite_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="status",
-        db_column_name="status",
+        table_class_name="OrderStatusEdges",
+        tablename="order_status_edges",
+        column_name="from_status",
+        db_column_name="from_status",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
@@ -338,13 +227,14 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="seats_held",
-        db_column_name="seats_held",
-        column_class_name="Integer",
-        column_class=Integer,
+        table_class_name="OrderStatusEdges",
+        tablename="order_status_edges",
+        column_name="to_status",
+        db_column_name="to_status",
+        column_class_name="Varchar",
+        column_class=Varchar,
         params={
+            "length": 16,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -359,50 +249,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="created_at",
-        db_column_name="created_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": TimestamptzNow(),
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Registrations",
-        tablename="registrations",
-        column_name="updated_at",
-        db_column_name="updated_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": TimestamptzNow(),
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
+        table_class_name="Refunds",
+        tablename="refunds",
         column_name="id",
         db_column_name="id",
         column_class_name="BigSerial",
@@ -421,8 +269,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
+        table_class_name="Refunds",
+        tablename="refunds",
         column_name="order_id",
         db_column_name="order_id",
         column_class_name="ForeignKey",
@@ -445,14 +293,38 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
-        column_name="attempt_no",
-        db_column_name="attempt_no",
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="payment_id",
+        db_column_name="payment_id",
+        column_class_name="ForeignKey",
+        column_class=ForeignKey,
+        params={
+            "references": Payments,
+            "on_delete": OnDelete.restrict,
+            "on_update": OnUpdate.restrict,
+            "target_column": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="refund_no",
+        db_column_name="refund_no",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
-            "length": 20,
+            "length": 32,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -467,14 +339,14 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
-        column_name="provider",
-        db_column_name="provider",
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="idempotency_key",
+        db_column_name="idempotency_key",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
-            "length": 16,
+            "length": 255,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -489,30 +361,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
-        column_name="provider_txn_id",
-        db_column_name="provider_txn_id",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 128,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
+        table_class_name="Refunds",
+        tablename="refunds",
         column_name="amount_minor",
         db_column_name="amount_minor",
         column_class_name="BigInt",
@@ -532,8 +382,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
+        table_class_name="Refunds",
+        tablename="refunds",
         column_name="currency",
         db_column_name="currency",
         column_class_name="Varchar",
@@ -554,52 +404,10 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
-        column_name="honoured",
-        db_column_name="honoured",
-        column_class_name="Boolean",
-        column_class=Boolean,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
-        column_name="refund_minor",
-        db_column_name="refund_minor",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
-        column_name="source",
-        db_column_name="source",
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="status",
+        db_column_name="status",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
@@ -618,12 +426,99 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
-        column_name="paid_at",
-        db_column_name="paid_at",
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="kind",
+        db_column_name="kind",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 16,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="reason",
+        db_column_name="reason",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 200,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="provider_refund_id",
+        db_column_name="provider_refund_id",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 128,
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="due_at",
+        db_column_name="due_at",
         column_class_name="Timestamptz",
         column_class=Timestamptz,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="looks",
+        db_column_name="looks",
+        column_class_name="Integer",
+        column_class=Integer,
         params={
             "default": None,
             "null": False,
@@ -639,8 +534,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Payments",
-        tablename="payments",
+        table_class_name="Refunds",
+        tablename="refunds",
         column_name="created_at",
         db_column_name="created_at",
         column_class_name="Timestamptz",
@@ -660,79 +555,14 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="PriceTiers",
-        tablename="price_tiers",
-        column_name="id",
-        db_column_name="id",
-        column_class_name="BigSerial",
-        column_class=BigSerial,
+        table_class_name="Refunds",
+        tablename="refunds",
+        column_name="updated_at",
+        db_column_name="updated_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
         params={
-            "null": False,
-            "primary_key": True,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="PriceTiers",
-        tablename="price_tiers",
-        column_name="ticket_type_id",
-        db_column_name="ticket_type_id",
-        column_class_name="ForeignKey",
-        column_class=ForeignKey,
-        params={
-            "references": TicketTypes,
-            "on_delete": OnDelete.restrict,
-            "on_update": OnUpdate.restrict,
-            "target_column": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="PriceTiers",
-        tablename="price_tiers",
-        column_name="quantity",
-        db_column_name="quantity",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="PriceTiers",
-        tablename="price_tiers",
-        column_name="price_minor",
-        db_column_name="price_minor",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
+            "default": TimestamptzNow(),
             "null": False,
             "primary_key": False,
             "unique": False,
@@ -1175,6 +1005,886 @@ async def forwards():
     )
 
     manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="id",
+        db_column_name="id",
+        column_class_name="BigSerial",
+        column_class=BigSerial,
+        params={
+            "null": False,
+            "primary_key": True,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="event_id",
+        db_column_name="event_id",
+        column_class_name="ForeignKey",
+        column_class=ForeignKey,
+        params={
+            "references": Events,
+            "on_delete": OnDelete.restrict,
+            "on_update": OnUpdate.restrict,
+            "target_column": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="user_id",
+        db_column_name="user_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="ticket_type_id",
+        db_column_name="ticket_type_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="order_id",
+        db_column_name="order_id",
+        column_class_name="ForeignKey",
+        column_class=ForeignKey,
+        params={
+            "references": Orders,
+            "on_delete": OnDelete.restrict,
+            "on_update": OnUpdate.restrict,
+            "target_column": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="invite_id",
+        db_column_name="invite_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="status",
+        db_column_name="status",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 16,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="seats_held",
+        db_column_name="seats_held",
+        column_class_name="Integer",
+        column_class=Integer,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="created_at",
+        db_column_name="created_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": TimestamptzNow(),
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Registrations",
+        tablename="registrations",
+        column_name="updated_at",
+        db_column_name="updated_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": TimestamptzNow(),
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="id",
+        db_column_name="id",
+        column_class_name="BigSerial",
+        column_class=BigSerial,
+        params={
+            "null": False,
+            "primary_key": True,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="event_id",
+        db_column_name="event_id",
+        column_class_name="ForeignKey",
+        column_class=ForeignKey,
+        params={
+            "references": Events,
+            "on_delete": OnDelete.restrict,
+            "on_update": OnUpdate.restrict,
+            "target_column": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="name",
+        db_column_name="name",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 100,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="price_minor",
+        db_column_name="price_minor",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="currency",
+        db_column_name="currency",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 3,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="max_quantity",
+        db_column_name="max_quantity",
+        column_class_name="Integer",
+        column_class=Integer,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="current_quantity",
+        db_column_name="current_quantity",
+        column_class_name="Integer",
+        column_class=Integer,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="max_per_order",
+        db_column_name="max_per_order",
+        column_class_name="Integer",
+        column_class=Integer,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="is_active",
+        db_column_name="is_active",
+        column_class_name="Boolean",
+        column_class=Boolean,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="position",
+        db_column_name="position",
+        column_class_name="Integer",
+        column_class=Integer,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        column_name="catalog_version",
+        db_column_name="catalog_version",
+        column_class_name="Integer",
+        column_class=Integer,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="id",
+        db_column_name="id",
+        column_class_name="BigSerial",
+        column_class=BigSerial,
+        params={
+            "null": False,
+            "primary_key": True,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="order_id",
+        db_column_name="order_id",
+        column_class_name="ForeignKey",
+        column_class=ForeignKey,
+        params={
+            "references": Orders,
+            "on_delete": OnDelete.restrict,
+            "on_update": OnUpdate.restrict,
+            "target_column": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="attempt_no",
+        db_column_name="attempt_no",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 20,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="provider",
+        db_column_name="provider",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 16,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="provider_txn_id",
+        db_column_name="provider_txn_id",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 128,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="amount_minor",
+        db_column_name="amount_minor",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="currency",
+        db_column_name="currency",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 3,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="honoured",
+        db_column_name="honoured",
+        column_class_name="Boolean",
+        column_class=Boolean,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="refund_minor",
+        db_column_name="refund_minor",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="source",
+        db_column_name="source",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 16,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="paid_at",
+        db_column_name="paid_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Payments",
+        tablename="payments",
+        column_name="created_at",
+        db_column_name="created_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": TimestamptzNow(),
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Cases",
+        tablename="cases",
+        column_name="id",
+        db_column_name="id",
+        column_class_name="BigSerial",
+        column_class=BigSerial,
+        params={
+            "null": False,
+            "primary_key": True,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Cases",
+        tablename="cases",
+        column_name="kind",
+        db_column_name="kind",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 32,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Cases",
+        tablename="cases",
+        column_name="subject",
+        db_column_name="subject",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 160,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Cases",
+        tablename="cases",
+        column_name="order_id",
+        db_column_name="order_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Cases",
+        tablename="cases",
+        column_name="reason",
+        db_column_name="reason",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 64,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Cases",
+        tablename="cases",
+        column_name="details",
+        db_column_name="details",
+        column_class_name="JSONB",
+        column_class=JSONB,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Cases",
+        tablename="cases",
+        column_name="closed_at",
+        db_column_name="closed_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Cases",
+        tablename="cases",
+        column_name="created_at",
+        db_column_name="created_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": TimestamptzNow(),
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
         table_class_name="OrderEvents",
         tablename="order_events",
         column_name="id",
@@ -1301,8 +2011,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="ApiIdempotency",
-        tablename="api_idempotency",
+        table_class_name="Events",
+        tablename="events",
         column_name="id",
         db_column_name="id",
         column_class_name="BigSerial",
@@ -1321,10 +2031,10 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="ApiIdempotency",
-        tablename="api_idempotency",
-        column_name="user_id",
-        db_column_name="user_id",
+        table_class_name="Events",
+        tablename="events",
+        column_name="organizer_user_id",
+        db_column_name="organizer_user_id",
         column_class_name="BigInt",
         column_class=BigInt,
         params={
@@ -1342,14 +2052,14 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="ApiIdempotency",
-        tablename="api_idempotency",
-        column_name="key",
-        db_column_name="key",
+        table_class_name="Events",
+        tablename="events",
+        column_name="title",
+        db_column_name="title",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
-            "length": 255,
+            "length": 200,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -1364,14 +2074,14 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="ApiIdempotency",
-        tablename="api_idempotency",
-        column_name="body_hash",
-        db_column_name="body_hash",
+        table_class_name="Events",
+        tablename="events",
+        column_name="status",
+        db_column_name="status",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
-            "length": 64,
+            "length": 16,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -1386,12 +2096,54 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="ApiIdempotency",
-        tablename="api_idempotency",
-        column_name="order_id",
-        db_column_name="order_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
+        table_class_name="Events",
+        tablename="events",
+        column_name="starts_at",
+        db_column_name="starts_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Events",
+        tablename="events",
+        column_name="ends_at",
+        db_column_name="ends_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Events",
+        tablename="events",
+        column_name="sale_starts_at",
+        db_column_name="sale_starts_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
         params={
             "default": None,
             "null": True,
@@ -1407,12 +2159,12 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="ApiIdempotency",
-        tablename="api_idempotency",
-        column_name="registration_id",
-        db_column_name="registration_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
+        table_class_name="Events",
+        tablename="events",
+        column_name="sale_ends_at",
+        db_column_name="sale_ends_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
         params={
             "default": None,
             "null": True,
@@ -1428,8 +2180,29 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="ApiIdempotency",
-        tablename="api_idempotency",
+        table_class_name="Events",
+        tablename="events",
+        column_name="require_approval",
+        db_column_name="require_approval",
+        column_class_name="Boolean",
+        column_class=Boolean,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Events",
+        tablename="events",
         column_name="created_at",
         db_column_name="created_at",
         column_class_name="Timestamptz",
@@ -1449,8 +2222,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
         column_name="id",
         db_column_name="id",
         column_class_name="BigSerial",
@@ -1469,8 +2242,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
         column_name="holder_kind",
         db_column_name="holder_kind",
         column_class_name="Varchar",
@@ -1491,8 +2264,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
         column_name="holder_id",
         db_column_name="holder_id",
         column_class_name="BigInt",
@@ -1512,14 +2285,14 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
         column_name="cause",
         db_column_name="cause",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
-            "length": 160,
+            "length": 64,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -1534,14 +2307,13 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
-        column_name="kind",
-        db_column_name="kind",
-        column_class_name="Varchar",
-        column_class=Varchar,
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
+        column_name="event_id",
+        db_column_name="event_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
         params={
-            "length": 32,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -1556,15 +2328,15 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
-        column_name="due_at",
-        db_column_name="due_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
+        column_name="ticket_type_id",
+        db_column_name="ticket_type_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
         params={
             "default": None,
-            "null": True,
+            "null": False,
             "primary_key": False,
             "unique": False,
             "index": False,
@@ -1577,10 +2349,10 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
-        column_name="tries",
-        db_column_name="tries",
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
+        column_name="seats",
+        db_column_name="seats",
         column_class_name="Integer",
         column_class=Integer,
         params={
@@ -1598,15 +2370,15 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
-        column_name="done_at",
-        db_column_name="done_at",
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
+        column_name="created_at",
+        db_column_name="created_at",
         column_class_name="Timestamptz",
         column_class=Timestamptz,
         params={
-            "default": None,
-            "null": True,
+            "default": TimestamptzNow(),
+            "null": False,
             "primary_key": False,
             "unique": False,
             "index": False,
@@ -1619,10 +2391,96 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
-        column_name="trace_ctx",
-        db_column_name="trace_ctx",
+        table_class_name="Users",
+        tablename="users",
+        column_name="id",
+        db_column_name="id",
+        column_class_name="BigSerial",
+        column_class=BigSerial,
+        params={
+            "null": False,
+            "primary_key": True,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Users",
+        tablename="users",
+        column_name="issuer",
+        db_column_name="issuer",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 255,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Users",
+        tablename="users",
+        column_name="subject",
+        db_column_name="subject",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 255,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Users",
+        tablename="users",
+        column_name="name",
+        db_column_name="name",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 64,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Users",
+        tablename="users",
+        column_name="openid",
+        db_column_name="openid",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
@@ -1641,14 +2499,100 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Effects",
-        tablename="effects",
+        table_class_name="Users",
+        tablename="users",
         column_name="created_at",
         db_column_name="created_at",
         column_class_name="Timestamptz",
         column_class=Timestamptz,
         params={
             "default": TimestamptzNow(),
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="PriceTiers",
+        tablename="price_tiers",
+        column_name="id",
+        db_column_name="id",
+        column_class_name="BigSerial",
+        column_class=BigSerial,
+        params={
+            "null": False,
+            "primary_key": True,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="PriceTiers",
+        tablename="price_tiers",
+        column_name="ticket_type_id",
+        db_column_name="ticket_type_id",
+        column_class_name="ForeignKey",
+        column_class=ForeignKey,
+        params={
+            "references": TicketTypes,
+            "on_delete": OnDelete.restrict,
+            "on_update": OnUpdate.restrict,
+            "target_column": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="PriceTiers",
+        tablename="price_tiers",
+        column_name="quantity",
+        db_column_name="quantity",
+        column_class_name="Integer",
+        column_class=Integer,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="PriceTiers",
+        tablename="price_tiers",
+        column_name="price_minor",
+        db_column_name="price_minor",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
             "null": False,
             "primary_key": False,
             "unique": False,
@@ -2137,8 +3081,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Cases",
-        tablename="cases",
+        table_class_name="Effects",
+        tablename="effects",
         column_name="id",
         db_column_name="id",
         column_class_name="BigSerial",
@@ -2157,178 +3101,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Cases",
-        tablename="cases",
-        column_name="kind",
-        db_column_name="kind",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 32,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Cases",
-        tablename="cases",
-        column_name="subject",
-        db_column_name="subject",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 160,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Cases",
-        tablename="cases",
-        column_name="order_id",
-        db_column_name="order_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Cases",
-        tablename="cases",
-        column_name="reason",
-        db_column_name="reason",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 64,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Cases",
-        tablename="cases",
-        column_name="details",
-        db_column_name="details",
-        column_class_name="JSONB",
-        column_class=JSONB,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Cases",
-        tablename="cases",
-        column_name="closed_at",
-        db_column_name="closed_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Cases",
-        tablename="cases",
-        column_name="created_at",
-        db_column_name="created_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": TimestamptzNow(),
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
-        column_name="id",
-        db_column_name="id",
-        column_class_name="BigSerial",
-        column_class=BigSerial,
-        params={
-            "null": False,
-            "primary_key": True,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
+        table_class_name="Effects",
+        tablename="effects",
         column_name="holder_kind",
         db_column_name="holder_kind",
         column_class_name="Varchar",
@@ -2349,8 +3123,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
+        table_class_name="Effects",
+        tablename="effects",
         column_name="holder_id",
         db_column_name="holder_id",
         column_class_name="BigInt",
@@ -2370,14 +3144,14 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
+        table_class_name="Effects",
+        tablename="effects",
         column_name="cause",
         db_column_name="cause",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
-            "length": 64,
+            "length": 160,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -2392,291 +3166,10 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
-        column_name="event_id",
-        db_column_name="event_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
-        column_name="ticket_type_id",
-        db_column_name="ticket_type_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
-        column_name="seats",
-        db_column_name="seats",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
-        column_name="created_at",
-        db_column_name="created_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": TimestamptzNow(),
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Users",
-        tablename="users",
-        column_name="id",
-        db_column_name="id",
-        column_class_name="BigSerial",
-        column_class=BigSerial,
-        params={
-            "null": False,
-            "primary_key": True,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Users",
-        tablename="users",
-        column_name="issuer",
-        db_column_name="issuer",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 255,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Users",
-        tablename="users",
-        column_name="subject",
-        db_column_name="subject",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 255,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Users",
-        tablename="users",
-        column_name="name",
-        db_column_name="name",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 64,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Users",
-        tablename="users",
-        column_name="openid",
-        db_column_name="openid",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 128,
-            "default": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Users",
-        tablename="users",
-        column_name="created_at",
-        db_column_name="created_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": TimestamptzNow(),
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="id",
-        db_column_name="id",
-        column_class_name="BigSerial",
-        column_class=BigSerial,
-        params={
-            "null": False,
-            "primary_key": True,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="order_id",
-        db_column_name="order_id",
-        column_class_name="ForeignKey",
-        column_class=ForeignKey,
-        params={
-            "references": Orders,
-            "on_delete": OnDelete.restrict,
-            "on_update": OnUpdate.restrict,
-            "target_column": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="payment_id",
-        db_column_name="payment_id",
-        column_class_name="ForeignKey",
-        column_class=ForeignKey,
-        params={
-            "references": Payments,
-            "on_delete": OnDelete.restrict,
-            "on_update": OnUpdate.restrict,
-            "target_column": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="refund_no",
-        db_column_name="refund_no",
+        table_class_name="Effects",
+        tablename="effects",
+        column_name="kind",
+        db_column_name="kind",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
@@ -2695,161 +3188,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="idempotency_key",
-        db_column_name="idempotency_key",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 255,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="amount_minor",
-        db_column_name="amount_minor",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="currency",
-        db_column_name="currency",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 3,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="status",
-        db_column_name="status",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 16,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="kind",
-        db_column_name="kind",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 16,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="reason",
-        db_column_name="reason",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 200,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="provider_refund_id",
-        db_column_name="provider_refund_id",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 128,
-            "default": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
+        table_class_name="Effects",
+        tablename="effects",
         column_name="due_at",
         db_column_name="due_at",
         column_class_name="Timestamptz",
@@ -2869,10 +3209,10 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="looks",
-        db_column_name="looks",
+        table_class_name="Effects",
+        tablename="effects",
+        column_name="tries",
+        db_column_name="tries",
         column_class_name="Integer",
         column_class=Integer,
         params={
@@ -2890,15 +3230,15 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="created_at",
-        db_column_name="created_at",
+        table_class_name="Effects",
+        tablename="effects",
+        column_name="done_at",
+        db_column_name="done_at",
         column_class_name="Timestamptz",
         column_class=Timestamptz,
         params={
-            "default": TimestamptzNow(),
-            "null": False,
+            "default": None,
+            "null": True,
             "primary_key": False,
             "unique": False,
             "index": False,
@@ -2911,10 +3251,32 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="Refunds",
-        tablename="refunds",
-        column_name="updated_at",
-        db_column_name="updated_at",
+        table_class_name="Effects",
+        tablename="effects",
+        column_name="trace_ctx",
+        db_column_name="trace_ctx",
+        column_class_name="Varchar",
+        column_class=Varchar,
+        params={
+            "length": 128,
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="Effects",
+        tablename="effects",
+        column_name="created_at",
+        db_column_name="created_at",
         column_class_name="Timestamptz",
         column_class=Timestamptz,
         params={
@@ -3106,283 +3468,6 @@ async def forwards():
     manager.add_column(
         table_class_name="OrderInvites",
         tablename="order_invites",
-        column_name="created_at",
-        db_column_name="created_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": TimestamptzNow(),
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="EventAttendance",
-        tablename="event_attendance",
-        column_name="event_id",
-        db_column_name="event_id",
-        column_class_name="ForeignKey",
-        column_class=ForeignKey,
-        params={
-            "references": Events,
-            "on_delete": OnDelete.restrict,
-            "on_update": OnUpdate.restrict,
-            "target_column": None,
-            "null": False,
-            "primary_key": True,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="EventAttendance",
-        tablename="event_attendance",
-        column_name="seats_held",
-        db_column_name="seats_held",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="EventAttendance",
-        tablename="event_attendance",
-        column_name="max_attendees",
-        db_column_name="max_attendees",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={
-            "default": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="id",
-        db_column_name="id",
-        column_class_name="BigSerial",
-        column_class=BigSerial,
-        params={
-            "null": False,
-            "primary_key": True,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="organizer_user_id",
-        db_column_name="organizer_user_id",
-        column_class_name="BigInt",
-        column_class=BigInt,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="title",
-        db_column_name="title",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 200,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="status",
-        db_column_name="status",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 16,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="starts_at",
-        db_column_name="starts_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="ends_at",
-        db_column_name="ends_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="sale_starts_at",
-        db_column_name="sale_starts_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="sale_ends_at",
-        db_column_name="sale_ends_at",
-        column_class_name="Timestamptz",
-        column_class=Timestamptz,
-        params={
-            "default": None,
-            "null": True,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
-        column_name="require_approval",
-        db_column_name="require_approval",
-        column_class_name="Boolean",
-        column_class=Boolean,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Events",
-        tablename="events",
         column_name="created_at",
         db_column_name="created_at",
         column_class_name="Timestamptz",
@@ -3679,13 +3764,17 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="id",
-        db_column_name="id",
-        column_class_name="BigSerial",
-        column_class=BigSerial,
+        table_class_name="EventAttendance",
+        tablename="event_attendance",
+        column_name="event_id",
+        db_column_name="event_id",
+        column_class_name="ForeignKey",
+        column_class=ForeignKey,
         params={
+            "references": Events,
+            "on_delete": OnDelete.restrict,
+            "on_update": OnUpdate.restrict,
+            "target_column": None,
             "null": False,
             "primary_key": True,
             "unique": False,
@@ -3699,58 +3788,12 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="event_id",
-        db_column_name="event_id",
-        column_class_name="ForeignKey",
-        column_class=ForeignKey,
-        params={
-            "references": Events,
-            "on_delete": OnDelete.restrict,
-            "on_update": OnUpdate.restrict,
-            "target_column": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="name",
-        db_column_name="name",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 100,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="price_minor",
-        db_column_name="price_minor",
-        column_class_name="BigInt",
-        column_class=BigInt,
+        table_class_name="EventAttendance",
+        tablename="event_attendance",
+        column_name="seats_held",
+        db_column_name="seats_held",
+        column_class_name="Integer",
+        column_class=Integer,
         params={
             "default": None,
             "null": False,
@@ -3766,32 +3809,10 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="currency",
-        db_column_name="currency",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={
-            "length": 3,
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="max_quantity",
-        db_column_name="max_quantity",
+        table_class_name="EventAttendance",
+        tablename="event_attendance",
+        column_name="max_attendees",
+        db_column_name="max_attendees",
         column_class_name="Integer",
         column_class=Integer,
         params={
@@ -3809,113 +3830,8 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="current_quantity",
-        db_column_name="current_quantity",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="max_per_order",
-        db_column_name="max_per_order",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="is_active",
-        db_column_name="is_active",
-        column_class_name="Boolean",
-        column_class=Boolean,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="position",
-        db_column_name="position",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        column_name="catalog_version",
-        db_column_name="catalog_version",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={
-            "default": None,
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        },
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="OrderStatusEdges",
-        tablename="order_status_edges",
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
         column_name="id",
         db_column_name="id",
         column_class_name="BigSerial",
@@ -3934,14 +3850,13 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="OrderStatusEdges",
-        tablename="order_status_edges",
-        column_name="from_status",
-        db_column_name="from_status",
-        column_class_name="Varchar",
-        column_class=Varchar,
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
+        column_name="user_id",
+        db_column_name="user_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
         params={
-            "length": 16,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -3956,14 +3871,14 @@ async def forwards():
     )
 
     manager.add_column(
-        table_class_name="OrderStatusEdges",
-        tablename="order_status_edges",
-        column_name="to_status",
-        db_column_name="to_status",
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
+        column_name="key",
+        db_column_name="key",
         column_class_name="Varchar",
         column_class=Varchar,
         params={
-            "length": 16,
+            "length": 255,
             "default": None,
             "null": False,
             "primary_key": False,
@@ -3977,85 +3892,190 @@ async def forwards():
         schema=None,
     )
 
-    manager.add_constraint(
-        table_class_name="Registrations",
-        tablename="registrations",
-        constraint_name="registrations_status_check",
-        constraint_class=Check,
+    manager.add_column(
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
+        column_name="body_hash",
+        db_column_name="body_hash",
+        column_class_name="Varchar",
+        column_class=Varchar,
         params={
-            "condition": "status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED', 'REJECTED', 'CANCELLED')"
+            "length": 64,
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
+        column_name="order_id",
+        db_column_name="order_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
+        column_name="registration_id",
+        db_column_name="registration_id",
+        column_class_name="BigInt",
+        column_class=BigInt,
+        params={
+            "default": None,
+            "null": True,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
+        column_name="found",
+        db_column_name="found",
+        column_class_name="Boolean",
+        column_class=Boolean,
+        params={
+            "default": None,
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        },
+        schema=None,
+    )
+
+    manager.add_column(
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
+        column_name="created_at",
+        db_column_name="created_at",
+        column_class_name="Timestamptz",
+        column_class=Timestamptz,
+        params={
+            "default": TimestamptzNow(),
+            "null": False,
+            "primary_key": False,
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
         },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="Registrations",
-        tablename="registrations",
-        constraint_name="registrations_seats_check",
+        table_class_name="OrderStatusEdges",
+        tablename="order_status_edges",
+        constraint_name="order_status_edges_key",
+        constraint_class=Unique,
+        params={"columns": ["from_status", "to_status"], "nulls_distinct": True},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="OrderStatusEdges",
+        tablename="order_status_edges",
+        constraint_name="order_status_edges_from_check",
         constraint_class=Check,
         params={
-            "condition": "seats_held IN (0, 1) AND (order_id IS NULL OR seats_held = 0)"
+            "condition": "from_status IN ('PENDING', 'CLOSING', 'EXPIRED', 'CANCELLED', 'PAID', 'REFUNDED')"
         },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="Payments",
-        tablename="payments",
-        constraint_name="payments_provider_txn_key",
+        table_class_name="OrderStatusEdges",
+        tablename="order_status_edges",
+        constraint_name="order_status_edges_to_check",
+        constraint_class=Check,
+        params={
+            "condition": "to_status IN ('PENDING', 'CLOSING', 'EXPIRED', 'CANCELLED', 'PAID', 'REFUNDED')"
+        },
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Refunds",
+        tablename="refunds",
+        constraint_name="refunds_refund_no_key",
+        constraint_class=Unique,
+        params={"columns": ["refund_no"], "nulls_distinct": True},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Refunds",
+        tablename="refunds",
+        constraint_name="refunds_order_key_key",
         constraint_class=Unique,
         params={
-            "columns": ["provider", "provider_txn_id"],
+            "columns": ["order_id", "idempotency_key"],
             "nulls_distinct": True,
         },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="Payments",
-        tablename="payments",
-        constraint_name="payments_source_check",
+        table_class_name="Refunds",
+        tablename="refunds",
+        constraint_name="refunds_status_check",
         constraint_class=Check,
-        params={"condition": "source IN ('notice', 'query', 'bill', 'manual')"},
+        params={
+            "condition": "status IN ('requested', 'processing', 'succeeded', 'failed')"
+        },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="Payments",
-        tablename="payments",
-        constraint_name="payments_amount_check",
+        table_class_name="Refunds",
+        tablename="refunds",
+        constraint_name="refunds_kind_check",
+        constraint_class=Check,
+        params={"condition": "kind IN ('ours', 'external', 'dispute')"},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Refunds",
+        tablename="refunds",
+        constraint_name="refunds_amount_check",
         constraint_class=Check,
         params={"condition": "amount_minor > 0"},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Payments",
-        tablename="payments",
-        constraint_name="payments_refund_check",
-        constraint_class=Check,
-        params={"condition": "refund_minor BETWEEN 0 AND amount_minor"},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="PriceTiers",
-        tablename="price_tiers",
-        constraint_name="price_tiers_type_quantity_key",
-        constraint_class=Unique,
-        params={
-            "columns": ["ticket_type_id", "quantity"],
-            "nulls_distinct": True,
-        },
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="PriceTiers",
-        tablename="price_tiers",
-        constraint_name="price_tiers_check",
-        constraint_class=Check,
-        params={"condition": "quantity >= 1 AND price_minor >= 0"},
         schema=None,
     )
 
@@ -4100,43 +4120,183 @@ async def forwards():
     )
 
     manager.add_constraint(
-        table_class_name="ApiIdempotency",
-        tablename="api_idempotency",
-        constraint_name="api_idempotency_user_key_key",
-        constraint_class=Unique,
-        params={"columns": ["user_id", "key"], "nulls_distinct": True},
+        table_class_name="Registrations",
+        tablename="registrations",
+        constraint_name="registrations_status_check",
+        constraint_class=Check,
+        params={
+            "condition": "status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED', 'REJECTED', 'CANCELLED')"
+        },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="Effects",
-        tablename="effects",
-        constraint_name="effects_holder_cause_kind_key",
+        table_class_name="Registrations",
+        tablename="registrations",
+        constraint_name="registrations_seats_check",
+        constraint_class=Check,
+        params={
+            "condition": "seats_held IN (0, 1) AND (order_id IS NULL OR seats_held = 0)"
+        },
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        constraint_name="ticket_types_seats_check",
+        constraint_class=Check,
+        params={
+            "condition": "current_quantity >= 0 AND (max_quantity IS NULL OR current_quantity <= max_quantity)"
+        },
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        constraint_name="ticket_types_price_check",
+        constraint_class=Check,
+        params={"condition": "price_minor >= 0"},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="TicketTypes",
+        tablename="ticket_types",
+        constraint_name="ticket_types_per_order_check",
+        constraint_class=Check,
+        params={"condition": "max_per_order BETWEEN 1 AND 100"},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Payments",
+        tablename="payments",
+        constraint_name="payments_provider_txn_key",
         constraint_class=Unique,
         params={
-            "columns": ["holder_kind", "holder_id", "cause", "kind"],
+            "columns": ["provider", "provider_txn_id"],
             "nulls_distinct": True,
         },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="Effects",
-        tablename="effects",
-        constraint_name="effects_kind_check",
+        table_class_name="Payments",
+        tablename="payments",
+        constraint_name="payments_source_check",
+        constraint_class=Check,
+        params={"condition": "source IN ('notice', 'query', 'bill', 'manual')"},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Payments",
+        tablename="payments",
+        constraint_name="payments_amount_check",
+        constraint_class=Check,
+        params={"condition": "amount_minor > 0"},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Payments",
+        tablename="payments",
+        constraint_name="payments_refund_check",
+        constraint_class=Check,
+        params={"condition": "refund_minor BETWEEN 0 AND amount_minor"},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Cases",
+        tablename="cases",
+        constraint_name="cases_kind_subject_key",
+        constraint_class=Unique,
+        params={"columns": ["kind", "subject"], "nulls_distinct": True},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Cases",
+        tablename="cases",
+        constraint_name="cases_kind_check",
         constraint_class=Check,
         params={
-            "condition": "kind IN ('TICKETS', 'FAREWELL', 'REFUND_NOTICE', 'ALARM')"
+            "condition": "kind IN ('PAYMENT_MISMATCH', 'UNKNOWN_ATTEMPT', 'REFUND_STUCK', 'UNREADABLE_NOTICE')"
         },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="Effects",
-        tablename="effects",
-        constraint_name="effects_holder_check",
+        table_class_name="Events",
+        tablename="events",
+        constraint_name="events_status_check",
         constraint_class=Check,
-        params={"condition": "holder_kind IN ('order', 'registration', 'case')"},
+        params={"condition": "status IN ('DRAFT', 'PUBLISHED', 'CLOSED')"},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Events",
+        tablename="events",
+        constraint_name="events_times_check",
+        constraint_class=Check,
+        params={"condition": "ends_at >= starts_at"},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
+        constraint_name="seat_ledger_holder_cause_key",
+        constraint_class=Unique,
+        params={
+            "columns": ["holder_kind", "holder_id", "cause"],
+            "nulls_distinct": True,
+        },
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="SeatLedger",
+        tablename="seat_ledger",
+        constraint_name="seat_ledger_check",
+        constraint_class=Check,
+        params={
+            "condition": "seats <> 0 AND holder_kind IN ('order', 'registration')"
+        },
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="Users",
+        tablename="users",
+        constraint_name="users_issuer_subject_key",
+        constraint_class=Unique,
+        params={"columns": ["issuer", "subject"], "nulls_distinct": True},
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="PriceTiers",
+        tablename="price_tiers",
+        constraint_name="price_tiers_type_quantity_key",
+        constraint_class=Unique,
+        params={
+            "columns": ["ticket_type_id", "quantity"],
+            "nulls_distinct": True,
+        },
+        schema=None,
+    )
+
+    manager.add_constraint(
+        table_class_name="PriceTiers",
+        tablename="price_tiers",
+        constraint_name="price_tiers_check",
+        constraint_class=Check,
+        params={"condition": "quantity >= 1 AND price_minor >= 0"},
         schema=None,
     )
 
@@ -4296,104 +4456,34 @@ async def forwards():
     )
 
     manager.add_constraint(
-        table_class_name="Cases",
-        tablename="cases",
-        constraint_name="cases_kind_subject_key",
-        constraint_class=Unique,
-        params={"columns": ["kind", "subject"], "nulls_distinct": True},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Cases",
-        tablename="cases",
-        constraint_name="cases_kind_check",
-        constraint_class=Check,
-        params={
-            "condition": "kind IN ('PAYMENT_MISMATCH', 'UNKNOWN_ATTEMPT', 'REFUND_STUCK', 'UNREADABLE_NOTICE')"
-        },
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
-        constraint_name="seat_ledger_holder_cause_key",
+        table_class_name="Effects",
+        tablename="effects",
+        constraint_name="effects_holder_cause_kind_key",
         constraint_class=Unique,
         params={
-            "columns": ["holder_kind", "holder_id", "cause"],
+            "columns": ["holder_kind", "holder_id", "cause", "kind"],
             "nulls_distinct": True,
         },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="SeatLedger",
-        tablename="seat_ledger",
-        constraint_name="seat_ledger_check",
+        table_class_name="Effects",
+        tablename="effects",
+        constraint_name="effects_kind_check",
         constraint_class=Check,
         params={
-            "condition": "seats <> 0 AND holder_kind IN ('order', 'registration')"
+            "condition": "kind IN ('TICKETS', 'FAREWELL', 'REFUND_NOTICE', 'ALARM')"
         },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="Users",
-        tablename="users",
-        constraint_name="users_issuer_subject_key",
-        constraint_class=Unique,
-        params={"columns": ["issuer", "subject"], "nulls_distinct": True},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Refunds",
-        tablename="refunds",
-        constraint_name="refunds_refund_no_key",
-        constraint_class=Unique,
-        params={"columns": ["refund_no"], "nulls_distinct": True},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Refunds",
-        tablename="refunds",
-        constraint_name="refunds_order_key_key",
-        constraint_class=Unique,
-        params={
-            "columns": ["order_id", "idempotency_key"],
-            "nulls_distinct": True,
-        },
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Refunds",
-        tablename="refunds",
-        constraint_name="refunds_status_check",
+        table_class_name="Effects",
+        tablename="effects",
+        constraint_name="effects_holder_check",
         constraint_class=Check,
-        params={
-            "condition": "status IN ('requested', 'processing', 'succeeded', 'failed')"
-        },
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Refunds",
-        tablename="refunds",
-        constraint_name="refunds_kind_check",
-        constraint_class=Check,
-        params={"condition": "kind IN ('ours', 'external', 'dispute')"},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Refunds",
-        tablename="refunds",
-        constraint_name="refunds_amount_check",
-        constraint_class=Check,
-        params={"condition": "amount_minor > 0"},
+        params={"condition": "holder_kind IN ('order', 'registration', 'case')"},
         schema=None,
     )
 
@@ -4434,35 +4524,6 @@ async def forwards():
     )
 
     manager.add_constraint(
-        table_class_name="EventAttendance",
-        tablename="event_attendance",
-        constraint_name="event_attendance_seats_check",
-        constraint_class=Check,
-        params={
-            "condition": "seats_held >= 0 AND (max_attendees IS NULL OR seats_held <= max_attendees)"
-        },
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Events",
-        tablename="events",
-        constraint_name="events_status_check",
-        constraint_class=Check,
-        params={"condition": "status IN ('DRAFT', 'PUBLISHED', 'CLOSED')"},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="Events",
-        tablename="events",
-        constraint_name="events_times_check",
-        constraint_class=Check,
-        params={"condition": "ends_at >= starts_at"},
-        schema=None,
-    )
-
-    manager.add_constraint(
         table_class_name="WebhookEvents",
         tablename="webhook_events",
         constraint_name="webhook_events_provider_event_key",
@@ -4483,62 +4544,22 @@ async def forwards():
     )
 
     manager.add_constraint(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        constraint_name="ticket_types_seats_check",
+        table_class_name="EventAttendance",
+        tablename="event_attendance",
+        constraint_name="event_attendance_seats_check",
         constraint_class=Check,
         params={
-            "condition": "current_quantity >= 0 AND (max_quantity IS NULL OR current_quantity <= max_quantity)"
+            "condition": "seats_held >= 0 AND (max_attendees IS NULL OR seats_held <= max_attendees)"
         },
         schema=None,
     )
 
     manager.add_constraint(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        constraint_name="ticket_types_price_check",
-        constraint_class=Check,
-        params={"condition": "price_minor >= 0"},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="TicketTypes",
-        tablename="ticket_types",
-        constraint_name="ticket_types_per_order_check",
-        constraint_class=Check,
-        params={"condition": "max_per_order BETWEEN 1 AND 100"},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="OrderStatusEdges",
-        tablename="order_status_edges",
-        constraint_name="order_status_edges_key",
+        table_class_name="ApiIdempotency",
+        tablename="api_idempotency",
+        constraint_name="api_idempotency_user_key_key",
         constraint_class=Unique,
-        params={"columns": ["from_status", "to_status"], "nulls_distinct": True},
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="OrderStatusEdges",
-        tablename="order_status_edges",
-        constraint_name="order_status_edges_from_check",
-        constraint_class=Check,
-        params={
-            "condition": "from_status IN ('PENDING', 'CLOSING', 'EXPIRED', 'CANCELLED', 'PAID', 'REFUNDED')"
-        },
-        schema=None,
-    )
-
-    manager.add_constraint(
-        table_class_name="OrderStatusEdges",
-        tablename="order_status_edges",
-        constraint_name="order_status_edges_to_check",
-        constraint_class=Check,
-        params={
-            "condition": "to_status IN ('PENDING', 'CLOSING', 'EXPIRED', 'CANCELLED', 'PAID', 'REFUNDED')"
-        },
+        params={"columns": ["user_id", "key"], "nulls_distinct": True},
         schema=None,
     )
 

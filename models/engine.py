@@ -34,8 +34,11 @@ Record: TypeAlias = asyncpg.Record
 CONFLICTS = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
+    # Somebody else wrote it a moment ago, so the next look will see it.
+    asyncpg.UniqueViolationError,
 )
+# Somebody holds a lock longer than anyone should: trying again at once would only queue up.
+HELD_UP = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 # The server went away, perhaps after a COMMIT whose answer was lost: only what is safe to repeat
 # may be repeated.
 GONE = (

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from contracts.commands import CreateOrder
 from models.encoding import rows
 from models.engine import Connection, Tx
 
@@ -25,12 +26,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     key_body_hash: str | None = None
     key_order_id: int | None = None
     key_registration_id: int | None = None
+    key_found: bool | None = None
 
 
 _STANDING = """
 SELECT b.user_id, o.id AS order_id, o.order_no, o.status AS order_status, o.ticket_type_id,
   o.quantity, k.body_hash AS key_body_hash, k.order_id AS key_order_id,
-  k.registration_id AS key_registration_id,
+  k.registration_id AS key_registration_id, k.found AS key_found,
   EXISTS (SELECT 1 FROM registrations g WHERE g.event_id = $1 AND g.user_id = b.user_id
           AND g.status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED')) AS is_registered
 FROM unnest($2::bigint[], $3::text[]) AS b(user_id, key)
@@ -88,8 +90,8 @@ g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, st
 i AS (INSERT INTO order_invites (order_id, position, generation, status, code_hash)
   SELECT o.id, (x.invite ->> 0)::int, 1, 'PENDING', x.invite ->> 1
   FROM o JOIN r USING (order_no) CROSS JOIN LATERAL json_array_elements(r.invites) AS x(invite)),
-k AS (INSERT INTO api_idempotency (user_id, key, body_hash, order_id)
-  SELECT r.user_id, r.idempotency_key, r.body_hash, o.id FROM o JOIN r USING (order_no)
+k AS (INSERT INTO api_idempotency (user_id, key, body_hash, order_id, found)
+  SELECT r.user_id, r.idempotency_key, r.body_hash, o.id, false FROM o JOIN r USING (order_no)
   WHERE r.idempotency_key IS NOT NULL),
 l AS (INSERT INTO seat_ledger (holder_kind, holder_id, cause, event_id, ticket_type_id, seats)
   SELECT 'order', id, 'sold', event_id, ticket_type_id, quantity FROM o),
@@ -122,8 +124,8 @@ WITH r AS (SELECT * FROM json_to_recordset($1::json) AS r(event_id bigint, user_
 g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, status, seats_held)
   SELECT event_id, user_id, ticket_type_id, status, 1 FROM r ORDER BY event_id, user_id
   RETURNING id, event_id, user_id, ticket_type_id),
-k AS (INSERT INTO api_idempotency (user_id, key, body_hash, registration_id)
-  SELECT r.user_id, r.idempotency_key, r.body_hash, g.id FROM g JOIN r USING (user_id)
+k AS (INSERT INTO api_idempotency (user_id, key, body_hash, registration_id, found)
+  SELECT r.user_id, r.idempotency_key, r.body_hash, g.id, false FROM g JOIN r USING (user_id)
   WHERE r.idempotency_key IS NOT NULL),
 l AS (INSERT INTO seat_ledger (holder_kind, holder_id, cause, event_id, ticket_type_id, seats)
   SELECT 'registration', id, 'sold', event_id, ticket_type_id, 1 FROM g)
@@ -135,3 +137,26 @@ async def insert_places(tx: Tx, places: Sequence[NewPlace]) -> dict[int, int]:
     """Write free registrations; return their ids by user."""
     found = await tx.fetch(_INSERT_PLACES, rows(places))
     return {row["user_id"]: row["id"] for row in found}
+
+
+_REMEMBER = """
+INSERT INTO api_idempotency (user_id, key, body_hash, order_id, found)
+SELECT r.user_id, r.idempotency_key, r.body_hash, r.order_id, true
+FROM json_to_recordset($1::json) AS r(user_id bigint, idempotency_key text, body_hash text,
+  order_id bigint)
+"""
+
+
+async def remember_found(tx: Tx, finds: Sequence[tuple[CreateOrder, int | None]]) -> None:
+    """Keep what keys found, so that the same key finds it again whatever becomes of it."""
+    if finds:
+        found = [
+            {
+                "user_id": request.user_id,
+                "idempotency_key": request.idempotency_key,
+                "body_hash": request.body_hash,
+                "order_id": order_id,
+            }
+            for request, order_id in finds
+        ]
+        await tx.execute(_REMEMBER, rows(found))

@@ -51,7 +51,8 @@ SELECT t.id, t.event_id, t.max_quantity - t.current_quantity AS remaining, t.cat
     AND clock_timestamp() < coalesce(e.sale_ends_at, e.ends_at) AS on_sale
 FROM ticket_types t JOIN events e ON e.id = t.event_id
 JOIN event_attendance c ON c.event_id = e.id
-WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE OF t
+WHERE t.id = ANY($1::bigint[]) AND ($2::bigint IS NULL OR t.event_id = $2)
+ORDER BY t.id FOR NO KEY UPDATE OF t
 """
 _LOCK_ATTENDANCE = """
 SELECT event_id, max_attendees - seats_held AS remaining FROM event_attendance
@@ -59,9 +60,14 @@ WHERE event_id = ANY($1::bigint[]) ORDER BY event_id FOR NO KEY UPDATE
 """
 
 
-async def lock_stock(tx: Tx, ticket_type_ids: Iterable[int]) -> dict[int, Stock]:
-    """Lock ticket types, and the attendance of capped events, and read what is left."""
-    types = await tx.fetch(_LOCK_TYPES, sorted(set(ticket_type_ids)))
+async def lock_stock(
+    tx: Tx, ticket_type_ids: Iterable[int], *, event_id: int | None = None
+) -> dict[int, Stock]:
+    """Lock ticket types, and the attendance of capped events, and read what is left.
+
+    With *event_id*, types of other events are left alone, whoever named them.
+    """
+    types = await tx.fetch(_LOCK_TYPES, sorted(set(ticket_type_ids)), event_id)
     capped = sorted({row["event_id"] for row in types if row["is_capped"]})
     caps = await tx.fetch(_LOCK_ATTENDANCE, capped) if capped else []
     left = {row["event_id"]: row["remaining"] for row in caps}

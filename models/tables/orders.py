@@ -14,7 +14,17 @@ from contracts.states import (
     RegistrationStatus,
 )
 from models.tables.catalogue import Events
-from models.tables.columns import big, document, instant, number, one_of, parent, stamped, word
+from models.tables.columns import (
+    big,
+    document,
+    flag,
+    instant,
+    number,
+    one_of,
+    parent,
+    stamped,
+    word,
+)
 
 
 class Orders(Table, tablename="orders"):
@@ -123,6 +133,7 @@ class ApiIdempotency(Table, tablename="api_idempotency"):
     body_hash = word(64)
     order_id = big(null=True)
     registration_id = big(null=True)
+    found = flag()
     created_at = stamped()
 
     api_idempotency_user_key_key = Unique([user_id, key])

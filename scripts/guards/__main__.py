@@ -1,6 +1,6 @@
 """Removes every guard of the table, one at a time, and sees whether its test notices.
 
-``python -m scripts.guards [ID ...] [--lanes N] [--markdown]``; ids may be beginnings ("seats.").
+``python -m scripts.guards [ID ...] [--lanes N] [--markdown]``; an ID may be the beginning of some.
 Exits 1 when a removal goes unnoticed, a patch fits no longer, or a named test fails as it is.
 """
 
@@ -9,8 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from scripts.guards.guard import Guard
-from scripts.guards.run import Outcome, Verdict, copies, run_all
+from scripts.guards.run import Outcome, Verdict, copies, remove_each, run_unpatched
 from scripts.guards.table import GUARDS
 
 
@@ -18,14 +17,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the table and print it."""
     asked = _read(arguments)
     guards = [g for g in GUARDS if not asked.ids or g.id.startswith(tuple(asked.ids))]
-    began = time.monotonic()
+    began, kept = time.monotonic(), 0
     with copies(asked.lanes) as places:
-        unpatched, verdicts = run_all(guards, lanes=asked.lanes, copies=places)
-        tell = _tell_as_markdown if asked.markdown else _tell
-        told = [_told(verdict, unpatched[verdict.guard.test], tell) for verdict in verdicts]
-    print(f"\n{len(told)} guards, {told.count(True)} removals noticed, ", end="")
-    print(f"{time.monotonic() - began:.0f} s in {asked.lanes} lanes")
-    return 0 if told and all(told) else 1
+        unpatched = run_unpatched(guards, lanes=asked.lanes, places=places)
+        print(_MARKDOWN_HEAD if asked.markdown else _HEAD)
+        for verdict in remove_each(guards, lanes=asked.lanes, places=places):
+            before = unpatched[verdict.guard.test]
+            tell = _markdown if asked.markdown else _line
+            print(tell(verdict, before), flush=True)
+            kept += verdict.noticed and before.word == "passed"
+    seconds = round(time.monotonic() - began)
+    print(f"\n{len(guards)} guards, {kept} removals noticed, {seconds} s on {asked.lanes} lanes")
+    return 0 if guards and kept == len(guards) else 1
 
 
 def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -36,7 +39,37 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _told(verdict: Verdict, unpatched: Outcome, tell: "type[_Line]") -> bool:
-    is_sound = unpatched.word == "passed"
-    print(tell(verdict, is_sound, unpatched.fault), flush=True)
-    return is_sound and verdict.noticed
+_HEAD = f"{'guard':<26} {'patched':<8} {'as it is':<9} {'noticed':<8} {'s':>5}  test: how it failed"
+_MARKDOWN_HEAD = """| Guard | Keeps | Noticed by | Patch applies | Fails without | s |
+|---|---|---|---|---|---|"""
+
+
+def _line(verdict: Verdict, before: Outcome) -> str:
+    guard = verdict.guard
+    marks = f"{_yes(verdict.applied):<8} {before.word:<9} {_yes(verdict.noticed):<8}"
+    how = verdict.fault if before.word == "passed" else before.fault
+    return f"{guard.id:<26} {marks} {verdict.seconds:>5.1f}  {guard.test}: {how}"
+
+
+def _markdown(verdict: Verdict, before: Outcome) -> str:
+    guard = verdict.guard
+    path, _, name = guard.test.partition("::")
+    named, case, _ = name.replace("::", ".").partition("[")
+    test = f"[`{named}`](../{path})" + (f" {_case(guard.test)}" if case else "")
+    if before.word != "passed":
+        test += ", which fails as it is"
+    marks = f"{_yes(verdict.applied)} | {_yes(verdict.noticed)} | {verdict.seconds:.0f}"
+    return f"| `{guard.id}` | {guard.keeps} | {test} | {marks} |"
+
+
+def _case(test: str) -> str:
+    case = test.partition("[")[2].removesuffix("]")
+    return f"`{case}`".replace("|", "\\|") if case else ""
+
+
+def _yes(holds: bool) -> str:  # noqa: FBT001  # reads as a sentence
+    return "yes" if holds else "NO"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

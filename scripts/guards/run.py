@@ -82,30 +82,30 @@ def copies(number: int) -> Iterator[Copies]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def run_all(
-    guards: Sequence[Guard], *, lanes: int, copies: Copies
-) -> tuple[dict[str, Outcome], Iterator[Verdict]]:
-    """Run every named test as the code is; return how they ended, and the verdicts as they come."""
+def run_unpatched(guards: Sequence[Guard], *, lanes: int, places: Copies) -> dict[str, Outcome]:
+    """Run every named test on the code as it is; return how each ended."""
     tests = sorted({guard.test for guard in guards})
     with ThreadPoolExecutor(lanes) as pool:
-        parts = pool.map(lambda lane: _run_unpatched(tests[lane::lanes], copies), range(lanes))
-        unpatched = {test: outcome for part in parts for test, outcome in part.items()}
-    return unpatched, _verdicts(guards, lanes, copies)
+        parts = pool.map(lambda lane: _run_unpatched(tests[lane::lanes], places), range(lanes))
+        return {test: outcome for part in parts for test, outcome in part.items()}
 
 
-def _verdicts(guards: Sequence[Guard], lanes: int, copies: Copies) -> Iterator[Verdict]:
+def remove_each(guards: Sequence[Guard], *, lanes: int, places: Copies) -> Iterator[Verdict]:
+    """Remove one guard after the other; verdicts come in the order of *guards*."""
     with ThreadPoolExecutor(lanes) as pool:
-        yield from pool.map(lambda guard: _judge(guard, copies), guards)
+        yield from pool.map(lambda guard: _judge(guard, places), guards)
 
 
-def _run_unpatched(tests: Sequence[str], copies: Copies) -> dict[str, Outcome]:
-    with copies.one() as folder:
+def _run_unpatched(tests: Sequence[str], places: Copies) -> dict[str, Outcome]:
+    if not tests:
+        return {}
+    with places.one() as folder:
         return run_tests(folder, tests, seconds=_SECONDS_FOR_ALL)
 
 
-def _judge(guard: Guard, copies: Copies) -> Verdict:
+def _judge(guard: Guard, places: Copies) -> Verdict:
     began = time.monotonic()
-    with copies.one() as folder:
+    with places.one() as folder:
         try:
             with _without(guard, folder):
                 tests = run_tests(folder, [guard.test], seconds=_SECONDS_PER_TEST)
@@ -137,7 +137,7 @@ def run_tests(folder: Path, tests: Sequence[str], *, seconds: float) -> dict[str
     """
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
-    command = [VENV_PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+    command = [str(VENV_PYTHON), "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "GUICHET_"))}
     process = subprocess.Popen(  # noqa: S603  # our own command
         [*command, *tests],

@@ -74,6 +74,12 @@ class TestEveryDoor:
         assert is_problem(answer, 400, "INVALID_REQUEST")
         assert answer.json()["errors"]
 
+    def test_takes_no_text_for_a_number(self, buyer: Buyer) -> None:
+        answer = buyer.http.post(ORDERS, content=b'{"ticketTypeId":"1","prepare":false}')
+
+        assert is_problem(answer, 400, "INVALID_REQUEST")
+        assert answer.json()["errors"][0]["field"] == "ticketTypeId"
+
     @pytest.mark.parametrize(
         "query", ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=\uff11"]
     )

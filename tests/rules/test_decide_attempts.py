@@ -9,6 +9,7 @@ from contracts.states import AttemptResult, AttemptState, Channel, ClosingReason
 from tests.rules.builders import (
     NOW,
     ORDER_NO,
+    POLICY,
     after,
     an_attempt,
     an_order,
@@ -172,12 +173,26 @@ class TestAClosingOrder:
 
         assert after(self.CLOSING, RecordAttempt(order_id=1, fact=fact))[1] == []
 
+    def test_waits_for_the_grace_too(self) -> None:
+        last_pay_time = self.CLOSING.attempts[0].request.payable_until
+        asked_at = last_pay_time + timedelta(seconds=POLICY.attempt_grace_seconds)
+        fact = PaymentNotPaid(provider="wechat", attempt_no=FIRST, asked_at=asked_at)
+
+        assert after(self.CLOSING, RecordAttempt(order_id=1, fact=fact), now=asked_at)[1] == []
+
     @pytest.mark.parametrize("kind", [PaymentNotPaid, AttemptNotFound])
     def test_ends_when_the_provider_can_no_longer_take_money(
         self, kind: type[PaymentNotPaid | AttemptNotFound]
     ) -> None:
         fact = kind(provider="wechat", attempt_no=FIRST, asked_at=NOW + timedelta(minutes=32))
 
-        order, _ = after(self.CLOSING, RecordAttempt(order_id=1, fact=fact))
+        order, _ = after(self.CLOSING, RecordAttempt(order_id=1, fact=fact), now=fact.asked_at)
 
         assert order.status is OrderStatus.EXPIRED
+
+    def test_does_not_believe_a_clock_that_is_ahead(self) -> None:
+        fact = PaymentNotPaid(
+            provider="wechat", attempt_no=FIRST, asked_at=NOW + timedelta(minutes=32)
+        )
+
+        assert after(self.CLOSING, RecordAttempt(order_id=1, fact=fact), now=NOW)[1] == []

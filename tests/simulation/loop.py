@@ -39,6 +39,9 @@ class Owner:
 
 
 _OWNER: ContextVar[Owner | None] = ContextVar("simulated_process", default=None)
+# For what belongs to no process: servers, networks, buyers.
+WORLD = contextvars.Context()
+WORLD.run(_OWNER.set, None)
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -91,7 +94,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def spawn(self, owner: Owner | None, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start *work* as a task of *owner*, or of the world."""
-        context = Context() if owner is None else owner.context.copy()
+        context = WORLD.copy() if owner is None else owner.context.copy()
         return self.create_task(work, context=context)
 
     def freeze(self, owner: Owner) -> None:
@@ -117,10 +120,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 return
             for task in alive:
                 task.cancel()
-            self._run_out()
+            self.run_out()
         raise AssertionError(f"{owner.name} has tasks that cannot be cancelled.")
 
-    def _run_out(self) -> None:
+    def run_out(self) -> None:
         # The one step that is under way is the killer's own; asyncio knows one task at a time.
         current = asyncio.current_task(self)
         if current is not None:

@@ -17,6 +17,7 @@ from tests.storage.stage import (
     answers,
     buy,
     opened,
+    payment_of,
     put_on_sale,
     seats_taken,
     time_is_up,
@@ -187,6 +188,35 @@ class TestARequestWithAKey:
 
         assert (again.order_id, again.is_existing) == (first.order_id, False)
 
+    async def test_that_found_an_order_finds_it_again_when_it_has_ended(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database)
+        order = await buy(actor, sale)
+        keyed: dict[str, Any] = {"idempotency_key": "k", "body_hash": "h"}
+        first = await actor.create(wish(sale, 1, **keyed))
+        await actor.take_turn(Cancel(order_id=order.id))
+
+        again = await actor.create(wish(sale, 1, **keyed))
+
+        assert (first.order_id, again.order_id) == (order.id, order.id)
+        assert again.is_existing
+
+    async def test_used_for_two_events_at_once_is_refused_for_one(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sales = [await put_on_sale(database), await put_on_sale(database)]
+        wishes = [
+            wish(sale, user, idempotency_key="k", body_hash=f"h{sale.event_id}")
+            for user in range(1, 21)
+            for sale in sales
+        ]
+
+        told = await answers(actor, wishes)
+
+        assert sum(isinstance(answer, Sale) for answer in told) == 20
+        assert sum(isinstance(answer, errors.IdempotencyMismatch) for answer in told) == 20
+
 
 class TestASaleThatCannotBe:
     @pytest.mark.parametrize("status", ["DRAFT", "CLOSED"])
@@ -194,6 +224,22 @@ class TestASaleThatCannotBe:
         self, actor: Actor, database: Database, status: str
     ) -> None:
         sale = await put_on_sale(database, status=status)
+
+        with pytest.raises(errors.NotOnSale):
+            await actor.create(wish(sale, 1))
+
+    @pytest.mark.parametrize(
+        "sale_time",
+        [
+            pytest.param("sale_starts_at = now() + interval '1 hour'", id="before"),
+            pytest.param("sale_ends_at = now() - interval '1 hour'", id="after"),
+        ],
+    )
+    async def test_is_refused_outside_its_time(
+        self, actor: Actor, database: Database, sale_time: str
+    ) -> None:
+        sale = await put_on_sale(database)
+        await database.execute(f"UPDATE events SET {sale_time}")  # noqa: S608 - our own words
 
         with pytest.raises(errors.NotOnSale):
             await actor.create(wish(sale, 1))
@@ -229,6 +275,60 @@ class TestASaleThatCannotBe:
         )
 
         assert (await buy(actor, sale, user_id=2)).total.amount_minor == 5
+
+    async def test_of_two_types_to_one_buyer_at_two_desks_is_one_order(
+        self, actor: Actor, other: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database)
+        second = await add_type(database, sale.event_id, price_minor=100, max_quantity=100)
+        both = [sale, replace(sale, ticket_type_id=second)]
+
+        told = await asyncio.gather(
+            *(
+                desk.create(wish(kind, user))
+                for user in range(1, 31)
+                for desk, kind in zip([actor, other], both, strict=True)
+            ),
+            return_exceptions=True,
+        )
+
+        assert sum(isinstance(answer, Sale) for answer in told) == 30
+        assert sum(isinstance(answer, errors.PendingOrderExists) for answer in told) == 30
+
+    async def test_that_names_a_full_events_type_does_not_fail_its_neighbours(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database, max_attendees=100)
+        full = await put_on_sale(database, max_attendees=0)
+        stray = replace(sale, ticket_type_id=full.ticket_type_id)
+
+        told = await answers(actor, [wish(stray, 99), *(wish(sale, user) for user in range(1, 21))])
+
+        assert isinstance(told[0], errors.NotFound)
+        assert sum(isinstance(answer, Sale) for answer in told) == 20
+
+    async def test_of_an_event_whose_rows_are_held_does_not_stop_the_others(
+        self, actor: Actor, database: Database
+    ) -> None:
+        held, free = await put_on_sale(database), await put_on_sale(database)
+        paying = await opened(actor, await buy(actor, free, user_id=50))
+        ending = await buy(actor, held, user_id=50)
+        async with database.transaction() as tx:
+            await tx.execute(
+                "SELECT 1 FROM ticket_types WHERE id = $1 FOR UPDATE", held.ticket_type_id
+            )
+            stuck = [
+                asyncio.ensure_future(actor.create(wish(held, 1))),
+                asyncio.ensure_future(actor.take_turn(Cancel(order_id=ending.id))),
+            ]
+            await asyncio.sleep(0.1)
+
+            async with asyncio.timeout(2):
+                await buy(actor, free, user_id=2)
+                paid = await actor.take_turn(payment_of(paying))
+
+            assert paid.order.status == "PAID"
+        await asyncio.gather(*stuck)
 
 
 class TestTheLastSeats:

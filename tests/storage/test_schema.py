@@ -50,6 +50,18 @@ async def move(database: Database, order_id: int, status: OrderStatus) -> None:
     )
 
 
+async def insert_payment(database: Database, order_id: int, txn: str, *, honoured: bool) -> None:
+    """Write money that came for an order."""
+    await database.execute(
+        """INSERT INTO payments (order_id, attempt_no, provider, provider_txn_id, amount_minor,
+             currency, honoured, refund_minor, source, paid_at)
+           VALUES ($1, 'GABCDEFGHIJKLMNO01', 'wechat', $2, 9900, 'CNY', $3, 0, 'notice', now())""",
+        order_id,
+        txn,
+        honoured,
+    )
+
+
 class TestTheDatabase:
     async def test_allows_the_same_moves_as_the_table_of_transitions(self, pool: Database) -> None:
         rows = await pool.fetch("SELECT from_status, to_status FROM order_status_edges")
@@ -119,6 +131,75 @@ class TestTheDatabase:
                      seats_held, expired_at, version FROM orders WHERE id = $1""",
                 order_id,
             )
+
+    async def test_refuses_more_people_than_the_event_holds(self, emptied: Database) -> None:
+        await put_on_sale(emptied, max_attendees=30)
+
+        with pytest.raises(asyncpg.CheckViolationError):
+            await emptied.execute("UPDATE event_attendance SET seats_held = 31")
+
+    @pytest.mark.parametrize(("status", "seats"), [(OrderStatus.EXPIRED, 1), (OrderStatus.PAID, 2)])
+    async def test_refuses_seats_that_an_order_cannot_hold(
+        self, emptied: Database, status: OrderStatus, seats: int
+    ) -> None:
+        order_id = await insert_order(emptied, status)
+
+        with pytest.raises(asyncpg.CheckViolationError):
+            await emptied.execute(
+                "UPDATE orders SET seats_held = $2 WHERE id = $1", order_id, seats
+            )
+
+    async def test_moves_seats_once_for_a_cause(self, emptied: Database) -> None:
+        move = """INSERT INTO seat_ledger (holder_kind, holder_id, cause, event_id, ticket_type_id,
+                    seats) VALUES ('order', 7, 'expired', 1, 1, -1)"""
+        await emptied.execute(move)
+
+        with pytest.raises(asyncpg.UniqueViolationError, match="seat_ledger_holder_cause_key"):
+            await emptied.execute(move)
+
+    async def test_refuses_a_second_live_place_of_a_person_at_an_event(
+        self, emptied: Database
+    ) -> None:
+        sale = await put_on_sale(emptied)
+        place = """INSERT INTO registrations (event_id, user_id, ticket_type_id, status, seats_held)
+                   VALUES ($1, 1, $2, $3, 1)"""
+        for status in ("CANCELLED", "CANCELLED", "PENDING"):
+            await emptied.execute(place, sale.event_id, sale.ticket_type_id, status)
+
+        with pytest.raises(asyncpg.UniqueViolationError, match="registrations_one_live_key"):
+            await emptied.execute(place, sale.event_id, sale.ticket_type_id, "APPROVED")
+
+    async def test_refuses_a_key_twice(self, emptied: Database) -> None:
+        keep = """INSERT INTO api_idempotency (user_id, key, body_hash, found)
+                  VALUES ($1, 'k', 'h', false)"""
+        await emptied.execute(keep, 1)
+        await emptied.execute(keep, 2)
+
+        with pytest.raises(asyncpg.UniqueViolationError, match="api_idempotency_user_key_key"):
+            await emptied.execute(keep, 1)
+
+    async def test_refuses_a_second_settlement_of_an_order(self, emptied: Database) -> None:
+        order_id = await insert_order(emptied, OrderStatus.PAID)
+        await insert_payment(emptied, order_id, "T1", honoured=True)
+        await insert_payment(emptied, order_id, "T2", honoured=False)
+
+        with pytest.raises(asyncpg.UniqueViolationError, match="payments_one_honoured_key"):
+            await insert_payment(emptied, order_id, "T3", honoured=True)
+
+    async def test_refuses_the_same_money_twice(self, emptied: Database) -> None:
+        order_id = await insert_order(emptied, OrderStatus.EXPIRED)
+        await insert_payment(emptied, order_id, "T1", honoured=False)
+
+        with pytest.raises(asyncpg.UniqueViolationError, match="payments_provider_txn_key"):
+            await insert_payment(emptied, order_id, "T1", honoured=False)
+
+    async def test_refuses_more_money_back_than_came(self, emptied: Database) -> None:
+        order_id = await insert_order(emptied, OrderStatus.EXPIRED)
+        await insert_payment(emptied, order_id, "T1", honoured=False)
+        await emptied.execute("UPDATE payments SET refund_minor = 9900")
+
+        with pytest.raises(asyncpg.CheckViolationError, match="payments_refund_check"):
+            await emptied.execute("UPDATE payments SET refund_minor = 9901")
 
     async def test_keeps_a_parent_that_has_children(self, emptied: Database) -> None:
         await insert_order(emptied, OrderStatus.PENDING)

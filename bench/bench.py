@@ -1,0 +1,105 @@
+"""What every case works with."""
+
+import itertools
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+
+from bench import load, processes
+from bench.house import House
+from bench.notices import Signers
+from bench.pgbench import Ruler
+from bench.stage import Buyer, OnSale
+
+# A process remembers 20,000 tokens; nobody may be looked up again while the clock runs.
+BUYERS: Final = 12_000
+
+
+@dataclass
+class Bench:
+    """A running house, a ruler beside it, and people who are signed in."""
+
+    house: House
+    database: "asyncpg.Connection[Any]"
+    ruler: Ruler
+    signers: Signers
+    buyers: list[Buyer]
+    rounds: int
+    seconds: float
+    # Part of the sizes that are counted rather than timed; below 1 for a trial of the bench itself.
+    scale: float
+
+    def sized(self, count: int) -> int:
+        """Return *count*, or less of it in a trial."""
+        return max(20, int(count * self.scale))
+
+    def creates(self, sale: OnSale, **more: object) -> Iterator[bytes]:
+        """Build a new order of each buyer; the requests are made now, not when they are sent."""
+        return iter([order_request(sale, buyer, **more) for buyer in self.buyers])
+
+    def cpu(self) -> "Cpu":
+        """Begin to measure what the service and its database use."""
+        return Cpu(self.house)
+
+
+class Cpu:
+    """The CPU time of the service and of PostgreSQL since this was made."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._before = self._now()
+
+    def since(self) -> tuple[float, float]:
+        """Return seconds of the service and of PostgreSQL."""
+        service, postgres = self._now()
+        return service - self._before[0], postgres - self._before[1]
+
+    def _now(self) -> tuple[float, float]:
+        house = self._house
+        return processes.cpu_seconds(house.service), processes.cpu_seconds(house.postgres)
+
+
+def order_request(sale: OnSale, buyer: Buyer, **more: object) -> bytes:
+    """Build the request of one order."""
+    body = {"ticketTypeId": sale.ticket_type_id, "prepare": False} | more
+    return load.request(
+        "POST",
+        sale.path,
+        body=json.dumps(body).encode(),
+        headers={"Authorization": buyer.authorization},
+    )
+
+
+async def introduce(port: int, workers: list[int], sale: OnSale, buyers: list[Buyer]) -> None:
+    """Have each of the server's processes see each buyer once, as people who look around would."""
+    looks = [
+        load.request("GET", f"{sale.path}/pending", headers={"Authorization": b.authorization})
+        for b in buyers
+    ]
+    for worker in workers:
+        volley = await load.talk(await _connections_to(port, worker, workers), iter(looks))
+        volley.rate(204)
+
+
+async def _connections_to(port: int, worker: int, workers: list[int]) -> list[Any]:
+    wanted, found = 8, []
+    for _ in itertools.repeat(None, 50):
+        for client in await load.connections(port, wanted):
+            if processes.server_of(client.local_port, workers) == worker and len(found) < wanted:
+                found.append(client)
+            else:
+                client.hang_up()
+        if len(found) == wanted:
+            return found
+    raise RuntimeError(f"process {worker} takes no connections")
+
+
+def say(text: str) -> None:
+    """Tell whoever waits how far it has come."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""The cases: each measures one promise about speed and returns its rows."""

@@ -1,0 +1,83 @@
+"""Signed notices in, PAID out; and the same notice again and again."""
+
+from itertools import repeat
+
+from bench.bench import Bench, say
+from bench.load import fire, share_of
+from bench.rows import Row, ratios
+from bench.settling import Settled, Settling, duties_done
+
+_NOTICES = 5000
+_CLIENTS = 64
+_DUPLICATES_MAX = 0.3
+
+
+async def measure(bench: Bench) -> list[Row]:
+    """Measure settlements beside pgbench's c_settle, which does the least that one needs."""
+    count = bench.sized(_NOTICES)
+    settled: list[Settled] = []
+    cpu: list[tuple[float, float]] = []
+    twin_seconds: list[float] = []
+    twin_cpu: list[float] = []
+    ruled: list[float] = []
+    for n in range(bench.rounds):
+        settling = await Settling.prepare(bench, count)
+        used = bench.cpu()
+        done = await settling.run(clients=_CLIENTS)
+        await duties_done(bench)
+        settled.append(done)
+        cpu.append(used.since())
+        say(f"settle {n + 1}: {count / done.seconds:.0f}/s")
+        used = bench.cpu()
+        again = repeat(settling.notices[0], count)
+        twins = await fire(bench.house.port, again, clients=_CLIENTS)
+        twins.rate(204)
+        twin_seconds.append(twins.seconds)
+        twin_cpu.append(sum(used.since()))
+        say(f"settle {n + 1}: duplicates {count / twins.seconds:.0f}/s")
+        run = await bench.ruler.measure("c_settle", clients=8, seconds=bench.seconds)
+        ruled.append(run.rate)
+        say(f"settle {n + 1}: c_settle {run.rate:.0f}/s")
+    rates = [count / done.seconds for done in settled]
+    each = [(1000 * service / count, 1000 * postgres / count) for service, postgres in cpu]
+    return [
+        Row(what="settlements, 64 clients", unit="1/s", values=rates),
+        Row(
+            what="notices stored and answered",
+            unit="1/s",
+            values=[d.volley.rate(204) for d in settled],
+        ),
+        Row(what="pgbench c_settle, 8 clients", unit="1/s", values=ruled),
+        Row(
+            what="settlements / c_settle",
+            unit="ratio",
+            values=ratios(rates, ruled),
+            at_least=0.6,
+            aim="0.9",
+        ),
+        Row(what="notice to PAID p50, at full load", unit="ms", values=_delays(settled, 0.5)),
+        Row(what="notice to PAID p99, at full load", unit="ms", values=_delays(settled, 0.99)),
+        Row(
+            what="notice answered p99, at full load",
+            unit="ms",
+            values=[d.volley.latency_ms(0.99) for d in settled],
+        ),
+        Row(what="CPU per settlement, api and worker", unit="ms", values=[e[0] for e in each]),
+        Row(what="CPU per settlement, PostgreSQL", unit="ms", values=[e[1] for e in each]),
+        Row(
+            what=f"{count} duplicates / {count} distinct, time",
+            unit="ratio",
+            values=ratios(twin_seconds, [done.seconds for done in settled]),
+            at_most=_DUPLICATES_MAX,
+        ),
+        Row(
+            what=f"{count} duplicates / {count} distinct, CPU",
+            unit="ratio",
+            values=ratios(twin_cpu, [sum(used) for used in cpu]),
+            at_most=_DUPLICATES_MAX,
+        ),
+    ]
+
+
+def _delays(settled: list[Settled], share: float) -> list[float]:
+    return [share_of(done.delays_ms, share) for done in settled]

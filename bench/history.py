@@ -1,0 +1,57 @@
+"""What a house in use has in its tables: orders that were paid, and orders that ended unpaid."""
+
+import asyncio
+
+import httpx
+
+from bench.bench import Bench
+from bench.settling import duties_done
+from bench.stage import copy_order, make_order, put_on_sale
+
+_EVENTS = 3
+# As many as buyers and events allow; the ruler is filled with as many in all.
+_ORDERS_PER_EVENT = 10_000
+_PATIENCE_SECONDS = 20
+
+
+async def write_history(bench: Bench) -> None:
+    """Copy one paid order and one cancelled one, each made for real."""
+    paid, cancelled = await _paid(bench), await _cancelled(bench)
+    user_ids = [buyer.user_id for buyer in bench.buyers[: bench.sized(_ORDERS_PER_EVENT)]]
+    for _ in range(_EVENTS):
+        sale = await put_on_sale(bench.database)
+        await copy_order(bench.database, cancelled, sale, user_ids)
+        await copy_order(bench.database, paid, sale, user_ids)
+
+
+async def _paid(bench: Bench) -> int:
+    sale = await put_on_sale(bench.database)
+    order_id = await make_order(bench.house.client, sale, bench.buyers[0], prepare=True)
+    attempt_no = await bench.database.fetchval(
+        "SELECT attempt_no FROM payment_attempts WHERE order_id = $1", order_id
+    )
+    async with httpx.AsyncClient(base_url=bench.house.sandbox_url, trust_env=False) as sandbox:
+        answer = await sandbox.post(f"/control/trades/{attempt_no}/pay", json={})
+        assert answer.status_code == httpx.codes.OK, answer.text
+    await _until(bench, order_id, "PAID")
+    await duties_done(bench)
+    return order_id
+
+
+async def _cancelled(bench: Bench) -> int:
+    sale = await put_on_sale(bench.database)
+    buyer = bench.buyers[0]
+    order_id = await make_order(bench.house.client, sale, buyer, prepare=False)
+    answer = await bench.house.client.post(
+        f"{sale.path}/{order_id}/cancel", headers={"Authorization": buyer.authorization}
+    )
+    assert answer.status_code == httpx.codes.OK, answer.text
+    return order_id
+
+
+async def _until(bench: Bench, order_id: int, status: str) -> None:
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while status != await bench.database.fetchval(
+            "SELECT status FROM orders WHERE id = $1", order_id
+        ):
+            await asyncio.sleep(0.05)

@@ -1,0 +1,91 @@
+"""The table, and the machine it was measured on; neither names a host or a user."""
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.bench import Bench
+from bench.house import ROOT
+from bench.pgbench import fsync_seconds
+from bench.rows import HEADINGS, Row
+
+PAGE: Final = ROOT / "docs" / "performance.md"
+_BEGIN, _END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to say."""
+
+    text: str
+    broken: Sequence[str]
+
+
+async def gather(bench: Bench, found: dict[str, list[Row]], broken: Sequence[str]) -> Report:
+    """Describe the machine and what was measured."""
+    machine = await _machine(bench)
+    lines = [
+        f"Measured on {time.strftime('%Y-%m-%d')}, {bench.rounds} rounds,"
+        f" {bench.seconds:g} s for each timed part.",
+        "",
+        *(f"- {line}" for line in machine),
+        "",
+        *(_table([row for rows in found.values() for row in rows])),
+        "",
+        "Invariants afterwards: " + ("all hold." if not broken else "; ".join(broken)),
+        "",
+    ]
+    return Report("\n".join(lines), broken)
+
+
+def write(report: Report) -> None:
+    """Put the report into the page, between its marks."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    PAGE.write_text(f"{before}{_BEGIN}\n{report.text}\n{_END}{after}", encoding="utf-8")
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = [HEADINGS, tuple("---" for _ in HEADINGS), *(row.cells for row in rows)]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+async def _machine(bench: Bench) -> list[str]:
+    database = bench.database
+    version = await database.fetchval("SHOW server_version")
+    kept = {
+        name: await database.fetchval(f"SHOW {name}")
+        for name in ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers")
+    }
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    fsync = fsync_seconds(bench.house.home)
+    return [
+        f"{os.cpu_count()} cores ({_processor()}), {memory_gb:.0f} GiB of memory",
+        f"Linux {platform.release().split('-')[0]}, {_file_system(bench.house.home)}, one fdatasync "
+        + (f"{1000 * fsync:.2f} ms" if fsync else "not measured"),
+        f"Python {platform.python_version()}, PostgreSQL {version.split()[0]}"
+        f" ({', '.join(f'{name} = {value}' for name, value in kept.items())})",
+        "load generator, ruler, service, simulator, PostgreSQL and Redis share the machine",
+    ]
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _file_system(folder: Path) -> str:
+    best = ("", "?", "?")
+    for line in Path("/proc/mounts").read_text().splitlines():
+        device, mount, kind, *_ = line.split()
+        if str(folder).startswith(mount) and len(mount) > len(best[0]):
+            best = (mount, kind, device)
+    kind = "virtual disk" if best[2].startswith("/dev/vd") else "disk"
+    return f"{best[1]} on a {kind}"

@@ -1,0 +1,107 @@
+"""Every door of the service, a victim behind it and attackers before it."""
+
+import contextlib
+import re
+import socket
+
+import httpx
+import msgspec
+
+from tests.api.service import ORDERS, Buyer, Service
+
+WEBHOOK = "/api/webhooks/wechatpay"
+LOGIN = "/api/auth/sandbox-login"
+KEY = "the victim's key"
+
+
+class Door(msgspec.Struct, frozen=True):
+    """One operation; ``{event}`` and ``{order}`` stand for references in its path."""
+
+    method: str
+    path: str
+    signed_in: bool = False
+    reads_body: bool = False
+    described: bool = True
+
+    def __str__(self) -> str:
+        """Name it in a test's id."""
+        return f"{self.method} {self.path}"
+
+    def to(self, *, event: object = 1, order: object = 1) -> str:
+        """Fill the path in."""
+        return self.path.format(event_id=event, order=order)
+
+
+DOORS = (
+    Door("GET", "/health/live"),
+    Door("GET", "/health/ready"),
+    Door("GET", "/metrics", described=False),
+    Door("GET", "/schema", described=False),
+    Door("GET", "/schema/openapi.json", described=False),
+    Door("GET", "/api/config"),
+    Door("GET", "/api/events"),
+    Door("GET", "/api/events/{event_id}"),
+    Door("POST", WEBHOOK),
+    Door("POST", LOGIN, reads_body=True),
+    Door("POST", "/api/events/{event_id}/orders", signed_in=True, reads_body=True),
+    Door("GET", "/api/events/{event_id}/orders", signed_in=True),
+    Door("GET", "/api/events/{event_id}/orders/pending", signed_in=True),
+    Door("GET", "/api/events/{event_id}/orders/{order}", signed_in=True),
+    Door("POST", "/api/events/{event_id}/orders/{order}/cancel", signed_in=True),
+    Door("POST", "/api/events/{event_id}/orders/{order}/query", signed_in=True),
+)
+SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
+OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)
+OF_ONE_EVENT = tuple(door for door in DOORS if "{event_id}" in door.path)
+WITH_BODY = tuple(door for door in DOORS if door.method == "POST")
+
+
+class Stand:
+    """The victim has an order that waits to be paid; everybody else wants something of it."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.victim = Buyer(service)
+        self.order = self.victim.order(quantity=2, prepare=True, key=KEY).json()
+        self.attackers = [Buyer(service, role) for role in ("buyer", "organizer", "admin")]
+        self.attacker = self.attackers[0]
+        self.http = service.client()
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for buyer in (self.victim, *self.attackers):
+            buyer.http.close()
+        self.http.close()
+
+    def post_order(self, content: bytes, **headers: str) -> httpx.Response:
+        """Send raw bytes to the door that makes orders."""
+        return self.attacker.http.post(ORDERS, content=content, headers=headers)
+
+    def raw(self, sent: bytes) -> bytes:
+        """Send raw bytes to the port and return whatever comes back before it hangs up."""
+        with socket.create_connection(("127.0.0.1", self.service.port), timeout=10) as line:
+            received = []
+            with contextlib.suppress(ConnectionError):
+                line.sendall(sent)
+                line.shutdown(socket.SHUT_WR)
+                while part := line.recv(65536):
+                    received.append(part)
+            return b"".join(received)
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Read status and code of a refusal, and assert that it has the one shape of refusals."""
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert {"type", "title", "status", "detail", "code"} <= body.keys()
+    assert body["status"] == answer.status_code
+    assert re.fullmatch(r"[A-Z_]+", body["code"])
+    return answer.status_code, body["code"]
+
+
+INVALID = (400, "INVALID_REQUEST")
+ABSENT = (404, "NOT_FOUND")
+UNKNOWN = (401, "UNAUTHENTICATED")
+TOO_LARGE = (413, "BODY_TOO_LARGE")
+ENCODED = (415, "UNSUPPORTED_MEDIA_TYPE")

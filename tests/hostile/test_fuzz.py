@@ -1,0 +1,87 @@
+"""Ten thousand notices with one thing wrong; and that the campaign notices a missing check."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.hostile.fuzz import FAMILIES, MEMORY_GROWTH_MAX_KIB
+from tests.journeys.service import ROOT
+
+# A campaign of its own process has memory of its own to measure.
+_RUN = "import sys; from tests.hostile import fuzz; sys.exit(fuzz.main(sys.argv[1:]))"
+CHECKS = tuple(name for name in FAMILIES if name not in {"encoding", "known payment", "not money"})
+
+
+def run(
+    code: str, count: int, dsn: str, seed: int | None = None
+) -> "subprocess.CompletedProcess[str]":
+    seeded = [] if seed is None else ["--seed", str(seed)]
+    environ = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
+    command = [sys.executable, "-c", code, "--count", str(count), "--dsn", dsn, "--json", *seeded]
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, check=False, capture_output=True, text=True
+    )
+
+
+def report_of(output: str) -> dict[str, Any]:
+    return dict(json.loads(output.splitlines()[-1]))
+
+
+class TestANoticeWithOneThingWrong:
+    def test_moves_nothing_and_stops_at_the_check_meant_for_it(self, database_url: str) -> None:
+        count = int(os.environ.get("GUICHET_FUZZ_COUNT", "10000"))
+        ended = run(_RUN, count, database_url)
+
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        report = report_of(ended.stdout)
+        assert report["faults"] == []
+        assert report["sent"] == count
+        assert report["memory_growth_kib"] < MEMORY_GROWTH_MAX_KIB
+        assert all(report["families"][name] >= count / 20 for name in CHECKS if name != "refund")
+
+
+_SABOTAGE = {
+    "freshness": "from providers.wechat import signature; signature.FRESH_SECONDS = 10**15",
+    "serial": (
+        "from providers.wechat.signature import KeyRing;"
+        "KeyRing.find = lambda self, serial: next(iter(self._keys.values()))"
+    ),
+    "signature": "from providers.wechat import signature; signature._verify = lambda *_: None",
+    "alphabet": (
+        "import re; from providers.wechat import signature;"
+        "signature._SHAPES = {n: re.compile('(?s:.*)') for n in signature._SHAPES}"
+    ),
+    "merchant": (
+        "from actors import decide_payment as d; judged = d.contradiction_of;"
+        "d.contradiction_of = lambda r, f:"
+        " None if (found := judged(r, f)) == 'merchant' else found"
+    ),
+    "amount": (
+        "from actors import decide_payment as d; judged = d.contradiction_of;"
+        "d.contradiction_of = lambda r, f: None if (found := judged(r, f)) == 'amount' else found"
+    ),
+    "twins": "from providers.wechat import notice; notice._without_twins = lambda pairs: None",
+    "paid states": (
+        "from providers.wechat import notice;"
+        "notice.PAID_STATES = notice.PAID_STATES | {'NOTPAY', 'CLOSED', 'PAYERROR', ''}"
+    ),
+    "memory": (
+        "from api import webhooks; kept = []; count = webhooks._count;"
+        "webhooks._count = lambda outcome: (kept.append(bytes(200_000)), count(outcome))"
+    ),
+}
+
+
+@pytest.mark.parametrize("guard", sorted(_SABOTAGE))
+class TestTheCampaign:
+    def test_finds_out_when_a_check_is_gone(self, guard: str, database_url: str) -> None:
+        count = 2000 if guard == "memory" else 300
+        ended = run(f"{_SABOTAGE[guard]}\n{_RUN}", count, database_url, seed=1)
+
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        report = report_of(ended.stdout)
+        assert report["faults"] or report["memory_growth_kib"] > MEMORY_GROWTH_MAX_KIB

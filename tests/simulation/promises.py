@@ -1,0 +1,245 @@
+"""The promises, asked of every committed snapshot, and of how it all ended.
+
+The first half says in Python what models/invariants.sql says in SQL.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from contracts.facts import RefundOutcome
+from tests.simulation.tables import Row, Table
+from tests.simulation.wechat import Trade, returned_minor
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_LIVE_ATTEMPTS = ("OPENING", "OPEN", "UNKNOWN")
+_ENDED = ("EXPIRED", "CANCELLED")
+_SETTLED = ("PAID", "REFUNDED")
+_PLACED = ("PENDING", "CLOSING", "PAID")
+
+
+def broken(tables: dict[str, Table]) -> list[str]:
+    """Name every promise the committed rows break."""
+    snapshot = Snapshot(tables)
+    return [*_seats(snapshot), *_money(snapshot), *_state(snapshot), *_delivery(snapshot)]
+
+
+class Snapshot:
+    """The committed rows, by order."""
+
+    def __init__(self, tables: dict[str, Table]) -> None:
+        self._tables = tables
+        self.orders = self.rows("orders")
+        self.payments = self.by_order("payments")
+        self.attempts = self.by_order("payment_attempts")
+        self.refunds = self.by_order("refunds")
+        self.places = self.by_order("registrations")
+        self.invites = self.by_order("order_invites")
+
+    def rows(self, table: str) -> Iterable[Row]:
+        """List all rows."""
+        return self._tables[table].rows.values()
+
+    def by_order(self, table: str) -> defaultdict[int, list[Row]]:
+        """Group rows by their order."""
+        found: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in self.rows(table):
+            found[row["order_id"] or 0].append(row)
+        return found
+
+
+def _seats(s: Snapshot) -> list[str]:
+    said = []
+    held: defaultdict[int, int] = defaultdict(int)
+    noted: defaultdict[int, int] = defaultdict(int)
+    by_holder: defaultdict[int, int] = defaultdict(int)
+    for order in s.orders:
+        held[order["ticket_type_id"]] += order["seats_held"]
+    for place in s.rows("registrations"):
+        if place["status"] in ("PENDING", "APPROVED"):
+            held[place["ticket_type_id"]] += place["seats_held"]
+    for entry in s.rows("seat_ledger"):
+        noted[entry["ticket_type_id"]] += entry["seats"]
+        if entry["holder_kind"] == "order":
+            by_holder[entry["holder_id"]] += entry["seats"]
+    sold: defaultdict[int, int] = defaultdict(int)
+    for kind in s.rows("ticket_types"):
+        count = kind["current_quantity"]
+        sold[kind["event_id"]] += count
+        if count != held[kind["id"]]:
+            said.append(f"seats.count: ticket type {kind['id']}")
+        if count != noted[kind["id"]]:
+            said.append(f"seats.ledger: ticket type {kind['id']}")
+        if kind["max_quantity"] is not None and held[kind["id"]] > kind["max_quantity"]:
+            said.append(f"oversold: ticket type {kind['id']}")
+    for row in s.rows("event_attendance"):
+        if row["seats_held"] != sold[row["id"]]:
+            said.append("seats.event")
+        if row["max_attendees"] is not None and sold[row["id"]] > row["max_attendees"]:
+            said.append("oversold: event")
+    said += [
+        f"seats.holder: order {order['id']}"
+        for order in s.orders
+        if order["seats_held"] != by_holder[order["id"]]
+    ]
+    said += [
+        f"seats.returned_too_soon: {attempt['attempt_no']}"
+        for order in s.orders
+        if order["status"] in _ENDED
+        for attempt in s.attempts[order["id"]]
+        if attempt["state"] in _LIVE_ATTEMPTS and not attempt["close_owed"]
+    ]
+    return said
+
+
+def _money(s: Snapshot) -> list[str]:
+    said = []
+    stuck = {case["subject"] for case in s.rows("cases")}
+    for order in s.orders:
+        payments = s.payments[order["id"]]
+        honoured = sum(payment["honoured"] for payment in payments)
+        if (order["status"] in _SETTLED) != (honoured == 1) or honoured > 1:
+            said.append(f"money.settlement: order {order['id']}")
+        asked = {a["attempt_no"]: a["amount_minor"] for a in s.attempts[order["id"]]}
+        for payment in payments:
+            refunds = [
+                r for r in s.refunds[order["id"]] if r["payment_id"] == payment["id"]
+            ]
+            under_way = sum(r["amount_minor"] for r in refunds if r["status"] != "failed")
+            if asked.get(payment["attempt_no"]) != payment["amount_minor"]:
+                said.append(f"money.snapshot: payment {payment['id']}")
+            if payment["refund_minor"] != under_way:
+                said.append(f"money.refunds: payment {payment['id']}")
+            asked_a_person = any(f"refund:{r['refund_no']}" in stuck for r in refunds)
+            if (
+                not payment["honoured"]
+                and payment["refund_minor"] != payment["amount_minor"]
+                and not asked_a_person
+            ):
+                said.append(f"money.surplus: payment {payment['id']}")
+    return said
+
+
+def _state(s: Snapshot) -> list[str]:
+    said = []
+    versions: defaultdict[int, set[int]] = defaultdict(set)
+    for event in s.rows("order_events"):
+        versions[event["order_id"]].add(event["version"])
+    for order in s.orders:
+        paid = {payment["attempt_no"] for payment in s.payments[order["id"]]}
+        if order["version"] != len(versions[order["id"]]):
+            said.append(f"state.audit: order {order['id']}")
+        said += [
+            f"state.attempt_paid: {attempt['attempt_no']}"
+            for attempt in s.attempts[order["id"]]
+            if (attempt["state"] == "PAID") != (attempt["attempt_no"] in paid)
+        ]
+        places = [
+            place
+            for place in s.places[order["id"]]
+            if place["user_id"] == order["user_id"] and place["status"] != "CANCELLED"
+        ]
+        lives = order["status"] in _PLACED
+        if len(places) != lives:
+            said.append(f"places.owner: order {order['id']}")
+        if order["status"] not in ("PENDING", "CLOSING") and any(
+            place["status"] == "PENDING_PAYMENT" for place in s.places[order["id"]]
+        ):
+            said.append(f"places.waiting: order {order['id']}")
+        gifts = sum(invite["status"] != "INVALID" for invite in s.invites[order["id"]])
+        if gifts != (order["quantity"] - 1) * lives and not s.refunds[order["id"]]:
+            said.append(f"places.gifts: order {order['id']}")
+    return said
+
+
+def _delivery(s: Snapshot) -> list[str]:
+    effects = list(s.rows("effects"))
+    ticketed = {e["holder_id"] for e in effects if e["kind"] == "TICKETS"}
+    alarmed = {e["cause"] for e in effects if e["kind"] == "ALARM"}
+    return [
+        f"delivery.tickets: order {order['id']}"
+        for order in s.orders
+        if order["status"] == "PAID" and order["id"] not in ticketed
+    ] + [
+        f"delivery.alarm: case {case['id']}"
+        for case in s.rows("cases")
+        if case["subject"] not in alarmed
+    ]
+
+
+def unfinished(world: "World") -> list[str]:
+    """Name what still waits for somebody."""
+    s = Snapshot(world.server.tables)
+    now = world.clock()
+    waits = [
+        f"order {order['id']} is {order['status']}"
+        for order in s.orders
+        if order["status"] == "CLOSING"
+        or (order["status"] == "PENDING" and order["expired_at"] <= now)
+    ]
+    waits += [
+        f"attempt {attempt['attempt_no']} is {attempt['state']}"
+        for attempt in s.rows("payment_attempts")
+        if attempt["state"] in _LIVE_ATTEMPTS
+    ]
+    waits += [
+        f"refund {refund['refund_no']} is {refund['status']}"
+        for refund in s.rows("refunds")
+        if refund["status"] in ("requested", "processing")
+        and f"refund:{refund['refund_no']}" not in {c["subject"] for c in s.rows("cases")}
+    ]
+    waits += [
+        f"notice {notice['id']} is {notice['status']}"
+        for notice in s.rows("webhook_events")
+        if notice["status"] in ("RECEIVED", "FAILED")
+    ]
+    waits += [f"duty {e['id']} is owed" for e in s.rows("effects") if e["done_at"] is None]
+    waits += [f"a notice of {n}" for n in sorted(world.undelivered)]
+    return waits
+
+
+def broken_at_the_end(world: "World") -> list[str]:
+    """Name every promise to buyers and to the provider that was not kept."""
+    s = Snapshot(world.server.tables)
+    orders = {order["id"]: order for order in s.orders}
+    places = {place["id"]: place for place in s.rows("registrations")}
+    said = [f"not finished: {what}" for what in unfinished(world)]
+    said += [
+        f"still pending: order {order['id']}"
+        for order in s.orders
+        if order["status"] == "PENDING"
+    ]
+    for trade in world.wechat.trades.values():
+        said += _unaccounted(s, trade)
+    for told in world.acknowledged:
+        made = orders.get(told.order_id or 0) or places.get(told.registration_id or 0)
+        if made is None or made["user_id"] != told.user_id:
+            said.append(f"acknowledged but gone: {told}")
+    made_of: defaultdict[str, set[int]] = defaultdict(set)
+    for told in world.acknowledged:
+        if told.key is not None and told.order_id is not None:
+            made_of[f"{told.user_id}:{told.key}"].add(told.order_id)
+    for order in s.orders:
+        key = world.key_of.get(order["order_no"])
+        if key is not None:
+            made_of[key].add(order["id"])
+    said += [f"sold twice for one key: {key}" for key, ids in made_of.items() if len(ids) > 1]
+    return said
+
+
+def _unaccounted(s: Snapshot, trade: Trade) -> list[str]:
+    """Say so when money is neither kept for a paid order, nor returned, nor before a person."""
+    if not trade.is_paid:
+        return []
+    number = trade.request.attempt_no
+    cases = {case["subject"] for case in s.rows("cases")}
+    if f"wechat:{trade.txn_id}" in cases or any(f"refund:{no}" in cases for no in trade.refunds):
+        return []
+    if any(case.startswith(f"refund:{number}R") for case in cases):
+        return []
+    if returned_minor(trade, RefundOutcome.SUCCESS) == trade.paid_minor:
+        return []
+    kept = any(p["attempt_no"] == number and p["honoured"] for p in s.rows("payments"))
+    return [] if kept and not trade.refunds else [f"money unaccounted for: {number}"]

@@ -1,0 +1,309 @@
+"""What the statements of turns do: load, swap at a version, write what follows."""
+
+from typing import Any
+
+import msgspec
+
+from tests.simulation.server import Transaction, Waiting
+from tests.simulation.sql import at, by_id, records, stands_for, stands_for_text
+from tests.simulation.tables import Row
+
+_ORDER = (
+    "id order_no event_id user_id ticket_type_id quantity payment_channel status payment_status"
+    " last_payment_attempt_status refund_status closing_for channel seats_held expired_at"
+    " created_at paid_at version trace_ctx"
+).split()
+_ATTEMPT = "attempt_no state request opened opened_at claim_until close_owed".split()
+_PAYMENT = "provider provider_txn_id attempt_no paid_at source honoured".split()
+_REFUND = "refund_no status reason idempotency_key kind provider_refund_id".split()
+_PLACE = "id user_id status invite_id".split()
+_INVITE = "id position generation status".split()
+
+
+@stands_for("models.orders", "_LOAD")
+def load(tx: Transaction, ids: list[int]) -> list[Row]:
+    """Read orders whole."""
+    return [_document(tx, order) for order in _orders(tx, ids)]
+
+
+@stands_for("models.orders", "_LOAD_LOCKED")
+def load_locked(tx: Transaction, ids: list[int]) -> Waiting:
+    """Lock orders and read them whole.
+
+    As PostgreSQL does it: who waited for the row sees it as it is then, and everything else as it
+    was when the statement began.
+    """
+    found = []
+    parts = {order["id"]: _parts(tx, order["id"]) for order in _orders(tx, ids)}
+    for order_id, seen in parts.items():
+        yield from tx.lock("orders", order_id)
+        order = tx.get("orders", order_id)
+        assert order is not None
+        found.append(_document(tx, order, seen))
+    return found
+
+
+def _orders(tx: Transaction, ids: list[int]) -> list[Row]:
+    return [order for order_id in sorted(set(ids)) if (order := tx.get("orders", order_id))]
+
+
+def _document(tx: Transaction, order: Row, parts: Row | None = None) -> Row:
+    event = tx.get("events", order["event_id"])
+    assert event is not None
+    whole = {name: order[name] for name in _ORDER} | {
+        "event_title": event["title"],
+        "requires_approval": event["require_approval"],
+        "total": {"amount_minor": order["total_minor"], "currency": order["currency"]},
+        **(parts or _parts(tx, order["id"])),
+    }
+    return {"now": tx.clock, "document": msgspec.json.encode(whole).decode()}
+
+
+def _parts(tx: Transaction, order_id: int) -> Row:
+    payments = _of(tx, "payments", order_id)
+    return {
+        "attempts": [
+            _named(a, _ATTEMPT)
+            for a in sorted(
+                _of(tx, "payment_attempts", order_id), key=lambda a: str(a["attempt_no"])
+            )
+        ],
+        "payments": [_named(p, _PAYMENT) | {"paid": _money(p)} for p in payments],
+        "refunds": [_refund(tx, refund) for refund in _of(tx, "refunds", order_id)],
+        "registrations": [_named(g, _PLACE) for g in _of(tx, "registrations", order_id)],
+        "invites": [
+            _named(i, _INVITE)
+            for i in sorted(_of(tx, "order_invites", order_id), key=lambda i: int(i["position"]))
+        ],
+        "case_subjects": [case["subject"] for case in _of(tx, "cases", order_id)],
+    }
+
+
+def _of(tx: Transaction, table: str, order_id: int) -> list[Row]:
+    return by_id([row for row in tx.rows(table) if row["order_id"] == order_id])
+
+
+def _named(row: Row, names: list[str]) -> Row:
+    return {name: row[name] for name in names}
+
+
+def _money(row: Row) -> Row:
+    return {"amount_minor": row["amount_minor"], "currency": row["currency"]}
+
+
+def _refund(tx: Transaction, refund: Row) -> Row:
+    payment = tx.get("payments", refund["payment_id"])
+    assert payment is not None
+    whose = ("provider", "provider_txn_id", "attempt_no")
+    return _named(refund, _REFUND) | _named(payment, list(whose)) | {"amount": _money(refund)}
+
+
+@stands_for_text("SELECT order_id FROM payment_attempts WHERE attempt_no = $1")
+def order_of_attempt(tx: Transaction, attempt_no: str) -> list[Row]:
+    """Find whose attempt a number is."""
+    found = tx.find("payment_attempts", "payment_attempts_attempt_no_key", (attempt_no,))
+    return [{"order_id": found["order_id"]}] if found else []
+
+
+@stands_for_text(
+    """SELECT pg_advisory_xact_lock($1, id)
+       FROM (SELECT (x % 2147483647)::int AS id FROM unnest($2::bigint[]) AS x
+             ORDER BY x) AS orders"""
+)
+def lock_orders(tx: Transaction, namespace: int, ids: list[int]) -> Waiting:
+    """Take advisory locks in order."""
+    for order_id in sorted(ids):
+        yield from tx.lock("advisory", namespace, order_id)
+
+
+@stands_for("models.turns", "_SWAP")
+def swap(tx: Transaction, rows: str) -> Waiting:
+    """Write the orders that still have the version they were loaded with."""
+    won = []
+    for record in by_id(records(rows)):
+        seen = tx.get("orders", record["id"])
+        if seen is None or seen["version"] != record["version"]:
+            continue
+        yield from tx.lock("orders", record["id"])
+        latest = tx.get("orders", record["id"])
+        assert latest is not None
+        if latest["version"] != record["version"]:
+            continue
+        changes = record | {"version": record["version"] + 1, "paid_at": at(record["paid_at"])}
+        del changes["id"]
+        yield from tx.update("orders", record["id"], **changes)
+        won.append({"id": record["id"]})
+    return won
+
+
+@stands_for("models.turns", "_NOTICES")
+def finish_notices(tx: Transaction, rows: str) -> Waiting:
+    """End the notices that caused turns."""
+    for record in records(rows):
+        yield from tx.update(
+            "webhook_events",
+            record["id"],
+            status=record["status"],
+            order_id=record["order_id"],
+            due_at=None,
+            processed_at=tx.now,
+        )
+
+
+@stands_for("models.turn_money", "_ATTEMPTS")
+def write_attempts(tx: Transaction, rows: str) -> Waiting:
+    """Write attempts that are new or have moved."""
+    for record in records(rows):
+        moved = {
+            "state": record["state"],
+            "opened": record["opened"],
+            "opened_at": at(record["opened_at"]),
+            "claim_until": at(record["claim_until"]),
+            "close_owed": record["close_owed"],
+            "due_at": at(record["due_at"]),
+            "looks": 0,
+        }
+        yield from _upsert(
+            tx,
+            "payment_attempts",
+            "payment_attempts_attempt_no_key",
+            {**_attempt(record), **moved},
+            moved,
+        )
+
+
+def _attempt(record: Row) -> Row:
+    request = record["request"]
+    return {
+        "order_id": record["order_id"],
+        "attempt_no": record["attempt_no"],
+        "provider": request["provider"],
+        "channel": request["channel"],
+        "merchant_id": request["merchant_id"],
+        "appid": request["appid"],
+        "amount_minor": request["amount"]["amount_minor"],
+        "currency": request["amount"]["currency"],
+        "request": request,
+        "payable_until": at(request["payable_until"]),
+        "asked_at": None,
+    }
+
+
+def _upsert(tx: Transaction, table: str, unique: str, row: Row, moved: Row) -> Waiting:
+    existing = yield from tx.insert(table, row, or_find=unique)
+    if existing is not None:
+        yield from tx.update(table, existing["id"], **moved)
+
+
+@stands_for("models.turn_money", "_PAYMENTS")
+def write_payments(tx: Transaction, rows: str) -> Waiting:
+    """Write new payments."""
+    for record in records(rows):
+        paid = record.pop("paid")
+        yield from tx.insert(
+            "payments", record | paid | {"refund_minor": 0, "paid_at": at(record["paid_at"])}
+        )
+
+
+@stands_for("models.turn_money", "_REFUNDS")
+def write_refunds(tx: Transaction, rows: str) -> Waiting:
+    """Write refunds that are new or have moved."""
+    for record in records(rows):
+        payment = _payment(tx, record)
+        if payment is None:
+            continue
+        moved = {
+            "status": record["status"],
+            "due_at": at(record["due_at"]),
+            "provider_refund_id": record["provider_refund_id"],
+            "updated_at": tx.now,
+        }
+        own = ("order_id", "refund_no", "idempotency_key", "kind", "reason")
+        row: dict[str, Any] = {
+            **_named(record, list(own)),
+            **record["amount"],
+            **moved,
+            "payment_id": payment["id"],
+            "looks": 0,
+        }
+        yield from _upsert(tx, "refunds", "refunds_refund_no_key", row, moved)
+
+
+@stands_for("models.turn_money", "_REFUND_SUMS")
+def write_refund_sums(tx: Transaction, rows: str) -> Waiting:
+    """Write what each payment has left."""
+    for record in records(rows):
+        payment = _payment(tx, record)
+        if payment is not None:
+            yield from tx.update("payments", payment["id"], refund_minor=record["refund_minor"])
+
+
+def _payment(tx: Transaction, record: Row) -> Row | None:
+    key = (record["provider"], record["provider_txn_id"])
+    return tx.find("payments", "payments_provider_txn_key", key)
+
+
+@stands_for("models.turn_places", "_NEW_REGISTRATIONS")
+def write_new_places(tx: Transaction, rows: str) -> Waiting:
+    """Write new places."""
+    for record in sorted(records(rows), key=lambda r: (r["event_id"], r["user_id"])):
+        yield from tx.insert("registrations", record | {"invite_id": None, "seats_held": 0})
+
+
+@stands_for("models.turn_places", "_MOVED_REGISTRATIONS")
+def write_moved_places(tx: Transaction, rows: str) -> Waiting:
+    """Write places that have moved."""
+    for record in records(rows):
+        yield from tx.update("registrations", record["id"], status=record["status"])
+
+
+@stands_for("models.turn_places", "_NEW_INVITES")
+def write_new_invites(tx: Transaction, rows: str) -> Waiting:
+    """Write new gift seats."""
+    for record in records(rows):
+        yield from tx.insert("order_invites", record)
+
+
+@stands_for("models.turn_places", "_MOVED_INVITES")
+def write_moved_invites(tx: Transaction, rows: str) -> Waiting:
+    """Write gift seats that have moved."""
+    for record in records(rows):
+        yield from tx.update("order_invites", record["id"], status=record["status"])
+
+
+@stands_for("models.turn_duties", "_EFFECTS")
+def write_effects(tx: Transaction, rows: str) -> Waiting:
+    """Write duties, each once."""
+    for record in records(rows):
+        row = {
+            "holder_kind": "order",
+            "holder_id": record["order_id"],
+            "cause": record["cause"],
+            "kind": record["kind"],
+            "due_at": tx.now,
+            "tries": 0,
+            "done_at": None,
+            "trace_ctx": record["trace_ctx"],
+        }
+        yield from tx.insert("effects", row, or_find="effects_holder_cause_kind_key")
+
+
+@stands_for("models.turn_duties", "_CASES")
+def write_cases(tx: Transaction, rows: str) -> Waiting:
+    """Write questions, each once."""
+    for record in records(rows):
+        yield from tx.insert("cases", record, or_find="cases_kind_subject_key")
+
+
+@stands_for("models.turn_duties", "_AUDIT")
+def write_audit(tx: Transaction, rows: str) -> Waiting:
+    """Write what became true."""
+    for record in records(rows):
+        yield from tx.insert(
+            "order_events",
+            {
+                "order_id": record["order_id"],
+                "version": record["version"],
+                "kind": record["data"]["type"],
+            },
+        )
