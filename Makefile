@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test format-check lint types imports tests guards docs format deps venv clean
+.PHONY: help run test format-check lint types imports tests guards simulate bench docs format deps venv clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,6 +34,19 @@ tests: venv ## Run the tests
 
 guards: venv ## Remove each guard in a copy and see its test fail; GUARDS="seats. key.once" for some
 	$(VENV_PYTHON) -m scripts.guards --lanes $(TEST_WORKERS) $(GUARDS)
+
+# A seed that fails prints how to see it again: SEEDS=1 SEED=its number.
+SEEDS ?= 2000
+SEED ?= 0
+simulate: venv ## Simulate hostile worlds; SEEDS=10000 SEED=0 may be set
+	$(VENV_PYTHON) -m tests.simulation --seeds $(SEEDS) --first $(SEED)
+
+# About a quarter of an hour; leave the machine alone meanwhile. Some cases alone: ONLY="create settle".
+ROUNDS ?= 5
+SECONDS ?= 5
+ONLY ?=
+bench: venv ## Measure, beside pgbench, and write docs/performance.md; ROUNDS=5 SECONDS=5 ONLY= may be set
+	$(VENV_PYTHON) -m bench --rounds $(ROUNDS) --seconds $(SECONDS) --only "$(ONLY)"
 
 docs: venv ## Draw the documents that are made from code
 	$(VENV_PYTHON) -m scripts.order_states

@@ -19,7 +19,7 @@ from actors.metrics import (
 )
 from actors.sales import Sale, SalesCommit
 from actors.tracing import describe_order, link, work_span
-from actors.turns import Turn, TurnsCommit
+from actors.turns import NeedsSeats, Turn, TurnsCommit
 from actors.wakeups import Wakeups
 from contracts.commands import (
     Cancel,
@@ -59,9 +59,13 @@ class Actor:
         self._database = database
         self._wakeups = wakeups
         self._mailboxes = Mailboxes()
-        turns_commit = TurnsCommit(database, Leases(redis), policy, reach=reach)
-        self._turns: Lane[OrderCommand, Turn] = Lane("turns", turns_commit)
-        self._endings: Lane[OrderCommand, Turn] = Lane("endings", turns_commit)
+        leases = Leases(redis)
+        self._turns: Lane[OrderCommand, Turn] = Lane(
+            "turns", TurnsCommit(database, leases, policy, may_wait=False, reach=reach)
+        )
+        self._endings: Lane[OrderCommand, Turn] = Lane(
+            "endings", TurnsCommit(database, leases, policy, reach=reach)
+        )
         self._slots = asyncio.Semaphore(SALES_WRITERS)
         self._sales_commit = SalesCommit(database, policy, reach=reach)
         self._sales: dict[int, Lane[CreateOrder, Sale]] = {}
@@ -99,7 +103,7 @@ class Actor:
         with work_span("order.turn", attributes=about) as span:
             try:
                 async with self._mailboxes.turn_at(command.order_id):
-                    turn = await self._lane_of(command).submit(command)
+                    turn = await self._submit(command)
             except Refusal as refusal:
                 TURNS.labels(command=name, outcome=refusal.code).inc()
                 raise
@@ -128,8 +132,13 @@ class Actor:
         await self._turns.close()
         await self._endings.close()
 
-    def _lane_of(self, command: OrderCommand) -> Lane[OrderCommand, Turn]:
-        return self._endings if isinstance(command, _ENDINGS) else self._turns
+    async def _submit(self, command: OrderCommand) -> Turn:
+        if isinstance(command, _ENDINGS):
+            return await self._endings.submit(command)
+        try:
+            return await self._turns.submit(command)
+        except NeedsSeats:
+            return await self._endings.submit(command)
 
     def _sales_lane(self, event_id: int) -> Lane[CreateOrder, Sale]:
         if event_id not in self._sales:

@@ -41,7 +41,7 @@ from contracts.order import Attempt, Order, Refund
 from contracts.states import REFUNDS_UNDER_WAY, AttemptState, Channel, OrderStatus
 from models.attempts import may_ask
 from models.engine import Database
-from providers.provider import Provider, ProviderError, ProviderRefused
+from providers.provider import OutcomeUnknown, Provider, ProviderError, ProviderRefused
 
 log = structlog.get_logger("payments")
 
@@ -261,7 +261,11 @@ class Checkout:
 
     async def _move(self, request: RefundRequest) -> RefundMoved:
         provider = self._providers[request.provider]
-        moved = await provider.query_refund(request)
+        try:
+            moved = await provider.query_refund(request)
+        except ProviderRefused as refused:
+            # A refused question says nothing about the money.
+            raise OutcomeUnknown(refused.provider, refused.operation, refused.code) from refused
         if moved is None:
             await self._reach("refund.calling")
             moved = await provider.refund(request)

@@ -160,10 +160,11 @@ def _is_fresh(attempt: Attempt, now: datetime) -> bool:
 
 def _record_opened(order: Order, command: RecordOpened, now: datetime) -> list[OrderEvent]:
     attempt = _known_attempt(order, command.attempt_no)
-    if attempt.state in (AttemptState.OPEN, AttemptState.PAID):
+    if attempt.state in (AttemptState.OPEN, AttemptState.PAID, AttemptState.CLOSED):
         return []
     opened = AttemptOpened(attempt_no=attempt.attempt_no, opened=command.opened, at=now)
-    if order.status is OrderStatus.PENDING or attempt.close_owed:
+    is_wanted = order.status is OrderStatus.PENDING and attempt.state is not AttemptState.REFUSED
+    if is_wanted or attempt.close_owed:
         return [opened]
     # The order went elsewhere while the call was under way: nobody may pay this one now.
     return [opened, AttemptCloseOwed(attempt_no=attempt.attempt_no)]

@@ -1,5 +1,6 @@
 """What becomes of verified money. Pure."""
 
+from actors.evolve import payment_subject
 from contracts.attempt import AttemptRequest
 from contracts.errors import InvalidState
 from contracts.events import (
@@ -60,7 +61,7 @@ def contradiction_of(request: AttemptRequest, fact: PaymentSucceeded) -> str | N
 
 
 def _is_known(order: Order, fact: PaymentSucceeded) -> bool:
-    held = f"{fact.provider}:{fact.provider_txn_id}" in order.case_subjects
+    held = payment_subject(fact) in order.case_subjects
     return held or any(
         (p.provider, p.provider_txn_id) == (fact.provider, fact.provider_txn_id)
         for p in order.payments

@@ -56,11 +56,28 @@ def _processing(refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
 def _succeeded(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
     if refund.status is RefundStatus.SUCCEEDED:
         return []
+    if (
+        refund.status is RefundStatus.FAILED
+        and _left_minor(order, refund) < refund.amount.amount_minor
+    ):
+        # It was closed, and another number took its place: both cannot be.
+        return _stuck(order, refund.refund_no, "contradiction")
     advanced = _advanced(fact, RefundStatus.SUCCEEDED)
     after = evolve(order, advanced)
     if after.status is OrderStatus.PAID and after.payment_status is PaymentStatus.REFUNDED:
         return [advanced, OrderRefunded()]
     return [advanced]
+
+
+def _left_minor(order: Order, refund: Refund) -> int:
+    """Count what refunds that are not failed leave of the payment."""
+    paid = next(p.paid for p in order.payments if p.provider_txn_id == refund.provider_txn_id)
+    return paid.amount_minor - sum(
+        other.amount.amount_minor
+        for other in order.refunds
+        if other.provider_txn_id == refund.provider_txn_id
+        and other.status is not RefundStatus.FAILED
+    )
 
 
 def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:

@@ -32,6 +32,7 @@ from contracts.events import (
     RefundStuck,
     SurplusReceived,
 )
+from contracts.facts import PaymentSucceeded
 from contracts.order import Attempt, Invite, Order, Refund, Registration
 from contracts.states import (
     LIVE_REGISTRATIONS,
@@ -62,8 +63,13 @@ def evolve(order: Order, event: OrderEvent) -> Order:
 def case_subject_of(event: PaymentQuarantined | RefundStuck) -> str:
     """Name the case an event opens, so that a repeated fact opens it once."""
     if isinstance(event, PaymentQuarantined):
-        return f"{event.fact.provider}:{event.fact.provider_txn_id}"
+        return payment_subject(event.fact)
     return f"refund:{event.refund_no}"
+
+
+def payment_subject(fact: PaymentSucceeded) -> str:
+    """Name a transaction as one attempt's: a notice may name two attempts for it."""
+    return f"{fact.provider}:{fact.provider_txn_id}:{fact.attempt_no}"
 
 
 def _apply(order: Order, event: OrderEvent) -> Order:  # noqa: C901, PLR0911 - one case per event

@@ -22,13 +22,13 @@ from contracts.states import NoticeStatus
 from models import inbox
 from models.engine import Database
 from models.inbox import NewNotice, StoredNotice
-from models.orders import order_id_of_attempt
+from models.orders import order_ids_of_attempts
 from providers.provider import NoticeRefused, NoticeUnreadable, Provider, VerifiedNotice
 
 log = structlog.get_logger("payments")
 
-# Beyond this the sweep is quicker than a longer queue in memory, and survives us.
-IN_BACKGROUND = 256
+# A second or two of work; beyond it the sweep goes on, which survives us.
+IN_BACKGROUND = 2000
 RETRY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 3600)
 
 
@@ -48,6 +48,7 @@ class Inbox:
         self._database = database
         self._providers = providers
         self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
+        self._orders: Lane[str, int | None] = Lane("attempts", self._find_orders)
         self._background: set[asyncio.Task[None]] = set()
 
     async def store(
@@ -89,8 +90,9 @@ class Inbox:
             return
         try:
             self._providers[notice.provider].verify_stored(notice.headers, notice.body)
-        except (KeyError, NoticeRefused):
-            await self._bury(notice, "key_is_gone")
+        except (KeyError, NoticeRefused) as failure:
+            # The key may be away for a while; if it stays away, the last try buries the notice.
+            await self._put_off(notice, failure)
             return
         await self._process(notice)
 
@@ -102,6 +104,10 @@ class Inbox:
 
     async def _store_group(self, notices: Sequence[NewNotice]) -> list[StoredNotice | None]:
         return await inbox.store(self._database, notices)
+
+    async def _find_orders(self, attempt_nos: Sequence[str]) -> list[int | None]:
+        found = await order_ids_of_attempts(self._database, attempt_nos)
+        return [found.get(attempt_no) for attempt_no in attempt_nos]
 
     async def _process(self, notice: StoredNotice) -> None:
         about: dict[str, str | int] = {
@@ -123,7 +129,7 @@ class Inbox:
         if not facts:
             await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, "no_money")
         for fact in facts:
-            order_id = await order_id_of_attempt(self._database, fact.attempt_no)
+            order_id = await self._orders.submit(fact.attempt_no)
             if order_id is None:
                 await self._quarantine(notice, fact)
             else:

@@ -147,8 +147,9 @@ class Lane(Generic[Item, Answer]):
 
     async def _commit_halves(self, group: list[_Waiting[Item, Answer]], failure: Exception) -> None:
         if len(group) == 1 or isinstance(failure, GONE):
+            told = OrderBusy() if isinstance(failure, CONFLICTS) else failure
             for waiting in group:
-                self._answer(waiting, failure)
+                self._answer(waiting, told)
             return
         middle = len(group) // 2
         await self._commit_group(group[:middle])

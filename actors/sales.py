@@ -68,11 +68,16 @@ class SalesCommit:
     async def __call__(self, requests: Sequence[CreateOrder]) -> list[Outcome]:
         """Answer each request. Safe to repeat: an order number already written is found again."""
         firsts = _first_of_each_buyer(requests)
-        hopeless = [r for r in firsts if self._hints.rule_out(r.ticket_type_id, r.quantity)]
+        hopeless = [r for r in firsts if self._is_hopeless(r)]
         hopeful = [request for request in firsts if request not in hopeless]
         answers = {**await self._refuse(hopeless), **await self._serve(hopeful)}
         # A buyer's second request waits for what became of the first.
         return [answers.get(request.order_no, Again()) for request in requests]
+
+    def _is_hopeless(self, request: CreateOrder) -> bool:
+        # What a key finds must be remembered, and that takes a transaction.
+        is_keyed = request.idempotency_key is not None
+        return not is_keyed and self._hints.rule_out(request.ticket_type_id, request.quantity)
 
     async def _refuse(self, requests: Sequence[CreateOrder]) -> dict[str, Outcome]:
         """Answer without a lock: nothing is left, but an earlier sale is still the answer."""
@@ -230,12 +235,15 @@ def _earlier_sale(request: CreateOrder, held: Standing) -> Sale | None:
             is_existing=held.key_found is True,
             is_repeat=True,
         )
+    if held.place_no == request.order_no:
+        return Sale(registration_id=held.place_id, is_repeat=True)
     if held.order_id is None:
         return None
     if held.order_no == request.order_no:
         return Sale(order_id=held.order_id, is_repeat=True)
     is_same = (held.ticket_type_id, held.quantity) == (request.ticket_type_id, request.quantity)
-    if is_same and held.order_status == OrderStatus.PENDING:
+    # One whose time is up is on its way out, whether a sweep has seen it or not.
+    if is_same and held.order_status == OrderStatus.PENDING and not held.is_over:
         return Sale(order_id=held.order_id, is_existing=True)
     raise errors.PendingOrderExists(orderId=held.order_id, orderNo=held.order_no)
 
@@ -246,6 +254,7 @@ async def _insert_places(tx: Tx, wishes: Sequence[Wish]) -> dict[str, Outcome]:
             event_id=wish.command.event_id,
             user_id=wish.command.user_id,
             ticket_type_id=wish.command.ticket_type_id,
+            request_no=wish.command.order_no,
             status=_free_status(wish.offer),
             idempotency_key=wish.command.idempotency_key,
             body_hash=wish.command.body_hash,

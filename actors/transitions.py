@@ -4,8 +4,8 @@
    nothing.
 2. What is missing for a status is a decision: that event cannot happen there.
 
-The database keeps the same edges in ``order_status_edges``, and docs/order-states.md is drawn
-from here; a test compares all three.
+A trigger on ``orders`` lets the same moves pass and no other, and docs/order-states.md is drawn
+from here; tests compare all three.
 """
 
 from contracts.events import (

@@ -45,12 +45,27 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 Outcome: TypeAlias = Turn | Exception | Again
 
 
+class NeedsSeats(Exception):
+    """The money is late and wants seats again: ask where turns may wait for a ticket type."""
+
+
 class TurnsCommit:
-    """Answers groups of commands, at most one per order in a group."""
+    """Answers groups of commands, at most one per order in a group.
+
+    Without *may_wait* late money is answered :class:`NeedsSeats`, so that nobody here ever waits
+    for a ticket type that another event's trouble holds up.
+    """
 
     def __init__(
-        self, database: Database, leases: Leases, policy: Policy, *, reach: Reach = nowhere
+        self,
+        database: Database,
+        leases: Leases,
+        policy: Policy,
+        *,
+        may_wait: bool = True,
+        reach: Reach = nowhere,
     ) -> None:
+        self._may_wait = may_wait
         self._database = database
         self._leases = leases
         self._policy = policy
@@ -100,14 +115,13 @@ class TurnsCommit:
         late = [
             command.order_id
             for command in commands
-            if isinstance(command, RecordPayment)
-            and command.order_id in orders
-            and wants_seats_again(orders[command.order_id], command.fact)
+            if command.order_id in orders and _is_late(orders[command.order_id], command)
         ]
-        if late:
-            # Rare, and it needs seats: orders are locked before ticket types, as everywhere.
-            locked, now = await load(tx, late, lock=True)
-            orders.update(await self._with_reclaims(tx, locked, now))
+        if late and self._may_wait:
+            # Orders are locked before ticket types, as everywhere; all of them, as others follow.
+            orders, now = await load(tx, [command.order_id for command in commands], lock=True)
+            behind = {order_id: orders[order_id] for order_id in late}
+            orders.update(await self._with_reclaims(tx, behind, now))
         return orders, now
 
     async def _with_reclaims(
@@ -149,6 +163,8 @@ class TurnsCommit:
         order = orders.get(command.order_id)
         if order is None or now is None:
             return errors.NotFound()
+        if not self._may_wait and _is_late(order, command):
+            return NeedsSeats()
         try:
             events = decide(order, command, now, self._policy)
         except errors.Refusal as refusal:
@@ -193,6 +209,10 @@ def seats_again(orders: Sequence[Order], stocks: dict[int, Stock]) -> set[int]:
 def _fitting(remaining: int | None, orders: Sequence[Order]) -> list[Order]:
     answers = allocate(remaining, [order.quantity for order in orders])
     return [order for order, fits in zip(orders, answers, strict=True) if fits]
+
+
+def _is_late(order: Order, command: OrderCommand) -> bool:
+    return isinstance(command, RecordPayment) and wants_seats_again(order, command.fact)
 
 
 def leased_ids(commands: Sequence[OrderCommand]) -> list[int]:

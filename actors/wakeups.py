@@ -17,8 +17,8 @@ QUEUE = "guichet:wakeups"
 WAKE_JOB = "wake"
 
 _SEND_SECONDS = 0.05
-# A burst of turns becomes one wake-up per sweep; nobody notices a twentieth of a second.
-_GATHER_SECONDS = 0.05
+# A burst of turns becomes one wake-up per sweep; nobody notices a fifth of a second.
+_GATHER_SECONDS = 0.2
 # While Redis is away each try would cost its timeout; the sweeps' own pace will do.
 _PAUSE_AFTER_FAILURE_SECONDS = 5.0
 # A wake-up nobody heard for a minute has been overtaken by the sweep itself.

@@ -95,7 +95,7 @@ def cancelled(order: Order) -> Response[OrderStatusOnly]:
     :raises InvalidState: the order ended another way.
     """
     if order.status not in _ENDED_BY_CANCEL:
-        raise InvalidState(status=order.status.value)
+        raise InvalidState(orderStatus=order.status.value)
     content = OrderStatusOnly(status=order.status.value)
     return Response(content, status_code=_ENDED_BY_CANCEL[order.status])
 

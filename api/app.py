@@ -25,6 +25,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 
 from api import auth, events, health, orders, webhooks
 from api.bodies import StrictBody
+from api.descriptions import StrictStructs
 from api.frontdesk import FrontDesk
 from api.problems import answer_failure
 from api.schema_page import PlainPage
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> ASGIApp:
             exception_handlers={Exception: answer_failure},
             cors_config=_cors(settings),
             openapi_config=_openapi(),
+            plugins=[StrictStructs()],
             logging_config=None,
             debug=False,
         )

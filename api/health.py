@@ -48,7 +48,7 @@ async def metrics(request: Anybody) -> Response[bytes]:
     folder = house_of(request).settings.prometheus_multiproc_dir
     # It reads one file per process ever started; requests must not wait for that.
     page = await asyncio.to_thread(metrics_page, folder)
-    return Response(page, media_type=CONTENT_TYPE_LATEST)
+    return Response(page, headers={"content-type": CONTENT_TYPE_LATEST})
 
 
 def _answer(status: str, checks: dict[str, str], code: int) -> Response[Health]:

@@ -40,7 +40,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
     "/api/events/{event_id:str}/orders",
     responses={
         **also(200, wire.OrderToPay, "The same tickets are already waiting to be paid"),
-        **documented(401, 404, 409, 413, 415, 422, 503),
+        **documented(401, 404, 409, 413, 415, 422),
     },
 )
 async def create_order(
@@ -117,7 +117,7 @@ async def get_pending_order(
     status_code=200,
     responses={
         **also(202, wire.OrderStatusOnly, "The provider could still take money"),
-        **documented(401, 404, 409, 503),
+        **documented(401, 404, 409, 413),
     },
 )
 async def cancel_order(
@@ -134,7 +134,7 @@ async def cancel_order(
 @post(
     "/api/events/{event_id:str}/orders/{order:str}/query",
     status_code=200,
-    responses=documented(401, 404, 503),
+    responses=documented(401, 404, 413),
 )
 async def query_order(
     request: Visitor, event_id: FromPath[str], order: FromPath[str]

@@ -44,6 +44,7 @@ _CODES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "BODY_TOO_LARGE",
     HTTPStatus.INTERNAL_SERVER_ERROR: "INTERNAL",
 }
+_ANYWHERE = (HTTPStatus.BAD_REQUEST.value, HTTPStatus.SERVICE_UNAVAILABLE.value)
 _DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -114,7 +115,10 @@ def also(status: int, content: type[Any] | None, description: str) -> dict[int, 
 
 
 def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """Describe the refusals a handler may answer with; any may find a request malformed."""
+    """Describe the refusals a handler may answer with.
+
+    Any may find a request malformed, or its store away.
+    """
     return {
         status: ResponseSpec(
             Problem,
@@ -122,7 +126,7 @@ def documented(*statuses: int) -> dict[int, ResponseSpec]:
             media_type=MEDIA_TYPE,
             generate_examples=False,
         )
-        for status in {HTTPStatus.BAD_REQUEST.value, *statuses}
+        for status in sorted({*_ANYWHERE, *statuses})
     }
 
 

@@ -17,7 +17,7 @@ def id_of(text: str) -> int:
 
     :raises NotFound: it is none, so nothing has it.
     """
-    if not _DIGITS.fullmatch(text) or int(text) > ID_MAX:
+    if not _DIGITS.fullmatch(text) or not 1 <= int(text) <= ID_MAX:
         raise NotFound
     return int(text)
 

@@ -42,7 +42,7 @@ def turn_away(_request: Request[Any, Any, Any], refused: NoticeRefused) -> Respo
     exception_handlers={NoticeRefused: turn_away},
     responses={
         **also(401, WebhookRefusal, "It proves nothing"),
-        **documented(413, 415, 503),
+        **documented(413, 415),
     },
 )
 async def receive_wechat_notice(request: Anybody) -> None:

@@ -1,6 +1,5 @@
 """What every case works with."""
 
-import itertools
 import json
 import sys
 import time
@@ -18,6 +17,11 @@ from bench.stage import Buyer, OnSale
 
 # A process remembers 20,000 tokens; nobody may be looked up again while the clock runs.
 BUYERS: Final = 12_000
+# Fewer would not even make a group.
+_LEAST: Final = 20
+# Connections to introduce people over, and how often more are opened to find them.
+_LINES: Final = 8
+_TRIES: Final = 50
 
 
 @dataclass
@@ -36,7 +40,7 @@ class Bench:
 
     def sized(self, count: int) -> int:
         """Return *count*, or less of it in a trial."""
-        return max(20, int(count * self.scale))
+        return sized(count, self.scale)
 
     def creates(self, sale: OnSale, **more: object) -> Iterator[bytes]:
         """Build a new order of each buyer; the requests are made now, not when they are sent."""
@@ -45,6 +49,11 @@ class Bench:
     def cpu(self) -> "Cpu":
         """Begin to measure what the service and its database use."""
         return Cpu(self.house)
+
+
+def sized(count: int, scale: float) -> int:
+    """Return a part of *count*, but enough to be one."""
+    return max(_LEAST, int(count * scale))
 
 
 class Cpu:
@@ -86,15 +95,15 @@ async def introduce(port: int, workers: list[int], sale: OnSale, buyers: list[Bu
         volley.rate(204)
 
 
-async def _connections_to(port: int, worker: int, workers: list[int]) -> list[Any]:
-    wanted, found = 8, []
-    for _ in itertools.repeat(None, 50):
-        for client in await load.connections(port, wanted):
-            if processes.server_of(client.local_port, workers) == worker and len(found) < wanted:
+async def _connections_to(port: int, worker: int, workers: list[int]) -> list[load.Client]:
+    found: list[load.Client] = []
+    for _ in range(_TRIES):
+        for client in await load.connections(port, _LINES):
+            if processes.server_of(client.local_port, workers) == worker and len(found) < _LINES:
                 found.append(client)
             else:
                 client.hang_up()
-        if len(found) == wanted:
+        if len(found) == _LINES:
             return found
     raise RuntimeError(f"process {worker} takes no connections")
 

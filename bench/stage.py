@@ -1,11 +1,6 @@
-"""What must be there before the clock starts: people, events, a history, orders to be paid.
-
-Many orders are made from one real one: each of its rows is copied with new numbers, so that a
-copy is whatever the service itself would have written, whichever columns the tables have.
-"""
+"""What must be there before the clock starts: people, events, a history, orders to be paid."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -104,117 +99,6 @@ async def make_order(
     content = answer.json()
     assert (content["payPayload"] is not None) == prepare, content
     return int(content["orderId"])
-
-
-_OWN_ID = "nextval(pg_get_serial_sequence('{table}', 'id'))"
-_RENUMBERED = "replace(t.{column}::text, m.order_no, c.order_no)"
-# Table, how its rows belong to the model order, and what differs in a copy.
-_COPIES = (
-    (
-        "orders",
-        "t.id = m.id",
-        "'id', c.id, 'order_no', c.order_no, 'user_id', c.user_id, 'event_id', c.event_id,"
-        " 'ticket_type_id', c.ticket_type_id, 'expired_at', coalesce(c.expired_at, t.expired_at)",
-    ),
-    (
-        "registrations",
-        "t.order_id = m.id",
-        "'id', {own_id}, 'order_id', c.id, 'user_id', c.user_id, 'event_id', c.event_id,"
-        " 'ticket_type_id', c.ticket_type_id",
-    ),
-    (
-        "seat_ledger",
-        "t.holder_kind = 'order' AND t.holder_id = m.id",
-        "'id', {own_id}, 'holder_id', c.id, 'event_id', c.event_id,"
-        " 'ticket_type_id', c.ticket_type_id",
-    ),
-    (
-        "order_events",
-        "t.order_id = m.id",
-        "'id', {own_id}, 'order_id', c.id, 'data', {data}::jsonb",
-    ),
-    (
-        "payment_attempts",
-        "t.order_id = m.id",
-        "'id', {own_id}, 'order_id', c.id, 'attempt_no', {attempt_no}, 'request', {request}::jsonb,"
-        " 'due_at', NULL",
-    ),
-    (
-        "payments",
-        "t.order_id = m.id",
-        "'id', {own_id}, 'order_id', c.id, 'attempt_no', {attempt_no},"
-        " 'provider_txn_id', 'bench-' || c.id",
-    ),
-    (
-        "effects",
-        "t.holder_kind = 'order' AND t.holder_id = m.id",
-        "'id', {own_id}, 'holder_id', c.id",
-    ),
-    (
-        "webhook_events",
-        "t.order_id = m.id",
-        "'id', {own_id}, 'order_id', c.id, 'event_id', 'bench-' || c.id",
-    ),
-)
-
-
-async def copy_order(
-    database: Database,
-    model_id: int,
-    sale: OnSale,
-    user_ids: Sequence[int],
-    *,
-    due_seconds: float | None = None,
-) -> None:
-    """Copy an order for each of *user_ids*, who have none there yet, and count its seats.
-
-    *due_seconds* spreads the end of their time evenly over the second that begins so many
-    seconds from now. Attempts are not asked about: nobody but the bench knows their numbers.
-    """
-    async with database.transaction():
-        await database.execute(
-            "CREATE TEMP TABLE copies (id bigint, order_no text, user_id bigint, event_id bigint,"
-            " ticket_type_id bigint, expired_at timestamptz) ON COMMIT DROP"
-        )
-        await database.execute(
-            "INSERT INTO copies SELECT n.id, 'B' || lpad(n.id::text, 15, '0'), n.user_id, $2, $3,"
-            " clock_timestamp() + make_interval(secs => $4 + random())"
-            " FROM (SELECT nextval('orders_id_seq') AS id, u AS user_id"
-            " FROM unnest($1::bigint[]) u) n",
-            list(user_ids),
-            sale.event_id,
-            sale.ticket_type_id,
-            due_seconds,
-        )
-        for table, belongs, differences in _COPIES:
-            await database.execute(_copy(table, belongs, differences), model_id)
-        await count_seats(database, sale)
-
-
-def _copy(table: str, belongs: str, differences: str) -> str:
-    renumbered = {
-        column: _RENUMBERED.format(column=column) for column in ("data", "request", "attempt_no")
-    }
-    changed = differences.format(own_id=_OWN_ID.format(table=table), **renumbered)
-    return (
-        f"INSERT INTO {table} SELECT r.* FROM (SELECT * FROM orders WHERE id = $1) m"  # noqa: S608
-        f" JOIN {table} t ON {belongs} CROSS JOIN copies c"
-        f" CROSS JOIN LATERAL jsonb_populate_record(t, jsonb_build_object({changed})) r"
-    )
-
-
-async def count_seats(database: Database, sale: OnSale) -> None:
-    """Set the counts to what orders hold."""
-    await database.execute(
-        "UPDATE ticket_types SET current_quantity = (SELECT coalesce(sum(seats_held), 0)"
-        " FROM orders WHERE ticket_type_id = $1) WHERE id = $1",
-        sale.ticket_type_id,
-    )
-    await database.execute(
-        "UPDATE event_attendance SET seats_held = (SELECT coalesce(sum(current_quantity), 0)"
-        " FROM ticket_types WHERE event_id = $1) WHERE event_id = $1",
-        sale.event_id,
-    )
 
 
 async def payables(database: Database, sale: OnSale) -> list[Payable]:

@@ -1,13 +1,15 @@
 """Duties to the outside are delivered at least once, each under an id that never changes."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 
 from actors.failpoints import Reach, nowhere
+from actors.lane import Lane
 from jobs.pace import doubling
 from models.engine import Database
-from models.sweeps import DueEffect, finish_effect, give_up_effect, put_off
+from models.sweeps import DueEffect, finish_effects, give_up_effect, put_off
 
 # With an hour at most between tries these last nine hours: a night's outage is survived.
 MAX_TRIES = 20
@@ -47,17 +49,27 @@ class Effects:
         self._database = database
         self._reach = reach
         self._delivery = delivery
+        # A duty that is done costs its share of a commit, not a commit of its own.
+        self._finishing: Lane[int, None] = Lane("effects", self._finish)
+        self._done: set[int] = set()
 
     async def deliver(self, row: DueEffect) -> None:
         """Deliver one duty and note that it is done."""
         await self._delivery.deliver(row)
         await self._reach("effect.delivered")
-        await finish_effect(self._database, row)
+        await self._finishing.submit(row.id)
+        self._done.add(row.id)
 
     async def deliver_later(self, row: DueEffect) -> None:
         """Try again after a while if it was not done; give up in the end, visibly."""
-        if row.tries < MAX_TRIES:
+        if row.id in self._done:
+            self._done.remove(row.id)
+        elif row.tries < MAX_TRIES:
             pause = doubling(row.tries, most_seconds=_LONGEST_BETWEEN_TRIES_SECONDS)
             await put_off(self._database, "effects", row, row.claimed_at + pause)
         elif await give_up_effect(self._database, row):
             log.error("effects.dead", effect_id=row.effect_id, tries=row.tries)
+
+    async def _finish(self, effect_ids: Sequence[int]) -> list[None]:
+        await finish_effects(self._database, effect_ids)
+        return [None] * len(effect_ids)

@@ -141,7 +141,7 @@ def _effects(house: House) -> Batch[rows.DueEffect]:
     return Batch(
         job="effects",
         noun="effect",
-        size=_CALLS,
+        size=_TURNS,
         claim=partial(rows.claim_effects, house.database),
         handle=effects.deliver,
         let_go=effects.deliver_later,

@@ -69,12 +69,15 @@ async def load(
     return {order.id: order for order in orders}, found[0]["now"] if found else None
 
 
-async def order_id_of_attempt(connection: Connection, attempt_no: str) -> int | None:
-    """Find whose attempt a number is."""
-    order_id: int | None = await connection.fetchval(
-        "SELECT order_id FROM payment_attempts WHERE attempt_no = $1", attempt_no
+async def order_ids_of_attempts(
+    connection: Connection, attempt_nos: Sequence[str]
+) -> dict[str, int]:
+    """Find whose attempts the numbers are; unknown ones are missing."""
+    found = await connection.fetch(
+        "SELECT attempt_no, order_id FROM payment_attempts WHERE attempt_no = ANY($1::text[])",
+        list(attempt_nos),
     )
-    return order_id
+    return {row["attempt_no"]: row["order_id"] for row in found}
 
 
 async def order_id_of_number(connection: Connection, order_no: str) -> int | None:

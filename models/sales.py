@@ -22,22 +22,30 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     order_status: str | None = None
     ticket_type_id: int | None = None
     quantity: int | None = None
-    is_registered: bool = False
+    is_over: bool | None = None
+    place_id: int | None = None
+    place_no: str | None = None
     key_body_hash: str | None = None
     key_order_id: int | None = None
     key_registration_id: int | None = None
     key_found: bool | None = None
+
+    @property
+    def is_registered(self) -> bool:
+        """Tell whether the buyer has a place at the event."""
+        return self.place_id is not None
 
 
 _STANDING = """
 SELECT b.user_id, o.id AS order_id, o.order_no, o.status AS order_status, o.ticket_type_id,
   o.quantity, k.body_hash AS key_body_hash, k.order_id AS key_order_id,
   k.registration_id AS key_registration_id, k.found AS key_found,
-  EXISTS (SELECT 1 FROM registrations g WHERE g.event_id = $1 AND g.user_id = b.user_id
-          AND g.status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED')) AS is_registered
+  o.expired_at <= clock_timestamp() AS is_over, g.id AS place_id, g.request_no AS place_no
 FROM unnest($2::bigint[], $3::text[]) AS b(user_id, key)
 LEFT JOIN orders o ON o.event_id = $1 AND o.user_id = b.user_id
   AND o.status IN ('PENDING', 'CLOSING')
+LEFT JOIN registrations g ON g.event_id = $1 AND g.user_id = b.user_id
+  AND g.status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED')
 LEFT JOIN api_idempotency k ON k.user_id = b.user_id AND k.key = b.key
 """
 
@@ -113,6 +121,7 @@ class NewPlace(msgspec.Struct, frozen=True, kw_only=True):
     event_id: int
     user_id: int
     ticket_type_id: int
+    request_no: str
     status: str
     idempotency_key: str | None
     body_hash: str | None
@@ -120,9 +129,9 @@ class NewPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 _INSERT_PLACES = """
 WITH r AS (SELECT * FROM json_to_recordset($1::json) AS r(event_id bigint, user_id bigint,
-    ticket_type_id bigint, status text, idempotency_key text, body_hash text)),
-g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, status, seats_held)
-  SELECT event_id, user_id, ticket_type_id, status, 1 FROM r ORDER BY event_id, user_id
+    ticket_type_id bigint, request_no text, status text, idempotency_key text, body_hash text)),
+g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, request_no, status, seats_held)
+  SELECT event_id, user_id, ticket_type_id, request_no, status, 1 FROM r ORDER BY event_id, user_id
   RETURNING id, event_id, user_id, ticket_type_id),
 k AS (INSERT INTO api_idempotency (user_id, key, body_hash, registration_id, found)
   SELECT r.user_id, r.idempotency_key, r.body_hash, g.id, false FROM g JOIN r USING (user_id)

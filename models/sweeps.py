@@ -198,7 +198,7 @@ _PUT_OFF: dict[_Table, str] = {
         WHERE id = $1 AND due_at = $2""",
 }
 
-_FINISH_EFFECT = "UPDATE effects SET done_at = now(), due_at = NULL WHERE id = $1"
+_FINISH_EFFECTS = "UPDATE effects SET done_at = now(), due_at = NULL WHERE id = ANY($1::bigint[])"
 _GIVE_UP_EFFECT = "UPDATE effects SET due_at = NULL WHERE id = $1 AND due_at = $2 RETURNING id"
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
@@ -244,9 +244,9 @@ async def put_off(connection: Connection, table: _Table, row: Held, until: datet
     await connection.execute(_PUT_OFF[table], row.id, row.due_at, until)
 
 
-async def finish_effect(connection: Connection, effect: DueEffect) -> None:
-    """Note that a duty was done. Safe to repeat."""
-    await connection.execute(_FINISH_EFFECT, effect.id)
+async def finish_effects(connection: Connection, effect_ids: Sequence[int]) -> None:
+    """Note that duties were done. Safe to repeat."""
+    await connection.execute(_FINISH_EFFECTS, list(effect_ids))
 
 
 async def give_up_effect(connection: Connection, effect: DueEffect) -> bool:

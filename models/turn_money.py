@@ -14,8 +14,8 @@ from models.written import WrittenTurn, changed
 # The first look at an unpaid attempt; the worker chooses the later ones.
 FIRST_LOOK = timedelta(seconds=5)
 
-_ATTEMPTS = """
-INSERT INTO payment_attempts AS a (order_id, attempt_no, provider, channel, state, merchant_id,
+_NEW_ATTEMPTS = """
+INSERT INTO payment_attempts (order_id, attempt_no, provider, channel, state, merchant_id,
   appid, amount_minor, currency, request, opened, opened_at, claim_until, payable_until,
   close_owed, due_at, looks)
 SELECT r.order_id, r.attempt_no, r.request ->> 'provider', r.request ->> 'channel', r.state,
@@ -26,31 +26,42 @@ SELECT r.order_id, r.attempt_no, r.request ->> 'provider', r.request ->> 'channe
 FROM json_to_recordset($1::json) AS r(order_id bigint, attempt_no text, state text, request jsonb,
   opened jsonb, opened_at timestamptz, claim_until timestamptz, close_owed boolean,
   due_at timestamptz)
-ON CONFLICT (attempt_no) DO UPDATE SET state = excluded.state, opened = excluded.opened,
-  opened_at = excluded.opened_at, claim_until = excluded.claim_until,
-  close_owed = excluded.close_owed, due_at = excluded.due_at, looks = 0
+"""
+_MOVED_ATTEMPTS = """
+UPDATE payment_attempts a SET state = r.state, opened = r.opened, opened_at = r.opened_at,
+  claim_until = r.claim_until, close_owed = r.close_owed, due_at = r.due_at, looks = 0
+FROM json_to_recordset($1::json) AS r(attempt_no text, state text, opened jsonb,
+  opened_at timestamptz, claim_until timestamptz, close_owed boolean, due_at timestamptz)
+WHERE a.attempt_no = r.attempt_no
 """
 
 
 async def write_attempts(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> None:
     """Store attempts that are new or have moved, and say when to look at them next."""
-    moved = [
-        {
-            "order_id": turn.after.id,
-            "attempt_no": attempt.attempt_no,
-            "state": attempt.state,
-            "request": attempt.request,
-            "opened": attempt.opened,
-            "opened_at": attempt.opened_at,
-            "claim_until": attempt.claim_until,
-            "close_owed": attempt.close_owed,
-            "due_at": _due_at(attempt, now),
-        }
-        for turn in turns
-        for attempt in changed(turn.before.attempts, turn.after.attempts)
-    ]
+    new, moved = [], []
+    for turn in turns:
+        for attempt in changed(turn.before.attempts, turn.after.attempts):
+            row = _moved_attempt(attempt, now)
+            if turn.before.attempt(attempt.attempt_no) is None:
+                new.append({"order_id": turn.after.id, "request": attempt.request, **row})
+            else:
+                moved.append(row)
+    if new:
+        await tx.execute(_NEW_ATTEMPTS, rows(new))
     if moved:
-        await tx.execute(_ATTEMPTS, rows(moved))
+        await tx.execute(_MOVED_ATTEMPTS, rows(moved))
+
+
+def _moved_attempt(attempt: Attempt, now: datetime) -> dict[str, object]:
+    return {
+        "attempt_no": attempt.attempt_no,
+        "state": attempt.state,
+        "opened": attempt.opened,
+        "opened_at": attempt.opened_at,
+        "claim_until": attempt.claim_until,
+        "close_owed": attempt.close_owed,
+        "due_at": _due_at(attempt, now),
+    }
 
 
 def _due_at(attempt: Attempt, now: datetime) -> datetime | None:

@@ -19,8 +19,8 @@ PAGE = ROOT / "docs" / "order-states.md"
 _BEGINNING = """# Where an order may go
 
 Drawn from [actors/transitions.py](../actors/transitions.py) by `make docs`; do not edit. The
-database refuses every other move: its table `order_status_edges` holds the same edges, and a
-[test](../tests/storage/test_schema.py) compares them.
+database refuses every other move: a trigger on `orders` lets these
+pass alone, and a [test](../tests/storage/test_schema.py) tries every pair.
 
 ```mermaid
 stateDiagram-v2

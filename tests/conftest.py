@@ -30,14 +30,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     home = _servers.enter_context(throwaway_home())
-    postgres = EmbeddedPostgres(home, settings={**THROWAWAY_SETTINGS, "max_connections": "200"})
     redis = EmbeddedRedis(home)
-    _servers.callback(postgres.stop)
     _servers.callback(redis.stop)
-    postgres.start()
-    os.environ["GUICHET_TEST_POSTGRES"] = postgres.url_of("postgres")
     os.environ["GUICHET_TEST_REDIS"] = redis.start()
-    asyncio.run(_make_template(postgres.url_of("postgres"), postgres.url_of(TEMPLATE)))
+    # Who runs pytest many times, one run at a time, may lend it a server for all of them.
+    if "GUICHET_TEST_POSTGRES" not in os.environ:
+        postgres = EmbeddedPostgres(home, settings={**THROWAWAY_SETTINGS, "max_connections": "200"})
+        _servers.callback(postgres.stop)
+        postgres.start()
+        os.environ["GUICHET_TEST_POSTGRES"] = postgres.url_of("postgres")
+    asyncio.run(_make_template(os.environ["GUICHET_TEST_POSTGRES"]))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -46,11 +48,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _servers.close()
 
 
-async def _make_template(server_url: str, template_url: str) -> None:
+async def _make_template(server_url: str) -> None:
     server = await asyncpg.connect(server_url)
-    await server.execute(f"CREATE DATABASE {TEMPLATE}")
+    is_made = await server.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", TEMPLATE)
+    if not is_made:
+        await server.execute(f"CREATE DATABASE {TEMPLATE}")
     await server.close()
-    await migrate(template_url, with_demo_data=False)
+    if not is_made:
+        await migrate(server_url.rpartition("/")[0] + f"/{TEMPLATE}", with_demo_data=False)
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +64,7 @@ async def database_url(worker_id: str) -> str:
     server_url = os.environ["GUICHET_TEST_POSTGRES"]
     name = f"guichet_{worker_id}"
     server = await asyncpg.connect(server_url)
+    await server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     await server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     await server.close()
     return server_url.rpartition("/")[0] + f"/{name}"
@@ -92,15 +98,16 @@ async def empty(database: Database) -> None:
     """Delete every row but those that migrations wrote."""
     tables = await database.fetchval(
         """SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables
-           WHERE schemaname = 'public' AND tablename NOT IN ('migration', 'order_status_edges')"""
+           WHERE schemaname = 'public' AND tablename <> 'migration'"""
     )
     await database.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> str:
-    """Name the run's Redis; keys are named by order, and orders differ between databases."""
-    return os.environ["GUICHET_TEST_REDIS"]
+def redis_url(worker_id: str) -> str:
+    """Name a Redis database of this test process's own: order numbers repeat between clones."""
+    number = 2 + int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 2
+    return os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + f"/{number}"
 
 
 @pytest.fixture

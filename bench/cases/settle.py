@@ -9,12 +9,15 @@ from bench.settling import Settled, Settling, duties_done
 
 _NOTICES = 5000
 _CLIENTS = 64
+_CALM_NOTICES = 200
+_CALM_LOOK_SECONDS = 0.001
 _DUPLICATES_MAX = 0.3
 
 
 async def measure(bench: Bench) -> list[Row]:
     """Measure settlements beside pgbench's c_settle, which does the least that one needs."""
     count = bench.sized(_NOTICES)
+    calm = await _calm(bench)
     settled: list[Settled] = []
     cpu: list[tuple[float, float]] = []
     twin_seconds: list[float] = []
@@ -55,6 +58,8 @@ async def measure(bench: Bench) -> list[Row]:
             at_least=0.6,
             aim="0.9",
         ),
+        Row(what="notice to PAID p50, one at a time", unit="ms", values=[share_of(calm, 0.5)]),
+        Row(what="notice to PAID p99, one at a time", unit="ms", values=[share_of(calm, 0.99)]),
         Row(what="notice to PAID p50, at full load", unit="ms", values=_delays(settled, 0.5)),
         Row(what="notice to PAID p99, at full load", unit="ms", values=_delays(settled, 0.99)),
         Row(
@@ -77,6 +82,12 @@ async def measure(bench: Bench) -> list[Row]:
             at_most=_DUPLICATES_MAX,
         ),
     ]
+
+
+async def _calm(bench: Bench) -> list[float]:
+    settling = await Settling.prepare(bench, bench.sized(_CALM_NOTICES))
+    settled = await settling.run(clients=1, look_seconds=_CALM_LOOK_SECONDS)
+    return settled.delays_ms
 
 
 def _delays(settled: list[Settled], share: float) -> list[float]:

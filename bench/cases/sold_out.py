@@ -25,8 +25,9 @@ _START_SECONDS = 30
 
 async def measure(bench: Bench) -> list[Row]:
     """Measure refusals and empty requests in turn, on one server of two processes."""
-    people = bench.buyers[-_PEOPLE:]
-    sale = await _sold_out(bench)
+    first, *others = bench.buyers
+    people = others[-_PEOPLE:]
+    sale = await _sold_out(bench, first)
     refusals = [order_request(sale, buyer) for buyer in people]
     nothing = [_nothing(buyer) for buyer in people]
     refused: list[load.Volley] = []
@@ -58,9 +59,9 @@ async def measure(bench: Bench) -> list[Row]:
     ]
 
 
-async def _sold_out(bench: Bench) -> OnSale:
+async def _sold_out(bench: Bench, buyer: Buyer) -> OnSale:
     sale = await put_on_sale(bench.database, most=1)
-    await make_order(bench.house.client, sale, bench.buyers[0], prepare=False)
+    await make_order(bench.house.client, sale, buyer, prepare=False)
     return sale
 
 

@@ -9,7 +9,15 @@ from msgspec import UNSET, Meta, UnsetType
 from contracts.wire.fields import Id, Quantity, ShortText
 
 # Answers to an organizer's questions: enough for a form, too few to fill a disk with.
-_ANSWERS_MAX = 50
+_ANSWERS_MAX, _QUESTION_MAX, _ANSWER_MAX = 50, 64, 1000
+# The framework describes no bounds inside a mapping.
+_ANSWERS_DESCRIBED = {
+    "extra": {
+        "max_properties": _ANSWERS_MAX,
+        "property_names": {"maxLength": _QUESTION_MAX},
+        "additional_properties": {"type": "string", "maxLength": _ANSWER_MAX},
+    }
+}
 
 
 class ClientContext(
@@ -35,8 +43,11 @@ class CreateOrder(
     prepare: bool = True
     answers: (
         Annotated[
-            dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=1000)]],
-            Meta(max_length=_ANSWERS_MAX),
+            dict[
+                Annotated[str, Meta(max_length=_QUESTION_MAX)],
+                Annotated[str, Meta(max_length=_ANSWER_MAX)],
+            ],
+            Meta(max_length=_ANSWERS_MAX, extra_json_schema=_ANSWERS_DESCRIBED),
         ]
         | None
     ) = None

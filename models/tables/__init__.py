@@ -3,7 +3,6 @@
 from models.tables.catalogue import (
     EventAttendance,
     Events,
-    OrderStatusEdges,
     PriceTiers,
     SeatLedger,
     TicketTypes,
@@ -20,7 +19,6 @@ TABLES = [
     TicketTypes,
     PriceTiers,
     SeatLedger,
-    OrderStatusEdges,
     Orders,
     Registrations,
     OrderInvites,

@@ -4,7 +4,7 @@ from piccolo.columns import BigSerial
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from contracts.states import EventStatus, OrderStatus
+from contracts.states import EventStatus
 from models.tables.columns import big, flag, instant, number, one_of, parent, stamped, word
 
 
@@ -69,7 +69,7 @@ class PriceTiers(Table, tablename="price_tiers"):
     price_minor = big()
 
     price_tiers_type_quantity_key = Unique([ticket_type_id, quantity])
-    price_tiers_check = Check("quantity >= 1 AND price_minor >= 0")
+    price_tiers_check = Check("quantity >= 1 AND price_minor > 0")
 
 
 class SeatLedger(Table, tablename="seat_ledger"):
@@ -86,15 +86,3 @@ class SeatLedger(Table, tablename="seat_ledger"):
 
     seat_ledger_holder_cause_key = Unique([holder_kind, holder_id, cause])
     seat_ledger_check = Check("seats <> 0 AND holder_kind IN ('order', 'registration')")
-
-
-class OrderStatusEdges(Table, tablename="order_status_edges"):
-    """The moves an order's status may make; a trigger refuses every other."""
-
-    id = BigSerial(primary_key=True)
-    from_status = word(16)
-    to_status = word(16)
-
-    order_status_edges_key = Unique([from_status, to_status])
-    order_status_edges_from_check = one_of("from_status", OrderStatus)
-    order_status_edges_to_check = one_of("to_status", OrderStatus)

@@ -46,7 +46,7 @@ class Effects(Table, tablename="effects"):
     id = BigSerial(primary_key=True)
     holder_kind = word(16)
     holder_id = big()
-    cause = word(160)
+    cause = word(200)
     kind = word(32)
     due_at = instant(null=True)
     tries = number()
@@ -64,7 +64,7 @@ class Cases(Table, tablename="cases"):
 
     id = BigSerial(primary_key=True)
     kind = word(32)
-    subject = word(160)
+    subject = word(200)
     order_id = big(null=True)
     reason = word(64)
     details = document()

@@ -83,6 +83,7 @@ class Registrations(Table, tablename="registrations"):
     ticket_type_id = big()
     order_id = parent(Orders, null=True)
     invite_id = big(null=True)
+    request_no = word(16, null=True)
     status = word(16)
     seats_held = number()
     created_at = stamped()

@@ -10,6 +10,7 @@ Source: WeChat Pay v3, "Payment notice" and "Refund notice", read 2026-11.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -28,6 +29,7 @@ _PAYMENT = "TRANSACTION.SUCCESS"
 _REFUND_PREFIX = "REFUND."
 _REFUNDS = frozenset({"REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED"})
 # What a decoder can raise over bytes that a stranger chose.
+_KEY_END = re.compile(rb'"\s*:')
 _JSON_FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 _T = TypeVar("_T")
@@ -105,10 +107,27 @@ def _refund(plaintext: bytes, event_type: str) -> Fact:
 
 def _decode(text: bytes, kind: type[_T], reason: str) -> _T:
     try:
-        json.loads(text.decode(), object_pairs_hook=_without_twins)
+        _refuse_twins(text)
         return msgspec.json.decode(text, type=kind)
     except _JSON_FAULTS:
         raise NoticeUnreadable(reason) from None
+
+
+def _refuse_twins(text: bytes) -> None:
+    """Refuse an object that names a key twice.
+
+    A key and its colon may also stand inside a string, so only a surplus of them is looked into.
+    """
+    if len(_KEY_END.findall(text)) != _keys_in(msgspec.json.decode(text)):
+        json.loads(text.decode(), object_pairs_hook=_without_twins)
+
+
+def _keys_in(value: object) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys_in, value.values()))
+    if isinstance(value, list):
+        return sum(map(_keys_in, value))
+    return 0
 
 
 def _without_twins(pairs: list[tuple[str, object]]) -> None:

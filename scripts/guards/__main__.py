@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from scripts.guards.run import Outcome, Verdict, copies, remove_each, run_unpatched
+from scripts.guards.lanes import lanes
+from scripts.guards.run import Outcome, Verdict, remove_each, run_unpatched
 from scripts.guards.table import GUARDS
 
 
@@ -18,10 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _read(arguments)
     guards = [g for g in GUARDS if not asked.ids or g.id.startswith(tuple(asked.ids))]
     began, kept = time.monotonic(), 0
-    with copies(asked.lanes) as places:
-        unpatched = run_unpatched(guards, lanes=asked.lanes, places=places)
+    with lanes(asked.lanes) as places:
+        unpatched = run_unpatched(guards, places)
         print(_MARKDOWN_HEAD if asked.markdown else _HEAD)
-        for verdict in remove_each(guards, lanes=asked.lanes, places=places):
+        for verdict in remove_each(guards, places):
             before = unpatched[verdict.guard.test]
             tell = _markdown if asked.markdown else _line
             print(tell(verdict, before), flush=True)

@@ -7,10 +7,8 @@
 import contextlib
 import os
 import queue
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
@@ -19,11 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.guards.guard import Guard, PatchStaleError
-from scripts.stamp import ROOT, VENV_PYTHON
+from scripts.guards.lanes import Lane
+from scripts.stamp import VENV_PYTHON
 
-_NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv", ".boot", ".guichet*", "__pycache__", ".*_cache", ".hypothesis", ".import_*"
-)
 # A test that hangs is ended by pytest after two minutes; this is for a pytest that hangs.
 _SECONDS_PER_TEST = 180
 _SECONDS_FOR_ALL = 1200
@@ -51,70 +47,52 @@ class Verdict:
     seconds: float
 
 
-class Copies:
-    """Copies of the checkout that lanes take turns with."""
-
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._free: queue.SimpleQueue[Path] = queue.SimpleQueue()
-        for folder in folders:
-            self._free.put(folder)
-
-    @contextlib.contextmanager
-    def one(self) -> Iterator[Path]:
-        """Have a copy to oneself."""
-        folder = self._free.get()
-        try:
-            yield folder
-        finally:
-            self._free.put(folder)
-
-
-@contextlib.contextmanager
-def copies(number: int) -> Iterator[Copies]:
-    """Copy the checkout *number* times, and remove the copies at the end."""
-    home = Path(tempfile.mkdtemp(prefix="guichet-guards-"))
-    try:
-        folders = [home / str(n) for n in range(number)]
-        for folder in folders:
-            shutil.copytree(ROOT, folder, ignore=_NOT_COPIED)
-        yield Copies(folders)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def run_unpatched(guards: Sequence[Guard], *, lanes: int, places: Copies) -> dict[str, Outcome]:
+def run_unpatched(guards: Sequence[Guard], lanes: Sequence[Lane]) -> dict[str, Outcome]:
     """Run every named test on the code as it is; return how each ended."""
     tests = sorted({guard.test for guard in guards})
-    with ThreadPoolExecutor(lanes) as pool:
-        parts = pool.map(lambda lane: _run_unpatched(tests[lane::lanes], places), range(lanes))
-        return {test: outcome for part in parts for test, outcome in part.items()}
+    parts = [(lane, tests[n :: len(lanes)]) for n, lane in enumerate(lanes)]
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        ended = pool.map(
+            lambda part: _run(*part, seconds=_SECONDS_FOR_ALL) if part[1] else {}, parts
+        )
+        return {test: outcome for part in ended for test, outcome in part.items()}
 
 
-def remove_each(guards: Sequence[Guard], *, lanes: int, places: Copies) -> Iterator[Verdict]:
+def remove_each(guards: Sequence[Guard], lanes: Sequence[Lane]) -> Iterator[Verdict]:
     """Remove one guard after the other; verdicts come in the order of *guards*."""
-    with ThreadPoolExecutor(lanes) as pool:
-        yield from pool.map(lambda guard: _judge(guard, places), guards)
+    free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
 
-
-def _run_unpatched(tests: Sequence[str], places: Copies) -> dict[str, Outcome]:
-    if not tests:
-        return {}
-    with places.one() as folder:
-        return run_tests(folder, tests, seconds=_SECONDS_FOR_ALL)
-
-
-def _judge(guard: Guard, places: Copies) -> Verdict:
-    began = time.monotonic()
-    with places.one() as folder:
+    def judge(guard: Guard) -> Verdict:
+        lane = free.get()
         try:
-            with _without(guard, folder):
-                tests = run_tests(folder, [guard.test], seconds=_SECONDS_PER_TEST)
-        except PatchStaleError as stale:
-            return Verdict(guard, applied=False, noticed=False, fault=str(stale), seconds=0)
-    outcome = tests[guard.test]
-    seconds = time.monotonic() - began
-    noticed = outcome.word == "failed"
-    return Verdict(guard, applied=True, noticed=noticed, fault=outcome.fault, seconds=seconds)
+            return _judge(guard, lane)
+        finally:
+            free.put(lane)
+
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        yield from pool.map(judge, guards)
+
+
+def _judge(guard: Guard, lane: Lane) -> Verdict:
+    began = time.monotonic()
+    try:
+        with _without(guard, lane.folder):
+            # A patched migration needs a database that was made with it.
+            is_shape = guard.file.startswith("migrations/")
+            outcome = _run(lane, [guard.test], seconds=_SECONDS_PER_TEST, lend_server=not is_shape)[
+                guard.test
+            ]
+    except PatchStaleError as stale:
+        return Verdict(guard, applied=False, noticed=False, fault=str(stale), seconds=0)
+    return Verdict(
+        guard,
+        applied=True,
+        noticed=outcome.word == "failed",
+        fault=outcome.fault,
+        seconds=time.monotonic() - began,
+    )
 
 
 @contextlib.contextmanager
@@ -130,19 +108,19 @@ def _without(guard: Guard, folder: Path) -> Iterator[None]:
         os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-def run_tests(folder: Path, tests: Sequence[str], *, seconds: float) -> dict[str, Outcome]:
-    """Run tests of the checkout in *folder* in one process, and tell how each ended.
+def _run(
+    lane: Lane, tests: Sequence[str], *, seconds: float, lend_server: bool = True
+) -> dict[str, Outcome]:
+    """Run tests of a lane's checkout in one process, and tell how each ended.
 
     A test that is named without its parameters has failed when one of its cases has.
     """
-    report = folder / "report.xml"
+    report = lane.folder / "report.xml"
     report.unlink(missing_ok=True)
-    command = [str(VENV_PYTHON), "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "GUICHET_"))}
     process = subprocess.Popen(  # noqa: S603  # our own command
-        [*command, *tests],
-        cwd=folder,
-        env=environ,
+        [str(VENV_PYTHON), "-m", "pytest", *_PLUGINS, f"--junitxml={report}", *tests],
+        cwd=lane.folder,
+        env=lane.environ if lend_server else lane.bare_environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -151,11 +129,15 @@ def run_tests(folder: Path, tests: Sequence[str], *, seconds: float) -> dict[str
         printed, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         printed = _end(process)
-    last = printed.strip().rpartition("\n")[2]
+    last = printed.strip().rpartition("\n")[2][:_FAULT_LENGTH]
     if not report.exists():
-        return dict.fromkeys(tests, Outcome("broken", last[:_FAULT_LENGTH]))
+        return dict.fromkeys(tests, Outcome("broken", last))
     cases = [(_name_of(case), _outcome_of(case)) for case in ET.parse(report).iter("testcase")]  # noqa: S314  # pytest's own file
     return {test: _summary(test, cases, last) for test in tests}
+
+
+# What is slow to import and has nothing to say here.
+_PLUGINS = ("-p", "no:cacheprovider", "-p", "no:schemathesis")
 
 
 def _end(process: "subprocess.Popen[str]") -> str:
@@ -192,4 +174,4 @@ def _summary(test: str, cases: Sequence[tuple[str, Outcome]], last: str) -> Outc
     for word in ("broken", "failed"):
         if hit := next((outcome for outcome in found if outcome.word == word), None):
             return hit
-    return Outcome("passed") if found else Outcome("broken", last[:_FAULT_LENGTH])
+    return Outcome("passed") if found else Outcome("broken", last)

@@ -268,6 +268,17 @@ class TestLeaving:
         assert (answer.status_code, answer.json()) == (202, {"status": "CLOSING"})
 
 
+    def test_is_refused_when_the_close_finds_the_money(
+        self, buyer: Buyer, simulator: Simulator
+    ) -> None:
+        order = buyer.order(prepare=True).json()
+        simulator.act(f"{order['orderNo']}01", "pay", drop=True)
+        answer = buyer.http.post(f"{ORDERS}/{order['orderId']}/cancel")
+
+        assert is_problem(answer, 409, "INVALID_STATE")
+        assert answer.json()["orderStatus"] == "PAID"
+
+
 class TestAskingTheProvider:
     def test_tells_both_sides_of_it(self, buyer: Buyer) -> None:
         order = buyer.order(prepare=True).json()

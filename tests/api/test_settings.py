@@ -133,6 +133,7 @@ class TestProduction:
             ("JWT_SECRET", "sandbox-" + "x" * 40),
             ("GIFT_CODE_KEY", "short"),
             ("PAYMENT_PROVIDER", "mock"),
+            ("GUICHET_FAILPOINTS", "failpoints"),
             ("SANDBOX_URL", "http://127.0.0.1:9000"),
             ("WECHAT_PAY_GATEWAY", "http://127.0.0.1:9000"),
             ("WECHAT_PAY_GATEWAY", "https://localhost"),

@@ -10,7 +10,7 @@ from tests.faults.house import FaultHouse
 
 # The whole promise: every duty in other hands within a minute of any one fault.
 SETTLED_WITHIN_SECONDS = 60.0
-_CLAIMS_RUN_OUT_EVERY_SECONDS = 2.0
+_CLAIMS_RUN_OUT_EVERY_SECONDS = 0.7
 
 _STILL_OPEN = """
 SELECT format('order %s is %s', id, status) AS open FROM orders
@@ -66,8 +66,10 @@ def _let_time_pass(house: FaultHouse) -> None:
     house.rows("UPDATE orders SET expired_at = now() - interval '1 s' WHERE status = 'PENDING'")
     house.time_passes()
     # An attempt the provider never heard of can only be waited out.
-    for row in house.rows("SELECT attempt_no FROM payment_attempts WHERE state <> 'CLOSED'"
-                          " AND state <> 'PAID' AND close_owed"):
+    for row in house.rows(
+        "SELECT attempt_no FROM payment_attempts WHERE state <> 'CLOSED'"
+        " AND state <> 'PAID' AND close_owed"
+    ):
         if row["attempt_no"] not in _trades(house, row["attempt_no"][:16]):
             house.rows(
                 """UPDATE payment_attempts SET payable_until = now() - interval '5 min',

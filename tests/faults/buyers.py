@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -47,9 +47,13 @@ class Ledger:
 class Buyer:
     """Somebody who asks again until there is an answer."""
 
-    def __init__(self, house: FaultHouse, ledger: Ledger) -> None:
+    def __init__(
+        self, house: FaultHouse, ledger: Ledger, *, patience_seconds: float = _PATIENCE_SECONDS
+    ) -> None:
         self.house = house
         self.ledger = ledger
+        self.patience_seconds = patience_seconds
+        self.put_off = 0
         self.name = f"buyer {os.getpid()} {next(_numbers)}"
         self._headers: dict[str, str] = {}
         answer = self.send("POST", "/api/auth/sandbox-login", {"name": self.name})
@@ -69,11 +73,12 @@ class Buyer:
                     self.house.url + path,
                     json=body,
                     headers=headers,
-                    timeout=_PATIENCE_SECONDS,
+                    timeout=self.patience_seconds,
                     trust_env=False,
                 )
                 if answer.status_code < 500:
                     return answer
+                self.put_off += answer.status_code == 503
                 said = f"{answer.status_code} {answer.text[:200]}"
             except httpx.TransportError as error:
                 said = repr(error)
@@ -138,6 +143,16 @@ def end_time(house: FaultHouse, order: dict[str, Any]) -> None:
     )
 
 
+def wait_through_claims(buyer: Buyer, order: dict[str, Any], status: str) -> None:
+    """Wait for a status while the time for another try comes again and again."""
+
+    def reached() -> bool:
+        buyer.house.time_passes()
+        return buyer.see(order) == status
+
+    buyer.house.until(reached, every=0.5)
+
+
 # The flows: each takes one buyer from nothing to an end.
 
 
@@ -165,7 +180,7 @@ def ask(house: FaultHouse, ledger: Ledger) -> None:
     order = buyer.order()
     buyer.pay(order, drop=True)
     buyer.ask(order)
-    buyer.wait_for(order, "PAID")
+    wait_through_claims(buyer, order, "PAID")
 
 
 def expire(house: FaultHouse, ledger: Ledger) -> None:
@@ -222,7 +237,7 @@ class Crowd:
             for n in range(size)
         ]
 
-    def __enter__(self) -> "Crowd":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self

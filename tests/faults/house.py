@@ -135,14 +135,16 @@ class FaultHouse:
             return client.get(f"{self.url}/health/ready").status_code == 200
         return False
 
-    def until(self, condition: Callable[[], _Result], *, within: float = 30.0) -> _Result:
+    def until(
+        self, condition: Callable[[], _Result], *, within: float = 30.0, every: float = 0.03
+    ) -> _Result:
         """Wait until *condition* returns something true, starting again what ends meanwhile."""
         deadline = time.monotonic() + within
         while not (found := condition()):
             assert time.monotonic() < deadline, f"not within {within} s: {condition}"
             if threading.current_thread() is threading.main_thread():
                 self.tend()
-            time.sleep(0.03)
+            time.sleep(every)
         return found
 
     # Books.
@@ -199,7 +201,9 @@ class FaultHouse:
         found = [p.pid for p in self.passed() if p.name == name and p.deed != "-"]
         return found[-1] if found else None
 
-    def spoil(self, operation: str, mode: str, *, count: int = 1, delay_ms: int | None = None) -> None:
+    def spoil(
+        self, operation: str, mode: str, *, count: int = 1, delay_ms: int | None = None
+    ) -> None:
         """Have the provider's next calls of one kind go wrong."""
         fault = {"provider": "wechat", "operation": operation, "mode": mode, "count": count}
         self.sandbox.post(

@@ -28,8 +28,7 @@ class Wire:
         assert self._server is not None
         self._server.close()
         self.cut()
-        while self._pairs:
-            await asyncio.sleep(0.01)
+        await self._server.wait_closed()
 
     def cut(self) -> None:
         """Hang up on everybody."""

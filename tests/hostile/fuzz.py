@@ -138,7 +138,7 @@ class Campaign:
     async def _until_processed(self) -> None:
         waiting = "SELECT count(*) FROM webhook_events WHERE status = 'RECEIVED'"
         async with asyncio.timeout(30):
-            while await self._database.fetchval(waiting):
+            while await self._database.fetchval(waiting):  # noqa: ASYNC110 - nobody announces it
                 await asyncio.sleep(0.002)
 
     async def _stage(self, forge: Forge) -> Scene:
@@ -234,12 +234,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run a campaign and print its report; 1 when anything was wrong."""
     options = _options(argv)
     configure_logs("CRITICAL")
-    print(f"seed {options.seed}", flush=True)
+    _say(f"seed {options.seed}")
     with _postgres(options.dsn) as dsn:
         report = asyncio.run(_migrated(dsn, options))
-    print(json.dumps(msgspec.to_builtins(report)) if options.json else _table(report))
+    _say(json.dumps(msgspec.to_builtins(report)) if options.json else _table(report))
     grown = report.memory_growth_kib > MEMORY_GROWTH_MAX_KIB
     return 1 if report.faults or grown else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 async def _migrated(dsn: str, options: argparse.Namespace) -> Report:

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from tests.hostile.notices import Forge, Headers, Notice, Payment
 
 Pairs: TypeAlias = list[tuple[bytes, bytes]]
+_T = TypeVar("_T")
 
 
 class Mutant(msgspec.Struct, frozen=True):
@@ -89,3 +90,8 @@ def inserted(dice: random.Random, text: str, what: str) -> str:
     """Put *what* somewhere into *text*."""
     at = dice.randrange(len(text) + 1)
     return text[:at] + what + text[at:]
+
+
+def one_of(dice: random.Random, *makers: Callable[[], _T]) -> _T:
+    """Make one of several things."""
+    return dice.choice(makers)()

@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.hostile.mutants import Mutant, Scene, flipped_bit, flipped_character, pairs
+from tests.hostile.mutants import (
+    Mutant,
+    Scene,
+    flipped_bit,
+    flipped_character,
+    one_of,
+    pairs,
+)
 from tests.hostile.notices import Words, encoded
 
 _DIGITS = string.digits
@@ -66,21 +73,20 @@ def _said(scene: Scene, transaction: Words | bytes, what: str, end: str) -> Muta
 def _spoiled(scene: Scene, body: bytes) -> bytes:
     """Make JSON that is none, or that can be read two ways."""
     dice = scene.dice
-    return dice.choice(
-        [
-            lambda: dice.choice(_SPOILED_JSON),
-            lambda: body[: dice.randrange(len(body) - 1)],
-            lambda: body + dice.choice([b"{}", b",", b"\x00", b"x"]),
-            lambda: b"\xef\xbb\xbf" + body,
-            lambda: body.replace(b'": "', b'": "\xff', 1),
-            lambda: body.replace(b'": "', b'": "\xed\xa0\x80', 1),
-            lambda: body.replace(b'": "', dice.choice(_HALF_PAIRS), 1),
-        ]
-    )()
+    return one_of(
+        dice,
+        lambda: dice.choice(_SPOILED_JSON),
+        lambda: body[: dice.randrange(len(body) - 1)],
+        lambda: body + dice.choice([b"{}", b",", b"\x00", b"x"]),
+        lambda: b"\xef\xbb\xbf" + body,
+        lambda: body.replace(b'": "', b'": "\xff', 1),
+        lambda: body.replace(b'": "', b'": "\xed\xa0\x80', 1),
+        lambda: body.replace(b'": "', dice.choice(_HALF_PAIRS), 1),
+    )
 
 
 def envelope(scene: Scene) -> Mutant:
-    """The envelope is not one."""
+    """Spoil the envelope."""
     dice = scene.dice
     words = scene.forge.envelope(scene.forge.transaction(scene.payment()))
     match dice.randrange(6):
@@ -122,7 +128,7 @@ def _without_resource(scene: Scene, words: Words) -> Words:
 
 
 def seal(scene: Scene) -> Mutant:
-    """What is inside was not sealed like that."""
+    """Change what the seal is made of."""
     dice = scene.dice
     words = scene.forge.envelope(scene.forge.transaction(scene.payment()))
     resource = words["resource"]
@@ -148,21 +154,20 @@ def seal(scene: Scene) -> Mutant:
 
 def _spoiled_ciphertext(scene: Scene, text: str) -> str:
     dice, raw = scene.dice, base64.b64decode(text)
-    return dice.choice(
-        [
-            lambda: base64.b64encode(flipped_bit(dice, raw)).decode(),
-            lambda: base64.b64encode(raw[: dice.randrange(len(raw))]).decode(),
-            lambda: base64.b64encode(raw + b"\x00").decode(),
-            lambda: text[1:],
-            lambda: "",
-            lambda: text + "!",
-            lambda: "é" + text,
-        ]
-    )()
+    return one_of(
+        dice,
+        lambda: base64.b64encode(flipped_bit(dice, raw)).decode(),
+        lambda: base64.b64encode(raw[: dice.randrange(len(raw))]).decode(),
+        lambda: base64.b64encode(raw + b"\x00").decode(),
+        lambda: text[1:],
+        lambda: "",
+        lambda: text + "!",
+        lambda: "é" + text,
+    )
 
 
-def plaintext(scene: Scene) -> Mutant:
-    """What was sealed is no payment."""
+def plaintext(scene: Scene) -> Mutant:  # noqa: PLR0911 - one per kind of change
+    """Seal what is no payment."""
     dice = scene.dice
     said = scene.forge.transaction(scene.payment())
     end = "DEAD:plaintext"
@@ -229,7 +234,7 @@ def _two_ways(scene: Scene, said: Words) -> Mutant:
 
 
 def merchant(scene: Scene) -> Mutant:
-    """The money went to another merchant."""
+    """Have the money go to another merchant."""
     dice, said = scene.dice, scene.forge.transaction(scene.payment())
     ours = said["mchid"]
     said["mchid"] = dice.choice(
@@ -242,7 +247,7 @@ def merchant(scene: Scene) -> Mutant:
 
 
 def appid(scene: Scene) -> Mutant:
-    """It was paid inside another app."""
+    """Have it paid inside another app."""
     dice, said = scene.dice, scene.forge.transaction(scene.payment())
     ours = said["appid"]
     said["appid"] = dice.choice(
@@ -255,7 +260,7 @@ def appid(scene: Scene) -> Mutant:
 
 
 def order(scene: Scene) -> Mutant:
-    """It is about an order nobody made."""
+    """Name an order that nobody made."""
     dice, said = scene.dice, scene.forge.transaction(scene.payment())
     ours = said["out_trade_no"]
     other = ours
@@ -270,7 +275,7 @@ def order(scene: Scene) -> Mutant:
 
 
 def amount(scene: Scene) -> Mutant:
-    """It is more or less than was asked, or the price of another order."""
+    """Pay more or less than was asked, or the price of another order."""
     dice, payment = scene.dice, scene.payment()
     asked = payment.total_minor
     others = [one.total_minor for one in scene.waiting if one.total_minor != asked]
@@ -286,14 +291,14 @@ def amount(scene: Scene) -> Mutant:
 
 
 def currency(scene: Scene) -> Mutant:
-    """It is as much, but of something else."""
+    """Pay as much, but of something else."""
     said = scene.forge.transaction(scene.payment())
     said["amount"]["currency"] = scene.dice.choice(_OTHER_CURRENCIES)
     return _said(scene, said, "currency", "case:currency")
 
 
 def known(scene: Scene) -> Mutant:
-    """It tells again, in a new notice, of money that its order has."""
+    """Tell again, in a new notice, of money that its order has."""
     dice = scene.dice
     payment, _ = dice.choice(scene.paid)
     said = scene.forge.transaction(payment)
@@ -319,14 +324,14 @@ def _harmless(scene: Scene, said: dict[str, Any]) -> None:
 
 
 def no_money(scene: Scene) -> Mutant:
-    """The same words under an event that is not a payment."""
+    """Send the same words under an event that is not a payment."""
     words = scene.forge.envelope(scene.forge.transaction(scene.payment()))
     words["event_type"] = scene.dice.choice(_OTHER_EVENTS)
     return _sent(scene, words, "event", "PROCESSED:no_money")
 
 
 def refund(scene: Scene) -> Mutant:
-    """Money went back that nobody sent back."""
+    """Have money go back that nobody sent back."""
     payment, _ = scene.dice.choice(scene.paid)
     words = scene.forge.envelope(scene.forge.refund(payment), event="REFUND.SUCCESS")
     return _sent(scene, words, "refund", "case:not_ours")

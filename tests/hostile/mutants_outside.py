@@ -15,6 +15,7 @@ from tests.hostile.mutants import (
     flipped_bit,
     flipped_character,
     inserted,
+    one_of,
     pairs,
     with_headers,
 )
@@ -51,8 +52,8 @@ _OUT_OF_DATE = (302, 400, 3_600, 86_400, 31_536_000, 1_700_000_000)
 _TOO_EARLY = (400, 3_600, 86_400, 31_536_000, 900_000_000_000)
 
 
-def shape(scene: Scene) -> Mutant:
-    """A header is missing, doubled or not of its alphabet."""
+def shape(scene: Scene) -> Mutant:  # noqa: PLR0911 - one per kind of change
+    """Leave a header out, double it or break its alphabet."""
     dice, notice = scene.dice, scene.notice()
     headers, name = dict(notice.headers), dice.choice(_NEEDED)
     match dice.randrange(7):
@@ -88,7 +89,7 @@ def _doubled(scene: Scene, notice: Notice) -> Mutant:
 
 
 def probe(scene: Scene) -> Mutant:
-    """The signature is one of the platform's own tests of us."""
+    """Sign as the platform does when it tests us."""
     notice = scene.notice()
     rest = scene.dice.choice([notice.headers[SIGNATURE], "", "x", scene.forge.hex(344)])
     headers = notice.headers | {SIGNATURE: f"WECHATPAY/SIGNTEST/{rest}"}
@@ -96,7 +97,7 @@ def probe(scene: Scene) -> Mutant:
 
 
 def stale(scene: Scene) -> Mutant:
-    """It is of another time, signed as of then or only said to be."""
+    """Take another time, signed as of then or only said to be."""
     dice, notice = scene.dice, scene.notice()
     now = int(notice.headers[TIMESTAMP])
     past, span = dice.choice([(True, _OUT_OF_DATE), (False, _TOO_EARLY)])
@@ -110,7 +111,7 @@ def stale(scene: Scene) -> Mutant:
 
 
 def serial(scene: Scene) -> Mutant:
-    """It is signed under a name we do not know."""
+    """Sign under a name that nobody knows."""
     dice, notice = scene.dice, scene.notice()
     ours = notice.headers[SERIAL]
     other = dice.choice(
@@ -127,7 +128,7 @@ def serial(scene: Scene) -> Mutant:
 
 
 def signature(scene: Scene) -> Mutant:
-    """The signature is of something else, or of somebody else."""
+    """Sign something else, or let somebody else sign."""
     dice = scene.dice
     spoil = dice.choice([_spoiled_signature, _foreign_signature, _changed_words, _changed_body])
     return spoil(scene, scene.notice())
@@ -157,17 +158,16 @@ def _spoiled_signature(scene: Scene, notice: Notice) -> Mutant:
 def _foreign_signature(scene: Scene, notice: Notice) -> Mutant:
     dice, forge, honest = scene.dice, scene.forge, notice.headers
     message = signed_message(honest[TIMESTAMP], honest[NONCE], notice.body)
-    made = dice.choice(
-        [
-            lambda: STRANGER.sign(message, PKCS1v15(), SHA256()),
-            lambda: forge.key.sign(message, PKCS1v15(), SHA1()),  # noqa: S303 - must be refused
-            lambda: forge.key.sign(message, PKCS1v15(), SHA512()),
-            lambda: forge.key.sign(message, PSS(MGF1(SHA256()), PSS.MAX_LENGTH), SHA256()),
-            lambda: forge.key.sign(message[:-1], PKCS1v15(), SHA256()),
-            lambda: forge.key.sign(notice.body, PKCS1v15(), SHA256()),
-            lambda: sha256(message).digest() * 8,
-        ]
-    )()
+    made = one_of(
+        dice,
+        lambda: STRANGER.sign(message, PKCS1v15(), SHA256()),
+        lambda: forge.key.sign(message, PKCS1v15(), SHA1()),  # noqa: S303 - must be refused
+        lambda: forge.key.sign(message, PKCS1v15(), SHA512()),
+        lambda: forge.key.sign(message, PSS(MGF1(SHA256()), PSS.MAX_LENGTH), SHA256()),
+        lambda: forge.key.sign(message[:-1], PKCS1v15(), SHA256()),
+        lambda: forge.key.sign(notice.body, PKCS1v15(), SHA256()),
+        lambda: sha256(message).digest() * 8,
+    )
     headers = honest | {SIGNATURE: base64.b64encode(made).decode()}
     return with_headers(notice, headers, "foreign signature", "door:bad_signature")
 
@@ -186,30 +186,29 @@ def _changed_words(scene: Scene, notice: Notice) -> Mutant:
 
 def _changed_body(scene: Scene, notice: Notice) -> Mutant:
     dice, body = scene.dice, notice.body
-    changed = dice.choice(
-        [
-            lambda: flipped_bit(dice, body),
-            lambda: body[: dice.randrange(len(body))],
-            lambda: body + dice.choice([b" ", b"\n", b"\x00", b"\r\n", b"{}"]),
-            lambda: b"\xef\xbb\xbf" + body,
-            lambda: json.dumps(json.loads(body), separators=(",", ":")).encode(),
-            lambda: body.replace(b", ", b",\r\n", 1),
-            lambda: scene.notice().body,
-            lambda: body.replace(b'"id"', b'"\\u0069d"', 1),
-        ]
-    )()
+    changed = one_of(
+        dice,
+        lambda: flipped_bit(dice, body),
+        lambda: body[: dice.randrange(len(body))],
+        lambda: body + dice.choice([b" ", b"\n", b"\x00", b"\r\n", b"{}"]),
+        lambda: b"\xef\xbb\xbf" + body,
+        lambda: json.dumps(json.loads(body), separators=(",", ":")).encode(),
+        lambda: body.replace(b", ", b",\r\n", 1),
+        lambda: scene.notice().body,
+        lambda: body.replace(b'"id"', b'"\\u0069d"', 1),
+    )
     return Mutant("another body", pairs(notice.headers), changed, "door:bad_signature")
 
 
 def encoding(scene: Scene) -> Mutant:
-    """It is said to be compressed, though no notice ever is."""
+    """Say that it is compressed, though no notice ever is."""
     notice = scene.notice()
     headers = notice.headers | {"content-encoding": scene.dice.choice(_ENCODINGS)}
     return with_headers(notice, headers, "content-encoding", "door:encoded")
 
 
 def stored(scene: Scene) -> Mutant:
-    """It came before, and differs in nothing that was signed."""
+    """Send again what came before, with nothing different that was signed."""
     dice = scene.dice
     _, notice = dice.choice(scene.paid)
     headers = dict(notice.headers)

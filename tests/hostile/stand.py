@@ -77,13 +77,13 @@ class Stand:
         """Send raw bytes to the door that makes orders."""
         return self.attacker.http.post(ORDERS, content=content, headers=headers)
 
-    def raw(self, sent: bytes) -> bytes:
-        """Send raw bytes to the port and return whatever comes back before it hangs up."""
+    def raw(self, sent: bytes, *, patience_seconds: float = 10) -> bytes:
+        """Send raw bytes to the port and return what comes back until it hangs up or is silent."""
         with socket.create_connection(("127.0.0.1", self.service.port), timeout=10) as line:
             received = []
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, TimeoutError):
                 line.sendall(sent)
-                line.shutdown(socket.SHUT_WR)
+                line.settimeout(patience_seconds)
                 while part := line.recv(65536):
                     received.append(part)
             return b"".join(received)

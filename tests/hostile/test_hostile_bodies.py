@@ -4,6 +4,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.hostile.stand import (
     UNKNOWN,
     WEBHOOK,
     WITH_BODY,
+    Door,
     Stand,
     refusal,
 )
@@ -84,7 +86,7 @@ _MALFORMED = {
     "pickle": b"\x80\x04\x95\x00",
     "gzip": gzip.compress(_HONEST),
 }
-_TOO_LONG = (
+_TOO_LONG: tuple[dict[str, Any], ...] = (
     {"couponCode": "x" * 65},
     {"clientContext": {"shellVersion": "x" * 65}},
     {"answers": {str(n): "x" for n in range(51)}},
@@ -193,9 +195,9 @@ def chunks(size: int) -> Iterator[bytes]:
 @pytest.mark.parametrize("door", WITH_BODY, ids=str)
 class TestAHugeBody:
     def test_is_refused_whether_it_declares_its_length_or_not(
-        self, stand: Stand, door: "object"
+        self, stand: Stand, door: Door
     ) -> None:
-        path = door.to(order=stand.order["orderNo"])  # type: ignore[attr-defined]
+        path = door.to(order=stand.order["orderNo"])
         limit = (64 if path == WEBHOOK else 256) * KIB
         for size in (limit + KIB, 900 * KIB):
             for content in (b" " * size, chunks(size)):

@@ -17,6 +17,7 @@ async def jobs_dsn(worker_id: str) -> str:
     """Clone a database of our own: rows that only a sweep looks at keep no promises."""
     server_url, name = os.environ["GUICHET_TEST_POSTGRES"], f"jobs_{worker_id}"
     server = await asyncpg.connect(server_url)
+    await server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     await server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     await server.close()
     return server_url.rpartition("/")[0] + f"/{name}"

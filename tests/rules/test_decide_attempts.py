@@ -126,6 +126,19 @@ class TestAnOpenedAttempt:
         assert kinds(events) == ["AttemptOpened", "AttemptCloseOwed"]
         assert order.attempts[0].close_owed
 
+    def test_is_owed_a_close_when_its_number_was_given_up(self) -> None:
+        refused = an_order(attempts=(an_attempt(state=AttemptState.REFUSED),))
+
+        order, events = after(refused, opened())
+
+        assert kinds(events) == ["AttemptOpened", "AttemptCloseOwed"]
+        assert order.current_attempt is None
+
+    def test_stays_closed_when_nobody_can_pay_it_any_more(self) -> None:
+        closed = an_order(attempts=(an_attempt(state=AttemptState.CLOSED),))
+
+        assert after(closed, opened())[1] == []
+
     def test_is_noted_once(self) -> None:
         assert after(an_order(attempts=(an_attempt(),)), opened())[1] == []
 

@@ -137,6 +137,16 @@ class TestAContradictingPayment:
         assert case is not None
         assert (case.kind, case.reason) == (CaseKind.PAYMENT_MISMATCH, reason)
 
+    def test_opens_a_case_for_each_attempt_that_a_transaction_is_said_to_pay(self) -> None:
+        wrong = Money(amount_minor=1, currency="CNY")
+        two = an_order(attempts=(an_attempt(1), an_attempt(2)))
+        order, _ = after(two, record(a_payment(1, paid=wrong)))
+
+        order, events = after(order, record(a_payment(2, paid=wrong)))
+
+        assert kinds(events) == ["PaymentQuarantined"]
+        assert len(order.case_subjects) == 2
+
     def test_opens_one_case_however_often_it_is_seen(self) -> None:
         wrong = a_payment(paid=Money(amount_minor=1, currency="CNY"))
         order, _ = after(OPEN, record(wrong))

@@ -49,6 +49,14 @@ class TestARefund:
 
         assert kinds(events) == ["RefundAdvanced", "RefundStuck"]
 
+    def test_that_was_closed_and_replaced_cannot_succeed_as_well(self) -> None:
+        order, _ = after(with_surplus(), moved(RefundOutcome.CLOSED))
+
+        order, events = after(order, moved(RefundOutcome.SUCCESS))
+
+        assert kinds(events) == ["RefundStuck"]
+        assert order.refunds[0].status is RefundStatus.FAILED
+
     def test_that_is_stuck_at_a_bank_asks_a_person_once(self) -> None:
         order, events = after(with_surplus(), moved(RefundOutcome.ABNORMAL))
 

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from asyncpg import UniqueViolationError
 
 from contracts.commands import CreateOrder
 from contracts.errors import Refusal
 from contracts.order import Order
-from contracts.states import AttemptState, Channel
+from contracts.states import Channel
 from models.engine import CONFLICTS, GONE
 from tests.simulation.process import Process
 
@@ -169,14 +170,9 @@ async def ask(
     if task.cancelled():
         raise NoAnswer
     failure = task.exception()
-    if isinstance(failure, (*CONFLICTS, *GONE)):
+    if isinstance(failure, (*CONFLICTS, *GONE)) and not isinstance(failure, UniqueViolationError):
         raise NoAnswer from failure
     if failure is not None and not isinstance(failure, Refusal):
         world.report(f"{who} who asked to {what} was told {failure!r}")
         raise NoAnswer from failure
     return task.result()
-
-
-def code_is_shown(order: Order) -> bool:
-    """Tell whether the buyer has something to scan."""
-    return any(attempt.state is AttemptState.OPEN for attempt in order.attempts)

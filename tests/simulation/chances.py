@@ -61,11 +61,11 @@ def chances_of(random: Random) -> Chances:
         buyers=random.randint(3, 6),
         seats=random.randint(2, 5),
         event_cap=random.choice((None, None, 3, 5)),
-        order_expire_seconds=random.choice((20, 45, 90)),
+        order_expire_seconds=random.choice((15, 30, 60)),
         prepare_claim_seconds=random.choice((4, 20)),
         honour_hours=random.choice((0, 1, 24)),
-        sweep_seconds=random.choice((2.0, 5.0, 10.0)),
-        seconds=random.choice((30.0, 60.0, 120.0)),
+        sweep_seconds=random.choice((3.0, 10.0, 20.0)),
+        seconds=random.choice((20.0, 40.0, 80.0)),
         has_redis=random.random() < 0.8,
     )
     for name, most in _MOST.items():

@@ -65,8 +65,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Tell the virtual time in seconds since the beginning."""
         return self._now
 
-    def call_soon(  # type: ignore[override]  # typeshed's variadic generics
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    def call_soon(
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
     ) -> Handle:
         """Make *callback* one of those that can run."""
         handle = Handle(callback, args, self, context)
@@ -77,8 +77,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._runnable.append((handle, owner))
         return handle
 
-    def call_at(  # type: ignore[override]  # typeshed's variadic generics
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: object,
+        context: Context | None = None,
     ) -> TimerHandle:
         """Let *callback* run at a virtual time."""
         handle = TimerHandle(when, callback, args, self, context)
@@ -86,8 +90,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (when, self._sequence, handle))
         return handle
 
-    def call_later(  # type: ignore[override]  # typeshed's variadic generics
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: object,
+        context: Context | None = None,
     ) -> TimerHandle:
         """Let *callback* run after a virtual time."""
         return self.call_at(self._now + delay, callback, *args, context=context)
@@ -144,7 +152,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         last = runnable.pop()
         if n < len(runnable):
             runnable[n] = last
-        if handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001
+        if handle._cancelled:  # noqa: SLF001
             return
         if owner is not None and owner.is_frozen:
             owner.frozen.append(handle)
@@ -161,7 +169,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             while timers and timers[0][0] <= self._now:
                 handle = heapq.heappop(timers)[2]
                 owner = handle._context.get(_OWNER)  # type: ignore[attr-defined]  # noqa: SLF001
-                gone = handle._cancelled or (owner is not None and owner.is_dead)  # type: ignore[attr-defined]  # noqa: SLF001
+                gone = handle._cancelled or (owner is not None and owner.is_dead)  # noqa: SLF001
                 if not gone:
                     self._runnable.append((handle, owner))
         if not self._runnable:

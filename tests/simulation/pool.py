@@ -140,7 +140,9 @@ class Connection:
         if wire.happens(wire.chances.statement_lost):
             session.kill()
             raise lost()
-        conflicts = session.transaction is not None and wire.happens(wire.chances.statement_conflict)
+        conflicts = session.transaction is not None and wire.happens(
+            wire.chances.statement_conflict
+        )
         answer_lost = wire.happens(wire.chances.answer_lost)
 
         def work(future: "asyncio.Future[Any]") -> None:

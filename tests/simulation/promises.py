@@ -52,18 +52,7 @@ class Snapshot:
 
 def _seats(s: Snapshot) -> list[str]:
     said = []
-    held: defaultdict[int, int] = defaultdict(int)
-    noted: defaultdict[int, int] = defaultdict(int)
-    by_holder: defaultdict[int, int] = defaultdict(int)
-    for order in s.orders:
-        held[order["ticket_type_id"]] += order["seats_held"]
-    for place in s.rows("registrations"):
-        if place["status"] in ("PENDING", "APPROVED"):
-            held[place["ticket_type_id"]] += place["seats_held"]
-    for entry in s.rows("seat_ledger"):
-        noted[entry["ticket_type_id"]] += entry["seats"]
-        if entry["holder_kind"] == "order":
-            by_holder[entry["holder_id"]] += entry["seats"]
+    held, noted = _held(s), _sums(s.rows("seat_ledger"), "ticket_type_id", "seats")
     sold: defaultdict[int, int] = defaultdict(int)
     for kind in s.rows("ticket_types"):
         count = kind["current_quantity"]
@@ -79,7 +68,28 @@ def _seats(s: Snapshot) -> list[str]:
             said.append("seats.event")
         if row["max_attendees"] is not None and sold[row["id"]] > row["max_attendees"]:
             said.append("oversold: event")
-    said += [
+    return said + _held_seats(s)
+
+
+def _held(s: Snapshot) -> defaultdict[int, int]:
+    held = _sums(s.orders, "ticket_type_id", "seats_held")
+    for place in s.rows("registrations"):
+        if place["status"] in ("PENDING", "APPROVED"):
+            held[place["ticket_type_id"]] += place["seats_held"]
+    return held
+
+
+def _sums(rows: Iterable[Row], key: str, value: str) -> defaultdict[int, int]:
+    sums: defaultdict[int, int] = defaultdict(int)
+    for row in rows:
+        sums[row[key]] += row[value]
+    return sums
+
+
+def _held_seats(s: Snapshot) -> list[str]:
+    moves = [entry for entry in s.rows("seat_ledger") if entry["holder_kind"] == "order"]
+    by_holder = _sums(moves, "holder_id", "seats")
+    said = [
         f"seats.holder: order {order['id']}"
         for order in s.orders
         if order["seats_held"] != by_holder[order["id"]]
@@ -104,9 +114,7 @@ def _money(s: Snapshot) -> list[str]:
             said.append(f"money.settlement: order {order['id']}")
         asked = {a["attempt_no"]: a["amount_minor"] for a in s.attempts[order["id"]]}
         for payment in payments:
-            refunds = [
-                r for r in s.refunds[order["id"]] if r["payment_id"] == payment["id"]
-            ]
+            refunds = [r for r in s.refunds[order["id"]] if r["payment_id"] == payment["id"]]
             under_way = sum(r["amount_minor"] for r in refunds if r["status"] != "failed")
             if asked.get(payment["attempt_no"]) != payment["amount_minor"]:
                 said.append(f"money.snapshot: payment {payment['id']}")
@@ -207,9 +215,7 @@ def broken_at_the_end(world: "World") -> list[str]:
     places = {place["id"]: place for place in s.rows("registrations")}
     said = [f"not finished: {what}" for what in unfinished(world)]
     said += [
-        f"still pending: order {order['id']}"
-        for order in s.orders
-        if order["status"] == "PENDING"
+        f"still pending: order {order['id']}" for order in s.orders if order["status"] == "PENDING"
     ]
     for trade in world.wechat.trades.values():
         said += _unaccounted(s, trade)

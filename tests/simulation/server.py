@@ -138,7 +138,7 @@ class Transaction:
     def _keep(self, home: Table, old: Row | None, row: Row) -> None:
         self._rows.setdefault(home.name, {})[row["id"]] = row
         for unique, key_of in home.uniques.items():
-            before, after = old and key_of(old), key_of(row)
+            before, after = None if old is None else key_of(old), key_of(row)
             if before != after:
                 if before is not None:
                     self._keys[unique, before] = None
@@ -171,10 +171,14 @@ class Session:
         self._done: Callable[[Any, Exception | None], None] | None = None
         self._waiting_since: float | None = None
 
-    def run(self, sql: str, args: tuple[Any, ...], done: Callable[[Any, Exception | None], None]) -> None:
+    def run(
+        self, sql: str, args: tuple[Any, ...], done: Callable[[Any, Exception | None], None]
+    ) -> None:
         """Run one statement; *done* hears its rows or its failure, perhaps much later."""
         if self.is_closed:
-            done(None, self.ended_by or asyncpg.ConnectionDoesNotExistError("connection was closed"))
+            done(
+                None, self.ended_by or asyncpg.ConnectionDoesNotExistError("connection was closed")
+            )
             return
         self._done = done
         self.last_heard_at = self.server.loop.time()
@@ -196,7 +200,9 @@ class Session:
             self.transaction.end()
             self.transaction = None
         if self._done is not None:
-            self._finish(None, reason or asyncpg.ConnectionDoesNotExistError("connection was closed"))
+            self._finish(
+                None, reason or asyncpg.ConnectionDoesNotExistError("connection was closed")
+            )
 
     def fail(self, failure: Exception) -> None:
         """Let the transaction under way fail, as a victim of others does."""
@@ -344,7 +350,9 @@ class Server:
         """Find what a statement does."""
         found = self._statements.get(sql) or self._statements.get(" ".join(sql.split()))
         if found is None:
-            raise UnknownStatement(" ".join(sql.split())[:200])
+            unknown = UnknownStatement(" ".join(sql.split())[:200])
+            self.note_failure("somebody", unknown)
+            raise unknown
         return found
 
     def commit(self, transaction: Transaction, client: str) -> None:
@@ -391,4 +399,3 @@ class Server:
 
 class UnknownStatement(AssertionError):
     """The stand-in was not taught this statement: teach it in tests/simulation/statements_*.py."""
-

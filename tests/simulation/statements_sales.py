@@ -5,12 +5,9 @@ from typing import Any
 
 import msgspec
 
-from contracts.states import OPEN_ORDERS
 from tests.simulation.server import Transaction, Waiting
 from tests.simulation.sql import at, records, stands_for
 from tests.simulation.tables import Row
-
-_LIVE_PLACES = ("PENDING_PAYMENT", "PENDING", "APPROVED")
 
 
 @stands_for("models.sales", "_STANDING")
@@ -21,7 +18,7 @@ def standing(tx: Transaction, event_id: int, users: list[int], keys: list[str | 
 
 def _standing(tx: Transaction, event_id: int, user_id: int, key: str | None) -> Row:
     order = tx.find("orders", "orders_one_open_key", (event_id, user_id)) or {}
-    place = tx.find("registrations", "registrations_one_live_key", (event_id, user_id))
+    place = tx.find("registrations", "registrations_one_live_key", (event_id, user_id)) or {}
     made = key and tx.find("api_idempotency", "api_idempotency_user_key_key", (user_id, key))
     made = made or {}
     return {
@@ -35,7 +32,9 @@ def _standing(tx: Transaction, event_id: int, user_id: int, key: str | None) -> 
         "key_order_id": made.get("order_id"),
         "key_registration_id": made.get("registration_id"),
         "key_found": made.get("found"),
-        "is_registered": place is not None,
+        "is_over": order["expired_at"] <= tx.clock if order else None,
+        "place_id": place.get("id"),
+        "place_no": place.get("request_no"),
     }
 
 
@@ -192,6 +191,7 @@ def _place(record: Row, status: str, order_id: int | None) -> Row:
         "ticket_type_id": record["ticket_type_id"],
         "order_id": order_id,
         "invite_id": None,
+        "request_no": record.get("request_no"),
         "status": status,
         "seats_held": 0 if order_id else 1,
     }
@@ -207,6 +207,8 @@ def _key(record: Row) -> dict[str, Any]:
         "user_id": record["user_id"],
         "key": record["idempotency_key"],
         "body_hash": record["body_hash"],
+        "order_id": None,
+        "registration_id": None,
     }
 
 
@@ -239,8 +241,3 @@ def insert_places(tx: Transaction, rows: str) -> Waiting:
         yield from tx.insert("seat_ledger", _sold("registration", place["id"], record, 1))
         found.append({"id": place["id"], "user_id": place["user_id"]})
     return found
-
-
-def open_orders(tx: Transaction) -> list[Row]:
-    """List the orders that wait for money."""
-    return [order for order in tx.rows("orders") if order["status"] in OPEN_ORDERS]

@@ -2,8 +2,6 @@
 
 from datetime import datetime, timedelta
 
-import msgspec
-
 from tests.simulation.server import Transaction, Waiting
 from tests.simulation.sql import records, stands_for, stands_for_text
 from tests.simulation.tables import Row
@@ -54,9 +52,7 @@ def claim_notices(tx: Transaction, limit: int, claim: timedelta) -> Waiting:
     found = []
     for notice in _claim(tx, "webhook_events", due, limit):
         yield from tx.update("webhook_events", notice["id"], due_at=tx.now + claim)
-        found.append(
-            {name: notice[name] for name in ("id", "order_id", "provider", "trace_ctx")}
-        )
+        found.append({name: notice[name] for name in ("id", "order_id", "provider", "trace_ctx")})
     return found
 
 
@@ -140,9 +136,7 @@ def claim_effects(tx: Transaction, limit: int, claim: timedelta) -> Waiting:
     due = [
         effect
         for effect in tx.rows("effects")
-        if effect["done_at"] is None
-        and effect["due_at"] is not None
-        and effect["due_at"] <= tx.now
+        if effect["done_at"] is None and effect["due_at"] is not None and effect["due_at"] <= tx.now
     ]
     found = []
     for effect in _claim(tx, "effects", due, limit):
@@ -184,10 +178,11 @@ for _table in ("payment_attempts", "refunds", "effects"):
     _put_off(_table)
 
 
-@stands_for("models.sweeps", "_FINISH_EFFECT")
-def finish_effect(tx: Transaction, effect_id: int) -> Waiting:
-    """Note that a duty was done."""
-    yield from tx.update("effects", effect_id, done_at=tx.now, due_at=None)
+@stands_for("models.sweeps", "_FINISH_EFFECTS")
+def finish_effects(tx: Transaction, effect_ids: list[int]) -> Waiting:
+    """Note that duties were done."""
+    for effect_id in effect_ids:
+        yield from tx.update("effects", effect_id, done_at=tx.now, due_at=None)
 
 
 @stands_for("models.sweeps", "_GIVE_UP_EFFECT")
@@ -331,8 +326,3 @@ def open_case(tx: Transaction, rows: str) -> Waiting:
             },
             or_find="effects_holder_cause_kind_key",
         )
-
-
-def headers_of(row: Row) -> dict[str, str]:
-    """Read a stored notice's headers."""
-    return msgspec.json.decode(row["headers"], type=dict[str, str])

@@ -4,20 +4,37 @@ from typing import Any
 
 import msgspec
 
+from models import turns
 from tests.simulation.server import Transaction, Waiting
 from tests.simulation.sql import at, by_id, records, stands_for, stands_for_text
 from tests.simulation.tables import Row
 
-_ORDER = (
-    "id order_no event_id user_id ticket_type_id quantity payment_channel status payment_status"
-    " last_payment_attempt_status refund_status closing_for channel seats_held expired_at"
-    " created_at paid_at version trace_ctx"
-).split()
-_ATTEMPT = "attempt_no state request opened opened_at claim_until close_owed".split()
-_PAYMENT = "provider provider_txn_id attempt_no paid_at source honoured".split()
-_REFUND = "refund_no status reason idempotency_key kind provider_refund_id".split()
-_PLACE = "id user_id status invite_id".split()
-_INVITE = "id position generation status".split()
+_ORDER = [
+    "id",
+    "order_no",
+    "event_id",
+    "user_id",
+    "ticket_type_id",
+    "quantity",
+    "payment_channel",
+    "status",
+    "payment_status",
+    "last_payment_attempt_status",
+    "refund_status",
+    "closing_for",
+    "channel",
+    "seats_held",
+    "expired_at",
+    "created_at",
+    "paid_at",
+    "version",
+    "trace_ctx",
+]
+_ATTEMPT = ["attempt_no", "state", "request", "opened", "opened_at", "claim_until", "close_owed"]
+_PAYMENT = ["provider", "provider_txn_id", "attempt_no", "paid_at", "source", "honoured"]
+_REFUND = ["refund_no", "status", "reason", "idempotency_key", "kind", "provider_refund_id"]
+_PLACE = ["id", "user_id", "status", "invite_id"]
+_INVITE = ["id", "position", "generation", "status"]
 
 
 @stands_for("models.orders", "_LOAD")
@@ -98,11 +115,14 @@ def _refund(tx: Transaction, refund: Row) -> Row:
     return _named(refund, _REFUND) | _named(payment, list(whose)) | {"amount": _money(refund)}
 
 
-@stands_for_text("SELECT order_id FROM payment_attempts WHERE attempt_no = $1")
-def order_of_attempt(tx: Transaction, attempt_no: str) -> list[Row]:
-    """Find whose attempt a number is."""
-    found = tx.find("payment_attempts", "payment_attempts_attempt_no_key", (attempt_no,))
-    return [{"order_id": found["order_id"]}] if found else []
+@stands_for_text(
+    "SELECT attempt_no, order_id FROM payment_attempts WHERE attempt_no = ANY($1::text[])"
+)
+def orders_of_attempts(tx: Transaction, numbers: list[str]) -> list[Row]:
+    """Find whose attempts numbers are."""
+    unique = "payment_attempts_attempt_no_key"
+    found = [tx.find("payment_attempts", unique, (number,)) for number in sorted(set(numbers))]
+    return [_named(attempt, ["attempt_no", "order_id"]) for attempt in found if attempt]
 
 
 @stands_for_text(
@@ -121,19 +141,25 @@ def swap(tx: Transaction, rows: str) -> Waiting:
     """Write the orders that still have the version they were loaded with."""
     won = []
     for record in by_id(records(rows)):
-        seen = tx.get("orders", record["id"])
-        if seen is None or seen["version"] != record["version"]:
+        if not _is_current(tx, record):
             continue
         yield from tx.lock("orders", record["id"])
+        if not _is_current(tx, record):
+            continue
         latest = tx.get("orders", record["id"])
         assert latest is not None
-        if latest["version"] != record["version"]:
-            continue
-        changes = record | {"version": record["version"] + 1, "paid_at": at(record["paid_at"])}
+        changes = record | {"version": latest["version"] + 1, "paid_at": at(record["paid_at"])}
         del changes["id"]
         yield from tx.update("orders", record["id"], **changes)
         won.append({"id": record["id"]})
     return won
+
+
+def _is_current(tx: Transaction, record: Row) -> bool:
+    # The guard holds only as long as the statement says so.
+    row = tx.get("orders", record["id"])
+    is_guarded = "o.version = new.version" in turns._SWAP  # noqa: SLF001 - what it stands for
+    return row is not None and (row["version"] == record["version"] or not is_guarded)
 
 
 @stands_for("models.turns", "_NOTICES")
@@ -150,26 +176,33 @@ def finish_notices(tx: Transaction, rows: str) -> Waiting:
         )
 
 
-@stands_for("models.turn_money", "_ATTEMPTS")
-def write_attempts(tx: Transaction, rows: str) -> Waiting:
-    """Write attempts that are new or have moved."""
+@stands_for("models.turn_money", "_NEW_ATTEMPTS")
+def write_new_attempts(tx: Transaction, rows: str) -> Waiting:
+    """Write new attempts."""
     for record in records(rows):
-        moved = {
-            "state": record["state"],
-            "opened": record["opened"],
-            "opened_at": at(record["opened_at"]),
-            "claim_until": at(record["claim_until"]),
-            "close_owed": record["close_owed"],
-            "due_at": at(record["due_at"]),
-            "looks": 0,
-        }
-        yield from _upsert(
-            tx,
-            "payment_attempts",
-            "payment_attempts_attempt_no_key",
-            {**_attempt(record), **moved},
-            moved,
-        )
+        yield from tx.insert("payment_attempts", {**_attempt(record), **_moved_attempt(record)})
+
+
+@stands_for("models.turn_money", "_MOVED_ATTEMPTS")
+def write_moved_attempts(tx: Transaction, rows: str) -> Waiting:
+    """Write attempts that have moved."""
+    for record in records(rows):
+        key = (record["attempt_no"],)
+        seen = tx.find("payment_attempts", "payment_attempts_attempt_no_key", key)
+        if seen is not None:
+            yield from tx.update("payment_attempts", seen["id"], **_moved_attempt(record))
+
+
+def _moved_attempt(record: Row) -> Row:
+    return {
+        "state": record["state"],
+        "opened": record["opened"],
+        "opened_at": at(record["opened_at"]),
+        "claim_until": at(record["claim_until"]),
+        "close_owed": record["close_owed"],
+        "due_at": at(record["due_at"]),
+        "looks": 0,
+    }
 
 
 def _attempt(record: Row) -> Row:
@@ -243,11 +276,14 @@ def _payment(tx: Transaction, record: Row) -> Row | None:
     return tx.find("payments", "payments_provider_txn_key", key)
 
 
+_NEW_PLACE = {"invite_id": None, "request_no": None, "seats_held": 0}
+
+
 @stands_for("models.turn_places", "_NEW_REGISTRATIONS")
 def write_new_places(tx: Transaction, rows: str) -> Waiting:
     """Write new places."""
     for record in sorted(records(rows), key=lambda r: (r["event_id"], r["user_id"])):
-        yield from tx.insert("registrations", record | {"invite_id": None, "seats_held": 0})
+        yield from tx.insert("registrations", {**record, **_NEW_PLACE})
 
 
 @stands_for("models.turn_places", "_MOVED_REGISTRATIONS")

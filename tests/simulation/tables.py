@@ -42,7 +42,7 @@ class Table:
         """Make a row the committed one."""
         old = self.rows.get(row["id"])
         for unique, key_of in self.uniques.items():
-            before, after = old and key_of(old), key_of(row)
+            before, after = None if old is None else key_of(old), key_of(row)
             if before != after:
                 if before is not None:
                     self.index[unique].pop(before, None)
@@ -117,7 +117,7 @@ def _order_checks() -> dict[str, Callable[[Row], bool]]:
 
 
 def _within(count: str, most: str) -> Callable[[Row], bool]:
-    return lambda r: 0 <= r[count] and (r[most] is None or r[count] <= r[most])
+    return lambda r: r[count] >= 0 and (r[most] is None or r[count] <= r[most])
 
 
 def new_tables() -> dict[str, Table]:
@@ -152,7 +152,9 @@ def new_tables() -> dict[str, Table]:
             },
         ),
         Table("order_events"),
-        Table("api_idempotency", uniques={"api_idempotency_user_key_key": _columns("user_id", "key")}),
+        Table(
+            "api_idempotency", uniques={"api_idempotency_user_key_key": _columns("user_id", "key")}
+        ),
         Table(
             "payment_attempts",
             uniques={"payment_attempts_attempt_no_key": _columns("attempt_no")},
@@ -181,7 +183,9 @@ def new_tables() -> dict[str, Table]:
         Table(
             "effects",
             uniques={
-                "effects_holder_cause_kind_key": _columns("holder_kind", "holder_id", "cause", "kind")
+                "effects_holder_cause_kind_key": _columns(
+                    "holder_kind", "holder_id", "cause", "kind"
+                )
             },
         ),
         Table("cases", uniques={"cases_kind_subject_key": _columns("kind", "subject")}),

@@ -6,10 +6,8 @@
 3. A refund's number moves money once.
 """
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -26,9 +24,7 @@ from contracts.facts import (
     RefundOutcome,
 )
 from contracts.money import Money
-from contracts.states import Channel
-from providers.provider import OutcomeUnknown, ProviderRefused, ProviderUnreachable
-from tests.simulation.wires import Wire
+from providers.provider import ProviderRefused
 
 NAME = "wechat"
 MERCHANT_ID = "1900000001"

@@ -8,8 +8,8 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import asyncpg
+import msgspec
 import structlog
 
 import actors.checkout
@@ -18,6 +18,7 @@ import actors.lease
 import actors.wishes
 import jobs.expire
 import jobs.sweep
+from actors.metrics import OVERTAKEN
 from contracts.facts import Fact, RefundOutcome
 from contracts.numbers import ALPHABET
 from contracts.policy import Policy
@@ -59,7 +60,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.random = Random(seed)
+        self.random = Random(seed)  # noqa: S311 - repeatable is the point
         self.chances: Chances = chances_of(self.random)
         self.loop = VirtualLoop(self.random)
         self.history = History(self.loop.time)
@@ -85,6 +86,7 @@ class World:
         self.faults = Faults(self)
         self._notices = 0
         self._seen_status: dict[int, str] = {}
+        self._overtaken_before = _overtaken()
 
     def clock(self) -> datetime:
         """Tell the one true time."""
@@ -261,13 +263,20 @@ class World:
         self.loop.call_later(seconds, self.wechat.settle, refund, outcome, context=WORLD)
 
     def _bury(self) -> None:
+        asyncio._set_running_loop(self.loop)  # noqa: SLF001 - what runs out may make tasks
+        try:
+            self._end_everything()
+        finally:
+            asyncio._set_running_loop(None)  # noqa: SLF001 - see above
+        self.loop.close()
+
+    def _end_everything(self) -> None:
         for process in self.processes:
             if process.is_alive:
                 process.crash()
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
         self.loop.run_out()
-        self.loop.close()
 
     def _outcome(self) -> Outcome:
         rows = self.server.tables
@@ -275,6 +284,12 @@ class World:
         for order in rows["orders"].rows.values():
             counts[order["status"]] = counts.get(order["status"], 0) + 1
         counts["steps"] = self.loop.steps
+        counts["statements"] = self.history.length
+        counts["late"] = sum(
+            r["cause"].startswith("late:") for r in rows["seat_ledger"].rows.values()
+        )
+        counts["surplus"] = sum(not r["honoured"] for r in rows["payments"].rows.values())
+        counts["overtaken"] = int(_overtaken() - self._overtaken_before)
         return Outcome(
             seed=self.seed,
             digest=self.history.digest,
@@ -331,6 +346,10 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         structlog.configure(**said)
+
+
+def _overtaken() -> float:
+    return float(OVERTAKEN._value.get())  # noqa: SLF001 - there is no other way to read it
 
 
 def simulate(seed: int) -> Outcome:

@@ -59,7 +59,7 @@ class TestAStoredNotice:
         await database.execute("UPDATE webhook_events SET due_at = due_at - interval '15 s'")
         assert len(await claim_notices(database, 10)) == 1
 
-    async def test_that_nobody_can_verify_any_more_goes_to_a_person(
+    async def test_that_nobody_can_verify_now_waits_for_its_key(
         self, inbox: Inbox, database: Database, reader: Reader
     ) -> None:
         stored = await inbox.store(NOTICE, {}, b"{}", None)
@@ -68,8 +68,7 @@ class TestAStoredNotice:
 
         await inbox.process(stored.id)
 
-        assert await how_it_stands(database) == ("DEAD", 0, "key_is_gone")
-        assert await database.fetchval("SELECT kind FROM cases") == "UNREADABLE_NOTICE"
+        assert await how_it_stands(database) == ("FAILED", 1, "NoticeRefused")
 
     async def test_that_always_fails_goes_to_a_person(
         self, inbox: Inbox, database: Database

@@ -5,6 +5,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 from msgspec.structs import replace
 
@@ -98,3 +99,11 @@ class TestLocks:
             assert await holder.fetchval(lock, last) == last
         with pytest.raises(RuntimeError):
             await waiting
+
+    async def test_keep_others_from_counting_the_same_seats(self, database: Database) -> None:
+        _, (ticket_type_id, _) = await _types(database)
+        async with database.transaction() as tx:
+            await lock_stock(tx, [ticket_type_id])
+
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await database.fetch("SELECT 1 FROM ticket_types FOR NO KEY UPDATE NOWAIT")

@@ -126,6 +126,15 @@ class TestASecondRequestOfTheSameBuyer:
         with pytest.raises(errors.AlreadyRegistered):
             await actor.create(wish(free, 1))
 
+    async def test_meets_an_order_whose_time_is_up_as_another(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database)
+        await time_is_up(database, await buy(actor, sale))
+
+        with pytest.raises(errors.PendingOrderExists):
+            await actor.create(wish(sale, 1))
+
 
 class TestARequestWithAKey:
     async def test_gets_the_first_answer_again(self, actor: Actor, database: Database) -> None:
@@ -216,6 +225,30 @@ class TestARequestWithAKey:
 
         assert sum(isinstance(answer, Sale) for answer in told) == 20
         assert sum(isinstance(answer, errors.IdempotencyMismatch) for answer in told) == 20
+
+    async def test_for_a_free_place_finds_it_again_after_a_lost_answer(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database, price_minor=0)
+        request = wish(sale, 1)
+        first = await actor.create(request)
+
+        again = await actor.create(request)
+
+        assert again.registration_id == first.registration_id
+
+    async def test_is_remembered_while_tickets_are_sold_out(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database, max_quantity=1)
+        order = await buy(actor, sale, user_id=1)
+        with pytest.raises(errors.SoldOut):
+            await actor.create(wish(sale, 2))
+
+        found = await actor.create(wish(sale, 1, idempotency_key="k", body_hash="h"))
+
+        assert found.order_id == order.id
+        assert await database.fetchval("SELECT found FROM api_idempotency") is True
 
 
 class TestASaleThatCannotBe:

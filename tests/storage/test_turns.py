@@ -212,6 +212,24 @@ class TestLateMoney:
 
         assert (await actor.take_turn(payment_of(order))).order.status == "EXPIRED"
 
+    async def test_waits_for_a_held_event_without_stopping_other_payments(
+        self, actor: Actor, database: Database
+    ) -> None:
+        held = await put_on_sale(database)
+        late = await ended(actor, database, await buy(actor, held))
+        on_time = await opened(actor, await buy(actor, await put_on_sale(database)))
+        async with database.transaction() as tx:
+            await tx.execute(
+                "SELECT 1 FROM ticket_types WHERE id = $1 FOR UPDATE", held.ticket_type_id
+            )
+            waiting = asyncio.ensure_future(actor.take_turn(payment_of(late)))
+            await asyncio.sleep(0.1)
+
+            async with asyncio.timeout(3):
+                assert (await actor.take_turn(payment_of(on_time))).order.status == "PAID"
+
+        assert (await waiting).order.status == "PAID"
+
     async def test_for_the_last_seat_is_honoured_once(
         self, actor: Actor, other: Actor, database: Database
     ) -> None:
@@ -281,6 +299,24 @@ class TestATurn:
         assert turn.order.status == "PAID"
         assert OVERTAKEN._value.get() == overtaken_before + 1  # noqa: SLF001 - as above
 
+    async def test_meets_no_other_of_its_order_in_one_group(
+        self, actor: Actor, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = await buy(actor, await put_on_sale(database))
+        groups: list[list[int]] = []
+
+        async def noted(tx: Tx, order_ids: list[int], *, lock: bool = False) -> Any:  # noqa: ANN401
+            groups.append(order_ids)
+            return await load(tx, order_ids, lock=lock)
+
+        monkeypatch.setattr("actors.turns.load", noted)
+        await asyncio.gather(
+            *(actor.take_turn(a_start(order)) for _ in range(9)), return_exceptions=True
+        )
+
+        assert groups
+        assert all(group == [order.id] for group in groups)
+
     async def test_of_an_unknown_order_is_not_found(self, actor: Actor) -> None:
         with pytest.raises(errors.NotFound):
             await actor.take_turn(Expire(order_id=404))
@@ -305,8 +341,10 @@ class TestATurn:
         assert turn.events
 
     async def test_does_not_wait_for_ever(
-        self, actor: Actor, database: Database, redis: Redis
+        self, actor: Actor, database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        # On a loaded machine Redis may seem to be away, and then a lease stops nobody.
+        monkeypatch.setattr("actors.lease.TIMEOUT_SECONDS", 5)
         order = await buy(actor, await put_on_sale(database))
         await redis.set(f"guichet:lease:{{{order.id}}}", "someone")
 

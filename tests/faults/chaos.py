@@ -1,0 +1,128 @@
+"""`make chaos`: faults in a random order that a seed repeats, while buyers go on buying."""
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+
+from tests.faults.aftermath import let_settle, violations
+from tests.faults.buyers import FLOWS, Crowd, Ledger
+from tests.faults.faults import SINGLE, Fault, kill_at
+from tests.faults.house import FaultHouse, running_house
+
+# Enough that every fault meets strangers' work, few enough that two cores can follow.
+_BUYERS = 2
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """One fault, done: how long until all was well, and what was not."""
+
+    fault: Fault
+    seconds: float
+    orders: int
+    violations: list[str]
+
+
+def record(house: FaultHouse) -> dict[str, list[str]]:
+    """Run every flow once and list the failpoints it passes, its last orders included."""
+    found = {}
+    for name, flow in FLOWS.items():
+        house.disarm()
+        flow(house, Ledger())
+        let_settle(house)
+        found[name] = list(dict.fromkeys(passed.name for passed in house.passed()))
+    house.disarm()
+    return found
+
+
+def every_kill(recorded: dict[str, list[str]]) -> list[Fault]:
+    """List a kill for every failpoint of every flow."""
+    return [kill_at(flow, point) for flow, points in recorded.items() for point in points]
+
+
+def suffer(house: FaultHouse, fault: Fault, *, buyers: int = 0, seed: int = 0) -> Outcome:
+    """Let one fault happen and see whether everything comes right again."""
+    house.disarm()
+    since = house.value("SELECT coalesce(max(id), 0) FROM orders")
+    ledger = Ledger()
+    found: list[str] = []
+    began = time.monotonic()
+    try:
+        with Crowd(house, ledger, size=buyers, seed=seed) as crowd:
+            fault.act(house, ledger)
+        found += crowd.failures
+        let_settle(house)
+    except Exception as failure:  # noqa: BLE001 - told with the rest
+        found.append(f"{type(failure).__name__}: {failure}")
+    seconds = time.monotonic() - began
+    found += violations(house, ledger, since_order_id=since)
+    orders = house.value("SELECT count(*) FROM orders WHERE id > $1", since)
+    return Outcome(fault, seconds, orders, found)
+
+
+def drawn(faults: Sequence[Fault], kills: Sequence[Fault], rounds: int, seed: int) -> list[Fault]:
+    """Draw *rounds* faults: every one before any comes again, kills and others by turns."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable is what it must be
+    decks: list[list[Fault]] = [[], []]
+    chosen = []
+    for number in range(rounds):
+        deck = decks[number % 2]
+        if not deck:
+            deck += chance.sample(all_of_it := (kills, faults)[number % 2], k=len(all_of_it))
+        chosen.append(deck.pop())
+    return chosen
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Write the table of a campaign."""
+    families: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        families[outcome.fault.family].append(outcome)
+    lines = ["| fault | times | orders | well again after p50 / max, s | violations |"]
+    lines += ["|---|---:|---:|---:|---:|"]
+    lines += [_line(family, done) for family, done in sorted(families.items())]
+    return "\n".join([*lines, _line("**all**", outcomes)])
+
+
+def _line(name: str, done: Sequence[Outcome]) -> str:
+    seconds = [outcome.seconds for outcome in done]
+    broken = sum(len(outcome.violations) for outcome in done)
+    orders = sum(outcome.orders for outcome in done)
+    median, most = statistics.median(seconds), max(seconds)
+    return f"| {name} | {len(done)} | {orders} | {median:.1f} / {most:.1f} | {broken} |"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Run a campaign; the status says whether a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    arguments = parser.parse_args()
+    _say(f"seed {arguments.seed}")
+    outcomes = []
+    with running_house() as house:
+        kills = every_kill(record(house))
+        for number, fault in enumerate(
+            drawn(SINGLE, kills, arguments.rounds, arguments.seed), start=1
+        ):
+            outcome = suffer(house, fault, buyers=_BUYERS, seed=arguments.seed + number)
+            outcomes.append(outcome)
+            _say(f"{number:4} {outcome.seconds:5.1f} s  {fault.name}")
+            for line in outcome.violations:
+                _say(f"     VIOLATION {line}")
+    _say(table(outcomes))
+    return 1 if any(outcome.violations for outcome in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
