@@ -29,6 +29,8 @@ log = structlog.get_logger("payments")
 
 # A second or two of work; beyond it the sweep goes on, which survives us.
 IN_BACKGROUND = 2000
+# Twins come within seconds, when at all; ten thousand are seconds of the busiest sale.
+SEEN = 10_000
 RETRY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 3600)
 
 
@@ -49,6 +51,8 @@ class Inbox:
         self._providers = providers
         self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
         self._orders: Lane[str, int | None] = Lane("attempts", self._find_orders)
+        # Notices this process knows to be committed: their twins need no statement.
+        self._seen: dict[tuple[str, str], None] = {}
         self._background: set[asyncio.Task[None]] = set()
 
     async def store(
@@ -63,6 +67,9 @@ class Inbox:
         :raises contracts.errors.Busy: not stored; the provider must send it again.
         """
         await self._reach("notice.verified")
+        twin = (verified.provider, verified.event_id)
+        if twin in self._seen:
+            return None
         stored = await self._stores.submit(
             NewNotice(
                 provider=verified.provider,
@@ -72,6 +79,7 @@ class Inbox:
                 trace_ctx=trace_ctx,
             )
         )
+        self._remember(twin)
         await self._reach("notice.stored")
         return stored
 
@@ -101,6 +109,11 @@ class Inbox:
         await self._stores.close()
         if self._background:
             await asyncio.wait(self._background)
+
+    def _remember(self, notice: tuple[str, str]) -> None:
+        self._seen[notice] = None
+        if len(self._seen) > SEEN:
+            del self._seen[next(iter(self._seen))]
 
     async def _store_group(self, notices: Sequence[NewNotice]) -> list[StoredNotice | None]:
         return await inbox.store(self._database, notices)

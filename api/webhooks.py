@@ -60,7 +60,7 @@ async def receive_wechat_notice(request: Anybody) -> None:
     notice = await house.inbox.store(verified, headers, body, trace_context())
     if notice is None:
         _count("duplicate")
-        log.info("payments.webhook.duplicate", provider=_WECHAT)
+        log.debug("payments.webhook.duplicate", provider=_WECHAT)
         return
     _count("stored")
     log.info("payments.webhook.stored", provider=_WECHAT, notice_id=notice.id)

@@ -54,14 +54,14 @@ class Settling:
         await settle_down(bench.database)
         return cls(bench, sale, orders, notices)
 
-    async def run(self, *, clients: int, look_seconds: float = _LOOK_SECONDS) -> Settled:
+    async def run(self, *, clients: int) -> Settled:
         """Deliver every notice once and wait until every order is paid."""
         sent_at: dict[bytes, float] = {}
 
         def note(shot: Shot) -> None:
             sent_at[shot.raw] = shot.sent_at
 
-        watcher = await Watcher.begin(self._bench, look_seconds)
+        watcher = await Watcher.begin(self._bench)
         watching = asyncio.create_task(watcher.see({order.order_id for order in self.orders}))
         port = self._bench.house.port
         volley = await fire(port, iter(self.notices), clients=clients, on_answer=note)

@@ -35,7 +35,7 @@ async def measure(bench: Bench) -> list[Row]:
     ended = []
     for n in range(bench.rounds):
         ended.append(await _expire(bench, await _unopened(bench, count)))
-        say(f"expiry {n + 1}: {ended[-1]}")
+        say(f"expiry {n + 1}: {ended[-1].seconds:.1f} s, {ended[-1].growth_mb:.1f} MB more")
     closed = await _expire(bench, await _opened(bench, opened))
     return [
         Row(

@@ -72,7 +72,7 @@ async def _process(bench: Bench) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.bare", str(clients), str(bench.seconds)),
         cwd=ROOT,
-        env=bench.house.environ | {"PROMETHEUS_MULTIPROC_DIR": ""},
+        env={k: v for k, v in bench.house.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -1,16 +1,17 @@
 """Signed notices in, PAID out; and the same notice again and again."""
 
+import asyncio
 from itertools import repeat
 
 from bench.bench import Bench, say
 from bench.load import fire, share_of
 from bench.rows import Row, ratios
-from bench.settling import Settled, Settling, duties_done
+from bench.settling import Settled, Settling, Watcher, duties_done
 
 _NOTICES = 5000
 _CLIENTS = 64
-_CALM_NOTICES = 200
-_CALM_LOOK_SECONDS = 0.001
+_CALM_NOTICES = 100
+_CALM_LOOK_SECONDS = 0.002
 _DUPLICATES_MAX = 0.3
 
 
@@ -85,9 +86,16 @@ async def measure(bench: Bench) -> list[Row]:
 
 
 async def _calm(bench: Bench) -> list[float]:
+    """Deliver one notice after the other, each when the one before has been paid."""
     settling = await Settling.prepare(bench, bench.sized(_CALM_NOTICES))
-    settled = await settling.run(clients=1, look_seconds=_CALM_LOOK_SECONDS)
-    return settled.delays_ms
+    delays_ms = []
+    for order, notice in zip(settling.orders, settling.notices, strict=True):
+        watcher = await Watcher.begin(bench, _CALM_LOOK_SECONDS)
+        watching = asyncio.create_task(watcher.see({order.order_id}))
+        volley = await fire(bench.house.port, iter([notice]), clients=1)
+        seen_at = await watching
+        delays_ms.append(1000 * (seen_at[order.order_id] - volley.started_at))
+    return delays_ms
 
 
 def _delays(settled: list[Settled], share: float) -> list[float]:

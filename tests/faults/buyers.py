@@ -26,7 +26,6 @@ class Ledger:
     def __init__(self) -> None:
         self.sold: dict[int, dict[str, Any]] = {}
         self.seen: dict[int, str] = {}
-        self.opened: set[str] = set()
         self.broken: list[str] = []
 
     def note_sale(self, made: dict[str, Any]) -> None:
@@ -35,8 +34,12 @@ class Ledger:
         for name in ("orderNo", "quantity", "totalAmount"):
             if earlier[name] != made[name]:
                 self.broken.append(f"order {made['orderId']}: {name} changed")
-        if made["payPayload"]:
-            self.opened.add(made["orderNo"])
+
+    def take(self, other: "Ledger") -> None:
+        """Remember what somebody else was told, too."""
+        self.sold |= other.sold
+        self.seen |= other.seen
+        self.broken += other.broken
 
     def note_status(self, order_id: int, status: str) -> None:
         """Remember an end that was confirmed."""

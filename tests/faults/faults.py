@@ -42,19 +42,24 @@ def kill_at(flow: str, point: str) -> Fault:
     """Kill the process that comes by *point* while a buyer goes through *flow*."""
 
     def act(house: FaultHouse, ledger: Ledger) -> None:
+        mine = Ledger()
         house.arm(point, Misfortune(deed=Deed.KILL))
-        FLOWS[flow](house, ledger)
+        FLOWS[flow](house, mine)
+        ledger.take(mine)
         # What only the worker comes by may take until the order is brought to its end.
-        _until_struck(house, point)
+        house.until(lambda: _is_struck(house, point, mine), every=0.3)
 
     return Fault(f"kill -9 in {flow}", f"kill -9 at {point} in {flow}", act)
 
 
-def _until_struck(house: FaultHouse, point: str) -> int:
-    house.rows("UPDATE orders SET expired_at = now() - interval '1 s' WHERE status = 'PENDING'")
-    found = house.until(lambda: house.struck(point), within=30)
-    assert found is not None
-    return found
+def _is_struck(house: FaultHouse, point: str, mine: Ledger) -> bool:
+    house.rows(
+        "UPDATE orders SET expired_at = now() - interval '1 s'"
+        " WHERE status = 'PENDING' AND id = ANY($1::bigint[])",
+        list(mine.sold),
+    )
+    house.time_passes()
+    return house.struck(point) is not None
 
 
 @contextmanager

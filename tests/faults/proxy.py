@@ -18,6 +18,7 @@ class Wire:
         self._server_port = server_port
         self._server: asyncio.Server | None = None
         self._pairs: set[_Pair] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen."""
@@ -28,7 +29,7 @@ class Wire:
         assert self._server is not None
         self._server.close()
         self.cut()
-        await self._server.wait_closed()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
 
     def cut(self) -> None:
         """Hang up on everybody."""
@@ -36,6 +37,10 @@ class Wire:
             pair.hang_up()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
         try:
             server = await asyncio.open_connection("127.0.0.1", self._server_port)
         except OSError:

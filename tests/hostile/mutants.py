@@ -6,7 +6,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from tests.hostile.notices import Forge, Headers, Notice, Payment
+from tests.hostile.notices import Forge, Headers, Notice, Payment, Words, encoded
 
 Pairs: TypeAlias = list[tuple[bytes, bytes]]
 _T = TypeVar("_T")
@@ -95,3 +95,15 @@ def inserted(dice: random.Random, text: str, what: str) -> str:
 def one_of(dice: random.Random, *makers: Callable[[], _T]) -> _T:
     """Make one of several things."""
     return dice.choice(makers)()
+
+
+def sent(scene: Scene, envelope: Words | bytes, what: str, end: str) -> Mutant:
+    """Sign an envelope, whatever it is."""
+    body = envelope if isinstance(envelope, bytes) else encoded(envelope)
+    notice = scene.forge.signed(body)
+    return Mutant(what, pairs(notice.headers), body, end)
+
+
+def said(scene: Scene, transaction: Words | bytes, what: str, end: str) -> Mutant:
+    """Seal and sign words, whatever they are."""
+    return sent(scene, scene.forge.envelope(transaction), what, end)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.fuzz import FAMILIES, MEMORY_GROWTH_MAX_KIB
+from tests.hostile.campaign import FAMILIES
+from tests.hostile.fuzz import MEMORY_GROWTH_MAX_KIB
 from tests.journeys.service import ROOT
 
 # A campaign of its own process has memory of its own to measure.

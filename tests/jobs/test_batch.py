@@ -110,7 +110,8 @@ class TestARound:
 
         failed = _count("failed")
         with capture_logs():
-            await _batch(database, hang).do_round()
+            async with asyncio.timeout(5):
+                await _batch(database, hang).do_round()
 
         assert _count("failed") - failed == 1
 

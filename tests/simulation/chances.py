@@ -87,7 +87,7 @@ _MOST = {
     "provider_unknown": 0.15,
     "provider_refuses": 0.05,
     "provider_slow": 0.1,
-    "provider_takes_late": 0.2,
+    "provider_takes_late": 0.6,
     "wrong_amount": 0.05,
     "refund_fails": 0.1,
     "notice_lost": 0.5,

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Generator
-from typing import Any
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import Any, cast
 
 import asyncpg
+from piccolo.engine.postgres import PostgresEngine
 
-from models.engine import Database, LazyEngine
+from models.engine import Database
 from tests.simulation.loop import WORLD
 from tests.simulation.server import Server, Session
 from tests.simulation.tables import Row
@@ -203,14 +206,11 @@ class _Transaction:
         await self._connection.run("ROLLBACK")
 
 
-class _Engine(LazyEngine):
-    """Piccolo's engine over the stand-in pool."""
-
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(config={}, extensions=())
-        self.pool: Any = pool
+_current: ContextVar[Any] = ContextVar("simulated_transaction", default=None)
 
 
 def database_over(server: Server, wire: Wire) -> Database:
     """Build the real Database, and with it the real Tx, over the stand-in."""
-    return Database(_Engine(Pool(server, wire)))
+    # Of Piccolo's engine they need these two; building one would start threads.
+    engine = SimpleNamespace(pool=Pool(server, wire), current_transaction=_current)
+    return Database(cast("PostgresEngine", engine))

@@ -241,9 +241,7 @@ def _unaccounted(s: Snapshot, trade: Trade) -> list[str]:
         return []
     number = trade.request.attempt_no
     cases = {case["subject"] for case in s.rows("cases")}
-    if f"wechat:{trade.txn_id}" in cases or any(f"refund:{no}" in cases for no in trade.refunds):
-        return []
-    if any(case.startswith(f"refund:{number}R") for case in cases):
+    if any(case.startswith((f"wechat:{trade.txn_id}", f"refund:{number}R")) for case in cases):
         return []
     if returned_minor(trade, RefundOutcome.SUCCESS) == trade.paid_minor:
         return []

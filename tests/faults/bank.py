@@ -1,0 +1,125 @@
+"""A provider in memory: every call takes effect at once, and it remembers everything."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from contracts.attempt import AttemptRequest, Opened, RefundRequest
+from contracts.facts import (
+    AttemptClosedAtProvider,
+    AttemptNotFound,
+    Fact,
+    FactSource,
+    PaymentNotPaid,
+    PaymentSucceeded,
+    QueryFact,
+    RefundMoved,
+    RefundOutcome,
+)
+from contracts.states import Channel
+from providers.provider import OutcomeUnknown, ProviderRefused, VerifiedNotice
+
+NAME = "wechat"
+_decode = msgspec.json.Decoder(list[Fact]).decode
+
+
+class Trade(msgspec.Struct):
+    """One attempt as the bank sees it."""
+
+    request: AttemptRequest
+    status: str = "NOTPAY"
+    returned_minor: int = 0
+
+
+class Bank:
+    """Implements Provider. *lost_opens* and *refused_refunds* go wrong first."""
+
+    name = NAME
+    channels = frozenset(Channel)
+
+    def __init__(self) -> None:
+        self.trades: dict[str, Trade] = {}
+        self.refunds: dict[str, RefundMoved] = {}
+        self.lost_opens = 0
+        self.refused_refunds = 0
+
+    async def open(self, request: AttemptRequest) -> Opened:
+        """See Provider.open."""
+        if self.lost_opens:
+            self.lost_opens -= 1
+            raise OutcomeUnknown(NAME, "open", "timeout")
+        self.trades.setdefault(request.attempt_no, Trade(request))
+        return Opened(code_url=f"weixin://{request.attempt_no}")
+
+    async def query(self, request: AttemptRequest) -> QueryFact:
+        """See Provider.query."""
+        number, asked_at = request.attempt_no, datetime.now(UTC)
+        trade = self.trades.get(number)
+        if trade is None:
+            return AttemptNotFound(provider=NAME, attempt_no=number, asked_at=asked_at)
+        if trade.status == "PAID":
+            return self._success(trade, FactSource.QUERY)
+        if trade.status == "CLOSED":
+            return AttemptClosedAtProvider(provider=NAME, attempt_no=number)
+        return PaymentNotPaid(provider=NAME, attempt_no=number, asked_at=asked_at)
+
+    async def close(self, request: AttemptRequest) -> AttemptClosedAtProvider | None:
+        """See Provider.close."""
+        trade = self.trades.get(request.attempt_no)
+        if trade is None or trade.status == "PAID":
+            return None
+        trade.status = "CLOSED"
+        return AttemptClosedAtProvider(provider=NAME, attempt_no=request.attempt_no)
+
+    async def refund(self, request: RefundRequest) -> RefundMoved:
+        """See Provider.refund."""
+        if self.refused_refunds:
+            self.refused_refunds -= 1
+            raise ProviderRefused(NAME, "refund", "RULE_LIMIT")
+        if request.refund_no not in self.refunds:
+            self.trades[request.attempt_no].returned_minor += request.amount.amount_minor
+            self.refunds[request.refund_no] = RefundMoved(
+                provider=NAME,
+                attempt_no=request.attempt_no,
+                refund_no=request.refund_no,
+                provider_refund_id=f"B{request.refund_no}",
+                refunded=request.amount,
+                outcome=RefundOutcome.SUCCESS,
+                source=FactSource.QUERY,
+            )
+        return self.refunds[request.refund_no]
+
+    async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
+        """See Provider.query_refund."""
+        return self.refunds.get(request.refund_no)
+
+    def verify(self, _headers: Mapping[str, str], body: bytes, _now: datetime) -> VerifiedNotice:
+        """See Provider.verify."""
+        return VerifiedNotice(provider=NAME, event_id=str(hash(body)), serial="1")
+
+    def verify_stored(self, _headers: Mapping[str, str], _body: bytes) -> None:
+        """See Provider.verify_stored."""
+
+    def read(self, body: bytes) -> list[Fact]:
+        """See Provider.read."""
+        return _decode(body)
+
+    def pay(self, attempt_no: str) -> bytes:
+        """Take the money, even for what was closed, and return the notice of it."""
+        trade = self.trades[attempt_no]
+        trade.status = "PAID"
+        return msgspec.json.encode([self._success(trade, FactSource.NOTICE)])
+
+    def _success(self, trade: Trade, source: FactSource) -> PaymentSucceeded:
+        request = trade.request
+        return PaymentSucceeded(
+            provider=NAME,
+            attempt_no=request.attempt_no,
+            provider_txn_id=f"T{request.attempt_no}",
+            paid=request.amount,
+            merchant_id=request.merchant_id,
+            appid=request.appid,
+            paid_at=request.payable_until,
+            source=source,
+        )

@@ -1,0 +1,14 @@
+"""One house for all faults of a run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.house import FaultHouse, running_house
+
+
+@pytest.fixture(scope="session")
+def house() -> Iterator[FaultHouse]:
+    """Start the house once."""
+    with running_house() as house:
+        yield house

@@ -1,0 +1,162 @@
+"""One process of the service inside the test: the parts as they are wired, and every sweep."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from itertools import count
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from actors.actor import Actor
+from actors.checkout import Checkout, Merchant
+from actors.failpoints import Reach
+from actors.inbox import Inbox
+from contracts.order import Order
+from contracts.states import Channel, OrderStatus
+from jobs.sweep import Sweep
+from jobs.worker import sweeps_of
+from models.engine import Database
+from runtime.house import House
+from runtime.settings import AppEnv, Settings
+from tests.faults.bank import NAME, Bank
+from tests.storage.stage import POLICY, OnSale, wish
+
+_Result = TypeVar("_Result")
+_keys = count(1)
+# Once for the crash, once for what it left locked, and a few to spare.
+_TRIES = 30
+_AGAIN_SECONDS = 0.1
+_MERCHANT = Merchant(provider=NAME, merchant_id="1", appid="wx1", notify_url="http://127.0.0.1/n")
+_SETTINGS = Settings(
+    app_env=AppEnv.SANDBOX,
+    database_url="-",
+    jwt_secret="s" * 32,
+    attempt_grace_seconds=0,
+    payments_job_replay_interval_min=0.0005,
+    payments_job_reconcile_interval_min=0.0005,
+    expire_interval_seconds=0.03,
+    close_interval_seconds=0.03,
+    refund_interval_seconds=0.03,
+    effects_interval_seconds=0.03,
+)
+
+
+class Office:
+    """The service, as far as one buyer can tell."""
+
+    def __init__(
+        self, *, database: Database, redis: Redis, bank: Bank, sale: OnSale, reach: Reach
+    ) -> None:
+        self.database = database
+        self.bank = bank
+        self.sale = sale
+        self.actor = Actor(database=database, redis=redis, policy=POLICY, reach=reach)
+        providers, merchants = {NAME: bank}, {NAME: _MERCHANT}
+        self.checkout = Checkout(
+            actor=self.actor,
+            database=database,
+            providers=providers,
+            merchants=merchants,
+            reach=reach,
+        )
+        self.inbox = Inbox(actor=self.actor, database=database, providers=providers, reach=reach)
+        house = House(
+            settings=_SETTINGS,
+            database=database,
+            redis=redis,
+            providers=providers,
+            actor=self.actor,
+            checkout=self.checkout,
+            inbox=self.inbox,
+            migrations=frozenset(),
+            key_checks={},
+            reach=reach,
+        )
+        self._sweeps: list[Sweep] = sweeps_of(house)
+        self._loops = [asyncio.create_task(sweep.run()) for sweep in self._sweeps]
+
+    async def close(self) -> None:
+        """End it in order."""
+        for sweep in self._sweeps:
+            sweep.stop()
+        await asyncio.gather(*self._loops)
+        await self.inbox.close()
+        await self.checkout.close()
+        await self.actor.close()
+
+    async def order(self, user_id: int, quantity: int = 2) -> Order:
+        """Buy as a client does: the same key until there is an answer."""
+        key = f"key {next(_keys)}"
+
+        async def once() -> Order:
+            command = wish(self.sale, user_id, quantity, idempotency_key=key, body_hash="0" * 64)
+            sale = await self.actor.create(command)
+            assert sale.order_id is not None
+            return await self.actor.load(sale.order_id)
+
+        return await insistently(once)
+
+    async def prepare(self, order: Order) -> Order:
+        """Get a way to pay, however often it takes."""
+
+        async def once() -> Order:
+            # The claim of a process that died would have run out by now.
+            await self.database.execute(
+                "UPDATE payment_attempts SET claim_until = now() WHERE order_id = $1", order.id
+            )
+            current = await self.actor.load(order.id)
+            return await self.checkout.prepare(current, Channel.WECHAT_NATIVE)
+
+        return await insistently(once)
+
+    async def notify(self, body: bytes) -> None:
+        """Send a notice until it is accepted, as a provider does."""
+
+        async def once() -> None:
+            verified = self.bank.verify({}, body, datetime.now(UTC))
+            stored = await self.inbox.store(verified, {}, body, None)
+            if stored is not None:
+                self.inbox.process_soon(stored)
+
+        await insistently(once)
+
+    async def cancel(self, order: Order) -> Order:
+        """Leave, however often it takes."""
+
+        async def once() -> Order:
+            return await self.checkout.cancel(order.id)
+
+        return await insistently(once)
+
+    async def end_time(self, order: Order) -> None:
+        """Let an order's time be up."""
+        await self.database.execute(
+            "UPDATE orders SET expired_at = now() - interval '1 s' WHERE id = $1", order.id
+        )
+
+    async def wait_for(self, order: Order, status: OrderStatus) -> None:
+        """Wait until the order has *status*, while claims run out."""
+        async with asyncio.timeout(20):
+            while (await self.actor.load(order.id)).status is not status:
+                await self.time_passes()
+                await asyncio.sleep(0.03)
+
+    async def time_passes(self) -> None:
+        """Let the claims of the dead run out."""
+        for table in ("webhook_events", "payment_attempts", "refunds", "effects"):
+            await self.database.execute(
+                f"UPDATE {table} SET due_at = now() WHERE due_at > now()"  # noqa: S608 - our own
+            )
+
+
+async def insistently(call: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Ask again after whatever went wrong on the other side."""
+    last: Exception | None = None
+    for _ in range(_TRIES):
+        try:
+            return await call()
+        except Exception as failure:  # noqa: BLE001 - the next try is the answer
+            last = failure
+            await asyncio.sleep(_AGAIN_SECONDS)
+    raise AssertionError("nobody was ever served") from last
