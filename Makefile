@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test format-check lint types imports tests guards simulate bench docs format deps venv clean
+.PHONY: help run test format-check lint types imports tests guards simulate fuzz bench docs format deps venv clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,6 +40,13 @@ SEEDS ?= 2000
 SEED ?= 0
 simulate: venv ## Simulate hostile worlds; SEEDS=10000 SEED=0 may be set
 	$(VENV_PYTHON) -m tests.simulation --seeds $(SEEDS) --first $(SEED)
+
+# SEED=0 throws the dice; what fails prints its seed. Then the calls of the interface's description.
+COUNT ?= 300000
+CALLS ?= 100
+fuzz: venv ## Send notices with one thing wrong; COUNT=300000 SEED=0 may be set, CALLS=100 per operation
+	$(VENV_PYTHON) -m tests.hostile.fuzz --count $(COUNT) --seed $(SEED)
+	GUICHET_SCHEMA_CALLS=$(CALLS) GUICHET_SCHEMA_SEED=$(SEED) $(VENV_PYTHON) -m pytest -s tests/hostile/test_hostile_schema.py
 
 # About a quarter of an hour; leave the machine alone meanwhile. Some cases alone: ONLY="create settle".
 ROUNDS ?= 5

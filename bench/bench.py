@@ -13,6 +13,7 @@ from bench import load, processes
 from bench.house import House
 from bench.notices import Signers
 from bench.pgbench import Ruler
+from bench.shots import request
 from bench.stage import Buyer, OnSale
 
 # A process remembers 20,000 tokens; nobody may be looked up again while the clock runs.
@@ -46,9 +47,13 @@ class Bench:
         """Build a new order of each buyer; the requests are made now, not when they are sent."""
         return iter([order_request(sale, buyer, **more) for buyer in self.buyers])
 
-    def cpu(self) -> "Cpu":
-        """Begin to measure what the service and its database use."""
-        return Cpu(self.house)
+    def spent(self) -> "Spent":
+        """Read what the service and its database have used until now."""
+        return Spent(
+            api=processes.cpu_seconds(self.house.api),
+            worker=processes.cpu_seconds(self.house.worker),
+            postgres=processes.cpu_seconds(self.house.postgres),
+        )
 
 
 def sized(count: int, scale: float) -> int:
@@ -56,27 +61,31 @@ def sized(count: int, scale: float) -> int:
     return max(_LEAST, int(count * scale))
 
 
-class Cpu:
-    """The CPU time of the service and of PostgreSQL since this was made."""
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Seconds of CPU."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._before = self._now()
+    api: float
+    worker: float
+    postgres: float
 
-    def since(self) -> tuple[float, float]:
-        """Return seconds of the service and of PostgreSQL."""
-        service, postgres = self._now()
-        return service - self._before[0], postgres - self._before[1]
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.api + self.worker + self.postgres
 
-    def _now(self) -> tuple[float, float]:
-        house = self._house
-        return processes.cpu_seconds(house.service), processes.cpu_seconds(house.postgres)
+    def __sub__(self, other: "Spent") -> "Spent":
+        return Spent(
+            api=self.api - other.api,
+            worker=self.worker - other.worker,
+            postgres=self.postgres - other.postgres,
+        )
 
 
 def order_request(sale: OnSale, buyer: Buyer, **more: object) -> bytes:
     """Build the request of one order."""
     body = {"ticketTypeId": sale.ticket_type_id, "prepare": False} | more
-    return load.request(
+    return request(
         "POST",
         sale.path,
         body=json.dumps(body).encode(),
@@ -87,7 +96,7 @@ def order_request(sale: OnSale, buyer: Buyer, **more: object) -> bytes:
 async def introduce(port: int, workers: list[int], sale: OnSale, buyers: list[Buyer]) -> None:
     """Have each of the server's processes see each buyer once, as people who look around would."""
     looks = [
-        load.request("GET", f"{sale.path}/pending", headers={"Authorization": b.authorization})
+        request("GET", f"{sale.path}/pending", headers={"Authorization": b.authorization})
         for b in buyers
     ]
     for worker in workers:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from bench.load import request
+from bench.shots import request
 from bench.stage import Payable
 from sandbox.supervisor.keys import Keys
 

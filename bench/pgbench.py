@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from bench.load import share_of
+from bench.shots import share_of
 from sandbox.embedded.postgres import site_folder
 
 _FOLDER = Path(__file__).parent / "ruler"

@@ -9,8 +9,9 @@ import asyncpg
 
 from bench.bench import Bench
 from bench.copies import copy_order
-from bench.load import Shot, Volley, fire
+from bench.load import fire
 from bench.patience import until
+from bench.shots import Shot, Volley
 from bench.stage import OnSale, Payable, make_order, payables, put_on_sale, settle_down
 
 # How often is looked under load; a delay is too long by as much at most.

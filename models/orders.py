@@ -52,7 +52,7 @@ FROM orders o JOIN events e ON e.id = o.event_id
 WHERE o.id = ANY($1::bigint[])
 ORDER BY o.id
 """
-_LOAD_LOCKED = _LOAD + "FOR NO KEY UPDATE OF o"
+_LOCK = "SELECT id FROM orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 
 _decoder = msgspec.json.Decoder(Order)
 
@@ -64,7 +64,11 @@ async def load(
 
     *lock* takes the rows in the global order of locks, for turns that will need seats too.
     """
-    found = await connection.fetch(_LOAD_LOCKED if lock else _LOAD, list(order_ids))
+    if lock:
+        # A statement of its own: one that waits for a row sees that row as it is afterwards, but
+        # its payments, attempts and all else as they were before.
+        await connection.execute(_LOCK, list(order_ids))
+    found = await connection.fetch(_LOAD, list(order_ids))
     orders = [_decoder.decode(row["document"]) for row in found]
     return {order.id: order for order in orders}, found[0]["now"] if found else None
 

@@ -2,9 +2,10 @@
 
 from bench import processes
 from bench.bench import Bench, say
-from bench.load import Volley, fire
+from bench.load import fire
 from bench.pgbench import Ruled
 from bench.rows import Row, ratios
+from bench.shots import Volley
 from bench.stage import put_on_sale, settle_down
 
 _FEW, _MANY, _CROWD = _CLIENTS = (16, 64, 256)
@@ -86,6 +87,7 @@ async def _volley(bench: Bench, clients: int) -> tuple[Volley, list[float]]:
     sale = await put_on_sale(bench.database)
     requests = bench.creates(sale)
     await settle_down(bench.database)
-    used = bench.cpu()
+    before = bench.spent()
     volley = await fire(bench.house.port, requests, clients=clients, seconds=bench.seconds)
-    return volley, [*used.since(), volley.client_cpu_seconds]
+    used = bench.spent() - before
+    return volley, [used.api + used.worker, used.postgres, volley.client_cpu_seconds]

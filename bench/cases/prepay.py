@@ -6,8 +6,9 @@ import sys
 
 from bench.bench import Bench, say
 from bench.house import ROOT
-from bench.load import Volley, fire
+from bench.load import fire
 from bench.rows import Row, ratios
+from bench.shots import Shot, Volley
 from bench.stage import put_on_sale, settle_down
 
 _CLIENTS = 32
@@ -49,7 +50,16 @@ async def _create(bench: Bench) -> Volley:
     sale = await put_on_sale(bench.database)
     requests = bench.creates(sale, prepare=True)
     await settle_down(bench.database)
-    volley = await fire(bench.house.port, requests, clients=_CLIENTS, seconds=bench.seconds)
+    unopened: list[Shot] = []
+
+    def look(shot: Shot) -> None:
+        if b'"codeUrl"' not in shot.body:
+            unopened.append(shot)
+
+    volley = await fire(
+        bench.house.port, requests, clients=_CLIENTS, seconds=bench.seconds, on_answer=look
+    )
+    assert not unopened, unopened[0].body
     # The worker would ask about these while the next part is measured.
     await bench.database.execute(
         "UPDATE payment_attempts SET due_at = NULL WHERE due_at IS NOT NULL"

@@ -3,16 +3,18 @@
 import asyncio
 from itertools import repeat
 
-from bench.bench import Bench, say
-from bench.load import fire, share_of
+from bench.bench import Bench, Spent, say
+from bench.load import fire
 from bench.rows import Row, ratios
 from bench.settling import Settled, Settling, Watcher, duties_done
+from bench.shots import share_of
 
 _NOTICES = 5000
 _CLIENTS = 64
 _CALM_NOTICES = 100
 _CALM_LOOK_SECONDS = 0.002
 _DUPLICATES_MAX = 0.3
+_PARTS = (("api", "api"), ("worker, its duties included", "worker"), ("PostgreSQL", "postgres"))
 
 
 async def measure(bench: Bench) -> list[Row]:
@@ -20,30 +22,29 @@ async def measure(bench: Bench) -> list[Row]:
     count = bench.sized(_NOTICES)
     calm = await _calm(bench)
     settled: list[Settled] = []
-    cpu: list[tuple[float, float]] = []
+    cpu: list[Spent] = []
     twin_seconds: list[float] = []
     twin_cpu: list[float] = []
     ruled: list[float] = []
     for n in range(bench.rounds):
         settling = await Settling.prepare(bench, count)
-        used = bench.cpu()
+        before = bench.spent()
         done = await settling.run(clients=_CLIENTS)
         await duties_done(bench)
         settled.append(done)
-        cpu.append(used.since())
+        cpu.append(bench.spent() - before)
         say(f"settle {n + 1}: {count / done.seconds:.0f}/s")
-        used = bench.cpu()
+        before = bench.spent()
         again = repeat(settling.notices[0], count)
         twins = await fire(bench.house.port, again, clients=_CLIENTS)
         twins.rate(204)
         twin_seconds.append(twins.seconds)
-        twin_cpu.append(sum(used.since()))
+        twin_cpu.append((bench.spent() - before).total)
         say(f"settle {n + 1}: duplicates {count / twins.seconds:.0f}/s")
         run = await bench.ruler.measure("c_settle", clients=8, seconds=bench.seconds)
         ruled.append(run.rate)
         say(f"settle {n + 1}: c_settle {run.rate:.0f}/s")
     rates = [count / done.seconds for done in settled]
-    each = [(1000 * service / count, 1000 * postgres / count) for service, postgres in cpu]
     return [
         Row(what="settlements, 64 clients", unit="1/s", values=rates),
         Row(
@@ -68,8 +69,14 @@ async def measure(bench: Bench) -> list[Row]:
             unit="ms",
             values=[d.volley.latency_ms(0.99) for d in settled],
         ),
-        Row(what="CPU per settlement, api and worker", unit="ms", values=[e[0] for e in each]),
-        Row(what="CPU per settlement, PostgreSQL", unit="ms", values=[e[1] for e in each]),
+        *(
+            Row(
+                what=f"CPU per settlement, {name}",
+                unit="ms",
+                values=[1000 * getattr(used, part) / count for used in cpu],
+            )
+            for name, part in _PARTS
+        ),
         Row(
             what=f"{count} duplicates / {count} distinct, time",
             unit="ratio",
@@ -79,7 +86,7 @@ async def measure(bench: Bench) -> list[Row]:
         Row(
             what=f"{count} duplicates / {count} distinct, CPU",
             unit="ratio",
-            values=ratios(twin_cpu, [sum(used) for used in cpu]),
+            values=ratios(twin_cpu, [used.total for used in cpu]),
             at_most=_DUPLICATES_MAX,
         ),
     ]

@@ -15,6 +15,7 @@ from bench.bench import Bench, introduce, order_request, say
 from bench.door import PATH
 from bench.house import ROOT
 from bench.rows import Row, ratios
+from bench.shots import Volley, request
 from bench.stage import Buyer, OnSale, make_order, put_on_sale, settle_down
 from sandbox.embedded.ports import claim_port
 
@@ -30,8 +31,8 @@ async def measure(bench: Bench) -> list[Row]:
     sale = await _sold_out(bench, first)
     refusals = [order_request(sale, buyer) for buyer in people]
     nothing = [_nothing(buyer) for buyer in people]
-    refused: list[load.Volley] = []
-    empty: list[load.Volley] = []
+    refused: list[Volley] = []
+    empty: list[Volley] = []
     async with _server(bench, sale, people) as port:
         await settle_down(bench.database)
         for n in range(bench.rounds):
@@ -67,7 +68,7 @@ async def _sold_out(bench: Bench, buyer: Buyer) -> OnSale:
 
 def _nothing(buyer: Buyer) -> bytes:
     headers = {"Authorization": buyer.authorization}
-    return load.request("POST", PATH, body=b"{}", headers=headers)
+    return request("POST", PATH, body=b"{}", headers=headers)
 
 
 @contextlib.asynccontextmanager

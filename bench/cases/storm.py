@@ -12,10 +12,11 @@ import httpx
 
 from bench.bench import Bench, order_request, say
 from bench.house import API_WORKERS
-from bench.load import Shot, Volley, fire
+from bench.load import fire
 from bench.patience import until
 from bench.rows import Row
 from bench.settling import Watcher
+from bench.shots import Shot, Volley
 from bench.stage import OnSale, Payable, payables, put_on_sale
 
 _SEATS = 600

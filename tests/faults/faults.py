@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -282,18 +281,21 @@ def lock_timeout(house: FaultHouse, ledger: Ledger) -> None:
     """Hold the ticket type for longer than anybody may wait for it."""
     buyer = Buyer(house, ledger, patience_seconds=20)
     thread = threading.Thread(target=lambda: buyer.order(prepare=False))
-    house.run(_hold_type(house, thread.start, timedelta(seconds=6)))
+    house.run(_hold_type(house, thread.start, lambda: buyer.put_off > 0))
     thread.join()
     assert buyer.put_off > 0
 
 
-async def _hold_type(house: FaultHouse, begin: Callable[[], None], how_long: timedelta) -> None:
+async def _hold_type(
+    house: FaultHouse, begin: Callable[[], None], enough: Callable[[], bool]
+) -> None:
     connection = await asyncpg.connect(house.postgres.url)
     try:
         async with connection.transaction():
             await connection.execute("SELECT FROM ticket_types WHERE id = $1 FOR UPDATE", STANDARD)
             begin()
-            await connection.execute("SELECT pg_sleep($1)", how_long.total_seconds())
+            while not enough():
+                await connection.execute("SELECT pg_sleep(0.1)")
     finally:
         await connection.close()
 

@@ -1,5 +1,6 @@
 """`crash_at_every_step`: run a flow once to see its steps, then again with a crash at each."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from itertools import count
 
@@ -28,20 +29,25 @@ class Passage(msgspec.Struct, frozen=True):
 Run = Callable[[str | None], Awaitable[Passage]]
 
 
-async def crash_at_every_step(run: Run, *, but_not: Collection[str] = ()) -> tuple[str, ...]:
-    """Run a flow without a crash, then with one at each of its steps; return the steps.
+async def crash_at_every_step(run: Run, *, of: Collection[str] = ()) -> None:
+    """Run a flow without a crash, then with one at each of its steps.
 
-    *run* takes the step to crash at, lets the flow recover, and tells what it found. Steps in
-    *but_not* were crashed at in another flow.
+    *run* takes the step to crash at, lets the flow recover, and tells what it found. With *of*,
+    only steps of those subjects: the rest was crashed at in another flow.
     """
     calm = await run(None)
     assert calm.violations == (), calm.violations
+    assert {step.partition(".")[0] for step in calm.steps} >= set(of)
     for step in calm.steps:
-        if step not in but_not:
+        if not of or step.partition(".")[0] in of:
             passage = await run(step)
-            assert step in passage.steps, f"a crash at {step} was not reached"
+            assert step in passage.steps or _is_by_chance(step), f"{step} was not reached"
             assert passage.violations == (), f"after a crash at {step}: {passage.violations}"
-    return calm.steps
+
+
+def _is_by_chance(step: str) -> bool:
+    """Tell whether a flow comes by only when a sweep happens to be the first."""
+    return step.startswith(("sweep.", "query.", "record_attempt."))
 
 
 class Story(msgspec.Struct):
@@ -64,6 +70,13 @@ class Story(msgspec.Struct):
         await self.office.wait_for(order, status)
         self.ends[order.id] = status
 
+    async def money_came(self, order: Order) -> None:
+        """Wait until money for the order is in the books."""
+        async with asyncio.timeout(20):
+            while not (await self.office.actor.load(order.id)).payments:
+                await self.office.time_passes()
+                await asyncio.sleep(0.03)
+
 
 Flow = Callable[[Story], Awaitable[None]]
 _users = count(1000)
@@ -82,19 +95,24 @@ class Stage:
 
         async def run(step: str | None) -> Passage:
             passed: dict[str, None] = {}
-            office = Office(
-                database=self._database,
-                redis=self._redis,
-                bank=Bank(),
-                sale=self._sale,
-                reach=_raising_once(step, passed),
-            )
-            story = Story(office, next(_users))
+            bank, reach = Bank(), _raising_once(step, passed)
+            # Two, because the crash of one is made good by another.
+            offices = [
+                Office(
+                    database=self._database,
+                    redis=self._redis,
+                    bank=bank,
+                    sale=self._sale,
+                    reach=reach,
+                )
+                for _ in range(2)
+            ]
+            story = Story(offices[0], next(_users))
             try:
                 await flow(story)
                 await self._let_settle(story)
             finally:
-                await office.close()
+                await asyncio.gather(*(office.close() for office in offices))
             return Passage(tuple(passed), tuple(await self._violations(story)))
 
         return run
@@ -103,20 +121,18 @@ class Stage:
         for order_id, order in story.promised.items():
             if (await story.office.actor.load(order_id)).status is OrderStatus.PENDING:
                 await story.office.end_time(order)
-        for _ in range(400):
-            if not await self._is_anything_open():
-                return
-            await story.office.time_passes()
-            await self._give_up_unknown(story)
-        raise AssertionError("something never ended")
+        async with asyncio.timeout(30):
+            while await self._is_anything_open():
+                await story.office.time_passes()
+                await self._give_up_unknown(story)
+                await asyncio.sleep(0.03)
 
     async def _is_anything_open(self) -> bool:
         found: bool = await self._database.fetchval(
             """SELECT EXISTS (SELECT FROM orders WHERE status IN ('PENDING', 'CLOSING'))
                  OR EXISTS (SELECT FROM refunds WHERE status IN ('requested', 'processing'))
                  OR EXISTS (SELECT FROM webhook_events WHERE status IN ('RECEIVED', 'FAILED'))
-                 OR EXISTS (SELECT FROM effects WHERE done_at IS NULL)
-                 OR pg_sleep(0.03) IS NULL"""
+                 OR EXISTS (SELECT FROM effects WHERE done_at IS NULL)"""
         )
         return found
 

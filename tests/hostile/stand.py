@@ -63,13 +63,16 @@ class Stand:
         self.service = service
         self.victim = Buyer(service)
         self.order = self.victim.order(quantity=2, prepare=True, key=KEY).json()
+        # Genuine notices of something else leave their mark on an attempt: not on the victim's.
+        self.payer = Buyer(service)
+        self.unpaid = self.payer.order(quantity=2, prepare=True).json()
         self.attackers = [Buyer(service, role) for role in ("buyer", "organizer", "admin")]
         self.attacker = self.attackers[0]
         self.http = service.client()
 
     def close(self) -> None:
         """Let go of every connection."""
-        for buyer in (self.victim, *self.attackers):
+        for buyer in (self.victim, self.payer, *self.attackers):
             buyer.http.close()
         self.http.close()
 

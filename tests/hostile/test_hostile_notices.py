@@ -46,12 +46,12 @@ def processed(database: Database) -> Callable[[], Any]:
 
 
 def attempt_of(stand: Stand) -> str:
-    return f"{stand.order['orderNo']}01"
+    return f"{stand.unpaid['orderNo']}01"
 
 
 def body_for(stand: Stand, **changes: object) -> bytes:
-    """Make the notice that would pay the victim's order, with other words in it."""
-    notice = json.loads(a_notice(attempt_of(stand), amount=stand.order["totalAmount"]))
+    """Make the notice that would pay an order, with other words in it."""
+    notice = json.loads(a_notice(attempt_of(stand), amount=stand.unpaid["totalAmount"]))
     said = json.loads(open_sealed(notice["resource"])) | changes
     nonce = secrets.token_hex(6)
     sealed = AESGCM(API_V3_KEY.encode()).encrypt(
@@ -152,8 +152,8 @@ class TestANoticeThatProvesNothing:
 
     def test_has_no_words_for_a_browser(self, stand: Stand) -> None:
         """Where a payer is sent back to, or what the page says, pays nothing."""
-        path = f"{ORDERS}/{stand.order['orderNo']}"
-        seen = stand.victim.http.get(f"{path}?trade_state=SUCCESS&paid=true&status=PAID")
+        path = f"{ORDERS}/{stand.unpaid['orderNo']}"
+        seen = stand.payer.http.get(f"{path}?trade_state=SUCCESS&paid=true&status=PAID")
         assert seen.json()["status"] == "PENDING"
 
 

@@ -25,7 +25,7 @@ from tests.sandbox.simulator import Simulator
 
 pytestmark = [pytest.mark.xdist_group("hostile schema"), pytest.mark.timeout(300)]
 
-SEED = int(os.environ.get("GUICHET_SCHEMA_SEED") or random.randrange(2**31))  # noqa: S311
+SEED = int(os.environ.get("GUICHET_SCHEMA_SEED") or 0) or random.randrange(2**31)  # noqa: S311
 # Per operation and kind of call; `make fuzz` makes five times as many.
 CALLS = int(os.environ.get("GUICHET_SCHEMA_CALLS") or 20)
 _CHECKS = [

@@ -125,7 +125,7 @@ async def a_swap_that_is_rolled_back(twin: Twin) -> list[str]:
 
 
 async def a_locking_load_that_waits(twin: Twin) -> list[str]:
-    """See an order's row as it is after the wait, and its parts as they were before."""
+    """See an order and its parts as they are after the wait for its row."""
     order = await _an_order(twin)
     number = order.attempts[0].attempt_no
     second = await _begin(twin)

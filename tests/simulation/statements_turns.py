@@ -43,35 +43,25 @@ def load(tx: Transaction, ids: list[int]) -> list[Row]:
     return [_document(tx, order) for order in _orders(tx, ids)]
 
 
-@stands_for("models.orders", "_LOAD_LOCKED")
-def load_locked(tx: Transaction, ids: list[int]) -> Waiting:
-    """Lock orders and read them whole.
-
-    As PostgreSQL does it: who waited for the row sees it as it is then, and everything else as it
-    was when the statement began.
-    """
-    found = []
-    parts = {order["id"]: _parts(tx, order["id"]) for order in _orders(tx, ids)}
-    for order_id, seen in parts.items():
-        yield from tx.lock("orders", order_id)
-        order = tx.get("orders", order_id)
-        assert order is not None
-        found.append(_document(tx, order, seen))
-    return found
+@stands_for("models.orders", "_LOCK")
+def lock_rows(tx: Transaction, ids: list[int]) -> Waiting:
+    """Lock orders in order."""
+    for order in _orders(tx, ids):
+        yield from tx.lock("orders", order["id"])
 
 
 def _orders(tx: Transaction, ids: list[int]) -> list[Row]:
     return [order for order_id in sorted(set(ids)) if (order := tx.get("orders", order_id))]
 
 
-def _document(tx: Transaction, order: Row, parts: Row | None = None) -> Row:
+def _document(tx: Transaction, order: Row) -> Row:
     event = tx.get("events", order["event_id"])
     assert event is not None
     whole = {name: order[name] for name in _ORDER} | {
         "event_title": event["title"],
         "requires_approval": event["require_approval"],
         "total": {"amount_minor": order["total_minor"], "currency": order["currency"]},
-        **(parts or _parts(tx, order["id"])),
+        **_parts(tx, order["id"]),
     }
     return {"now": tx.clock, "document": msgspec.json.encode(whole).decode()}
 

@@ -6,7 +6,7 @@ import pytest
 
 from models.engine import Database
 from tests.conftest import empty
-from tests.simulation.crossings import CROSSINGS
+from tests.simulation.crossings import CROSSINGS, a_locking_load_that_waits
 from tests.simulation.scripts import play
 from tests.simulation.twins import RealTwin, StandInTwin, Twin, comparable, only_common
 
@@ -65,3 +65,10 @@ class TestTheStandIn:
         _, said_by_stand_in = await asyncio.to_thread(_in_the_stand_in, crossing)
 
         assert said_by_stand_in == said
+
+
+class TestALockingLoad:
+    async def test_sees_all_of_an_order_as_it_is_after_the_wait(self, real: RealTwin) -> None:
+        said = await a_locking_load_that_waits(real)
+
+        assert said == ["waited: True", "loaded", "new", "1", "CLOSED"]

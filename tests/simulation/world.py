@@ -95,7 +95,6 @@ class World:
     def run(self) -> Outcome:
         """Live through the seed."""
         with _patched(self), _quiet():
-            asyncio.set_event_loop(None)
             try:
                 task = self.loop.spawn(None, self._run())
                 self.loop.run_until_complete(task)
