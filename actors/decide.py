@@ -227,7 +227,7 @@ def _ended(reason: ClosingReason) -> OrderEvent:
 
 def _with_ending(order: Order, events: list[OrderEvent]) -> list[OrderEvent]:
     """End a closing order with the event that closes its last attempt."""
-    if not events:
+    if not events or order.status is not OrderStatus.CLOSING:
         return events
     after = evolve_all(order, events)
     if after.status is OrderStatus.CLOSING and after.closing_for and not after.live_attempts:

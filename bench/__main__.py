@@ -28,6 +28,10 @@ CASES: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
 }
 
 
+# More than it settles in a short part of a trial.
+_RULER_LEAST = 20_000
+
+
 async def run(*, rounds: int, seconds: float, only: Sequence[str], scale: float) -> report.Report:
     """Run the cases named by *only*, or all, in one house."""
     async with AsyncExitStack() as stack:
@@ -39,7 +43,7 @@ async def run(*, rounds: int, seconds: float, only: Sequence[str], scale: float)
         bench = Bench(
             house=house,
             database=database,
-            ruler=Ruler(house.database_url, fill=ORDERS),
+            ruler=Ruler(house.database_url, fill=max(_RULER_LEAST, sized(ORDERS, scale))),
             signers=signers,
             buyers=await register(database, house.keys.secrets.jwt_secret, sized(BUYERS, scale)),
             rounds=rounds,
@@ -69,8 +73,11 @@ async def _run_case(bench: Bench, name: str) -> list[Row]:
 
 def main() -> int:
     """Run as the command line says; 1 when a promise is broken."""
-    said = _parser().parse_args()
+    parser = _parser()
+    said = parser.parse_args()
     only = said.only.replace(",", " ").split()
+    if unknown := set(only) - set(CASES):
+        parser.error(f"no case is called {', '.join(sorted(unknown))}")
     found = uvloop.run(run(rounds=said.rounds, seconds=said.seconds, only=only, scale=said.scale))
     sys.stdout.write(found.text)
     if not only and said.scale == 1:

@@ -88,8 +88,12 @@ class _Volley:
         self._ends_at = self.result.started_at + self._seconds
         for client in clients:
             client.begin()
-        async with asyncio.timeout(_VOLLEY_SECONDS):
-            await self._done.wait()
+        try:
+            async with asyncio.timeout(_VOLLEY_SECONDS):
+                await self._done.wait()
+        finally:
+            for client in clients:
+                client.hang_up()
         assert not self._broken, self._broken
         self.result.client_cpu_seconds = time.process_time() - cpu
 
@@ -130,6 +134,7 @@ class Client(asyncio.Protocol):
         self._port = port
         self._buffer = b""
         self._shot: Shot | None = None
+        self._left = False
         self._transport: asyncio.Transport | None = None
 
     @property
@@ -143,8 +148,9 @@ class Client(asyncio.Protocol):
         self._next()
 
     def hang_up(self) -> None:
-        """Leave without a word."""
+        """Leave without a word, and for good."""
         assert self._transport is not None
+        self._left = True
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -169,7 +175,7 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Send what was not answered again, over a new connection."""
-        if self._shot is None:
+        if self._shot is None or self._left:
             return
         self.volley.lose(self._shot)
         self._shot, self._buffer = None, b""
@@ -197,6 +203,8 @@ class Client(asyncio.Protocol):
         )
 
     async def _connect_again(self) -> None:
+        if self._left:
+            return
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(lambda: self, "127.0.0.1", self._port)

@@ -1173,14 +1173,6 @@ _DOORS = (
         f"{_BODY}is_refused_when_it_could_be_read_in_two_ways_or_none[NUL]",
     ),
     Guard(
-        "body.surrogates",
-        "no text holds half a character",
-        "api/bodies.py",
-        "        value.encode()\n",
-        "",
-        f"{_BODY}is_refused_when_it_could_be_read_in_two_ways_or_none[half a pair]",
-    ),
-    Guard(
         "body.types",
         "a number is no text that looks like one",
         "api/bodies.py",

@@ -97,7 +97,7 @@ class FaultHouse:
         self.postgres.start()
         self.redis.start()
         self._thread.start()
-        asyncio.run(migrate(self.postgres.url, with_demo_data=True))
+        self.run(migrate(self.postgres.url, with_demo_data=True))
         self.run(self.wire.open())
         self.start_processes()
 

@@ -110,7 +110,6 @@ async def stage(database: Database, redis: Redis) -> Stage:
     return Stage(database, redis, sale)
 
 
-@pytest.mark.xdist_group("faults")
 class TestAFlow:
     @pytest.mark.parametrize(("flow", "subjects"), FLOWS, ids=[flow.__name__ for flow, _ in FLOWS])
     async def test_comes_to_its_end_wherever_it_is_interrupted(

@@ -110,6 +110,8 @@ class Caller:
 def operations(stand: Stand) -> dict[str, APIOperation[Any, Any, Any, Any]]:
     """Read the interface's description as everybody can."""
     described = schemathesis.openapi.from_dict(stand.http.get("/schema/openapi.json").json())
+    # A NUL is a string to the description and refused here: PostgreSQL cannot keep one.
+    described.config.generation.allow_x00 = False
     found: list[Any] = [result.ok() for result in described.get_all_operations()]  # type: ignore[union-attr]  # an error has no ok(), and fails here
     return {f"{operation.method.upper()} {operation.path}": operation for operation in found}
 
@@ -165,10 +167,12 @@ class TestAnOperation:
         def as_meant(case: "Case[Any]", salt: int) -> None:
             if door.path == WEBHOOK:
                 body = salt.to_bytes(8, "big")
-                caller.call(case, headers=signed(body, simulator.keyring.platform), data=body)
+                headers = signed(body, simulator.keyring.platform)
+                answer = caller.call(case, headers=headers, data=body)
             else:
                 honest(case, door, stand, buyer)
-                caller.call(case)
+                answer = caller.call(case)
+            assert 200 <= answer.status_code < 300, (case.body, answer.text)
 
         def as_not_meant(case: "Case[Any]", salt: int) -> None:
             if door.signed_in and salt % 4:

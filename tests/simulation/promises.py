@@ -204,7 +204,7 @@ def unfinished(world: "World") -> list[str]:
         if notice["status"] in ("RECEIVED", "FAILED")
     ]
     waits += [f"duty {e['id']} is owed" for e in s.rows("effects") if e["done_at"] is None]
-    waits += [f"a notice of {n}" for n in sorted(world.undelivered)]
+    waits += [f"a notice of {n}" for n in sorted(world.notices.undelivered)]
     return waits
 
 

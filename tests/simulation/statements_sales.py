@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from tests.simulation.server import Transaction, Waiting
 from tests.simulation.sql import at, records, stands_for
 from tests.simulation.tables import Row
+from tests.simulation.transactions import Transaction, Waiting
 
 
 @stands_for("models.sales", "_STANDING")

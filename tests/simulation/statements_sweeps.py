@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from tests.simulation.server import Transaction, Waiting
 from tests.simulation.sql import records, stands_for, stands_for_text
 from tests.simulation.tables import Row
+from tests.simulation.transactions import Transaction, Waiting
 
 _LIVE = ("OPENING", "OPEN", "UNKNOWN")
 _WAITING_NOTICES = ("RECEIVED", "FAILED")

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from models import turns
-from tests.simulation.server import Transaction, Waiting
 from tests.simulation.sql import at, by_id, records, stands_for, stands_for_text
 from tests.simulation.tables import Row
+from tests.simulation.transactions import Transaction, Waiting
 
 _ORDER = [
     "id",

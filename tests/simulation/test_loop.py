@@ -12,7 +12,7 @@ from tests.simulation.loop import Owner, Stuck, VirtualLoop
 
 @pytest.fixture
 def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop(Random(1))
+    loop = VirtualLoop(Random(1))  # noqa: S311 - repeatable is the point
     yield loop
     loop.close()
 
@@ -32,7 +32,8 @@ class TestTheLoop:
 
     def test_lets_the_seed_decide_who_goes_first(self) -> None:
         def order_of(seed: int) -> list[int]:
-            loop, came = VirtualLoop(Random(seed)), []
+            loop = VirtualLoop(Random(seed))  # noqa: S311 - repeatable is the point
+            came: list[int] = []
 
             async def come(n: int) -> None:
                 came.append(n)

@@ -1,46 +1,35 @@
 """One seed: processes over one store, buyers, a provider, and everything that can go wrong."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import msgspec
-import structlog
 
-import actors.checkout
-import actors.lane
-import actors.lease
-import actors.wishes
-import jobs.expire
-import jobs.sweep
 from actors.metrics import OVERTAKEN
-from contracts.facts import Fact, RefundOutcome
 from contracts.numbers import ALPHABET
 from contracts.policy import Policy
-from tests.simulation.buyers import Acknowledged, Buyer, NoAnswer, ask
+from tests.simulation.buyers import Acknowledged, Buyer
 from tests.simulation.chances import Chances, chances_of
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.loop import WORLD, VirtualLoop
+from tests.simulation.notices import Notices
 from tests.simulation.process import GRACE_SECONDS, Process
 from tests.simulation.promises import broken, broken_at_the_end, unfinished
-from tests.simulation.provider import notice_of
 from tests.simulation.redis import RedisServer
+from tests.simulation.seams import patched, quiet
 from tests.simulation.server import Server
 from tests.simulation.sql import statements
-from tests.simulation.wechat import NAME, Trade, TradeRefund, WeChat
+from tests.simulation.wechat import WeChat
 
 _BEGIN = datetime(2026, 11, 21, 8, tzinfo=UTC)
 # What the service promises to need at most, once nothing goes wrong any more.
 HEAL_SECONDS = 900
 _LOOK_EVERY_SECONDS = 10
-# As WeChat Pay sends them, though it gives up in the end: 15 s, 15 s, 30 s, 3 min, 10 min ...
-_NOTICE_PAUSES = (15, 15, 30, 180, 600)
 _ENOUGH = 5
 
 
@@ -67,10 +56,10 @@ class World:
         self.violations: list[str] = []
         self.acknowledged: list[Acknowledged] = []
         self.key_of: dict[str, str] = {}
-        self.undelivered: set[str] = set()
         self.wechat = WeChat(self.clock)
-        self.wechat.tell = self._tell
-        self.wechat.settle_soon = self._settle_soon
+        self.notices = Notices(self)
+        self.wechat.tell = self.notices.tell
+        self.wechat.settle_soon = self.notices.settle_soon
         self.redis = RedisServer(self.loop)
         self.server = Server(self.loop, self.clock, statements())
         self.server.after_commit = self._look_at_commit
@@ -94,7 +83,7 @@ class World:
 
     def run(self) -> Outcome:
         """Live through the seed."""
-        with _patched(self), _quiet():
+        with patched(self), quiet():
             try:
                 task = self.loop.spawn(None, self._run())
                 self.loop.run_until_complete(task)
@@ -229,38 +218,6 @@ class World:
         if not isinstance(failure, asyncpg.PostgresError):
             self.report(f"the store cannot answer {client}: {failure!r}")
 
-    def _tell(self, fact: Fact, surely: bool) -> None:  # noqa: FBT001 - a callback
-        random, chances = self.random, self.chances
-        if not surely and random.random() < chances.notice_lost:
-            return
-        copies = 2 if random.random() < chances.notice_twice else 1
-        self._notices += 1
-        for copy in range(copies):
-            # Most often the same notice again, sometimes another about the same.
-            event_id = f"n{self._notices}" + (f".{copy}" if random.random() < 0.3 else "")
-            self.loop.spawn(None, self._deliver(f"{event_id}/{copy}", notice_of(event_id, fact)))
-
-    async def _deliver(self, name: str, body: bytes) -> None:
-        self.undelivered.add(name)
-        await asyncio.sleep(self.random.random() * self.random.choice((0.3, 0.3, 5, 40)))
-        pauses = iter(_NOTICE_PAUSES)
-        while True:
-            try:
-                await ask(self, "wechat", f"hear {name}", lambda process: process.hear(body))
-            except (NoAnswer, Exception):  # noqa: BLE001 - whatever it is, it is not 204
-                await asyncio.sleep(next(pauses, 60))
-            else:
-                break
-        self.undelivered.discard(name)
-
-    def _settle_soon(self, trade: Trade, refund: TradeRefund) -> None:
-        fails = self.random.random() < self.chances.refund_fails
-        failed = self.random.choice((RefundOutcome.CLOSED, RefundOutcome.ABNORMAL))
-        outcome = failed if fails else RefundOutcome.SUCCESS
-        assert trade.is_paid
-        seconds = 10 * self.random.random()
-        self.loop.call_later(seconds, self.wechat.settle, refund, outcome, context=WORLD)
-
     def _bury(self) -> None:
         asyncio._set_running_loop(self.loop)  # noqa: SLF001 - what runs out may make tasks
         try:
@@ -310,43 +267,6 @@ def _wake(owner: Any, sweeps: list[Any], names: Sequence[str]) -> None:  # noqa:
                 sweep.wake()
 
 
-@contextlib.contextmanager
-def _patched(world: World) -> Iterator[None]:
-    """Put the seed's clock and dice where ours would read the machine's."""
-    clock = SimpleNamespace(monotonic=world.loop.time, time_ns=lambda: 0)
-    dice = SimpleNamespace(uniform=world.random.uniform)
-    owners = SimpleNamespace(token_hex=lambda n: f"{world.random.getrandbits(8 * n):x}")
-    wall = SimpleNamespace(now=lambda _zone: world.clock())
-    seams: list[tuple[Any, str, Any]] = [
-        (actors.lane, "random", dice),
-        (actors.lease, "time", clock),
-        (actors.lease, "secrets", owners),
-        (actors.wishes, "time", clock),
-        (actors.checkout, "datetime", wall),
-        (jobs.expire, "time", clock),
-        (jobs.sweep, "time", clock),
-    ]
-    real = [(module, name, getattr(module, name)) for module, name, _ in seams]
-    try:
-        for module, name, stand_in in seams:
-            setattr(module, name, stand_in)
-        yield
-    finally:
-        for module, name, original in real:
-            setattr(module, name, original)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Say nothing: what a seed has to tell is in its history."""
-    said = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    try:
-        yield
-    finally:
-        structlog.configure(**said)
-
-
 def _overtaken() -> float:
     return float(OVERTAKEN._value.get())  # noqa: SLF001 - there is no other way to read it
 
@@ -354,6 +274,3 @@ def _overtaken() -> float:
 def simulate(seed: int) -> Outcome:
     """Live through one seed; the same seed gives the same outcome, always."""
     return World(seed).run()
-
-
-__all__ = ["NAME", "Outcome", "World", "simulate"]
