@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test format-check lint types imports tests guards simulate fuzz bench docs format deps venv clean
+.PHONY: help run test format-check lint types imports tests chaos guards simulate fuzz bench docs format deps venv clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,6 +31,12 @@ imports: venv ## Check who imports whom
 
 tests: venv ## Run the tests
 	$(VENV_PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+# SEED=0 throws the dice; what fails prints its round, which ROUNDS=1 FIRST=its number repeats.
+FIRST ?= 1
+chaos: ROUNDS = 300
+chaos: venv ## Hurt a running service; ROUNDS=300 SEED=0 FIRST=1 may be set
+	$(VENV_PYTHON) -m tests.faults.chaos --rounds $(ROUNDS) --seed $(SEED) --first $(FIRST)
 
 guards: venv ## Remove each guard in a copy and see its test fail; GUARDS="seats. key.once" for some
 	$(VENV_PYTHON) -m scripts.guards --lanes $(TEST_WORKERS) $(GUARDS)

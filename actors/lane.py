@@ -75,7 +75,8 @@ class Lane(Generic[Item, Answer]):
         if len(self._queue) >= QUEUE_LIMIT:
             raise Overloaded
         loop = asyncio.get_running_loop()
-        waiting = _Waiting[Item, Answer](
+        # Calling a subscripted class would take longer than all the rest of this.
+        waiting: _Waiting[Item, Answer] = _Waiting(
             item=item,
             answer=loop.create_future(),
             deadline=loop.time() + PATIENCE_SECONDS,

@@ -40,7 +40,7 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-_HEAD = f"{'guard':<26} {'patched':<8} {'as it is':<9} {'noticed':<8} {'s':>5}  test: how it failed"
+_HEAD = f"{'guard':<34} {'patched':<8} {'as it is':<9} {'noticed':<8} {'s':>5}  test: how it failed"
 _MARKDOWN_HEAD = """| Guard | Keeps | Noticed by | Patch applies | Fails without | s |
 |---|---|---|---|---|---|"""
 
@@ -49,7 +49,7 @@ def _line(verdict: Verdict, before: Outcome) -> str:
     guard = verdict.guard
     marks = f"{_yes(verdict.applied):<8} {before.word:<9} {_yes(verdict.noticed):<8}"
     how = verdict.fault if before.word == "passed" else before.fault
-    return f"{guard.id:<26} {marks} {verdict.seconds:>5.1f}  {guard.test}: {how}"
+    return f"{guard.id:<34} {marks} {verdict.seconds:>5.1f}  {guard.test}: {how}"
 
 
 def _markdown(verdict: Verdict, before: Outcome) -> str:

@@ -10,5 +10,5 @@ from tests.faults.house import FaultHouse, running_house
 @pytest.fixture(scope="session")
 def house() -> Iterator[FaultHouse]:
     """Start the house once."""
-    with running_house() as house:
+    with running_house(claims_are_short=True) as house:
         yield house

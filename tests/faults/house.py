@@ -47,6 +47,7 @@ SETTINGS = {
 _START_SECONDS = 60.0
 # What a claim lasts, and more: the rows of a dead process are anybody's again.
 _CLAIM_SECONDS = 31
+_SHORT_SECONDS = 0.7
 _Result = TypeVar("_Result")
 
 
@@ -64,8 +65,10 @@ class FaultHouse:
     Whatever ends is started again by :meth:`tend`, which every wait of a test calls.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, claims_are_short: bool = False) -> None:
         self.home = home
+        self._claims_are_short = claims_are_short
+        self._time_passed_at = 0.0
         self.postgres = EmbeddedPostgres(home, settings=POSTGRES_SETTINGS)
         self.redis = EmbeddedRedis(home)
         self.failpoints = home / "failpoints"
@@ -144,8 +147,16 @@ class FaultHouse:
             assert time.monotonic() < deadline, f"not within {within} s: {condition}"
             if threading.current_thread() is threading.main_thread():
                 self.tend()
+                self._shorten_claims()
             time.sleep(every)
         return found
+
+    def _shorten_claims(self) -> None:
+        if self._claims_are_short and time.monotonic() - self._time_passed_at > _SHORT_SECONDS:
+            self._time_passed_at = time.monotonic()
+            # The database may be what is hurt.
+            with suppress(OSError, asyncpg.PostgresError):
+                self.time_passes()
 
     # Books.
 
@@ -247,10 +258,10 @@ class FaultHouse:
 
 
 @contextmanager
-def running_house() -> Iterator[FaultHouse]:
-    """Start a house and take it down."""
+def running_house(*, claims_are_short: bool = False) -> Iterator[FaultHouse]:
+    """Start a house and take it down; with *claims_are_short* no test waits out a dead claim."""
     with throwaway_home() as home:
-        house = FaultHouse(home)
+        house = FaultHouse(home, claims_are_short=claims_are_short)
         try:
             house.start()
             yield house

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.campaign import FAMILIES
+from tests.hostile.campaign import FAMILIES, SELDOM
 from tests.hostile.fuzz import MEMORY_GROWTH_MAX_KIB
 from tests.journeys.service import ROOT
 
+# On a machine with much else to do a campaign takes minutes.
+pytestmark = pytest.mark.timeout(400)
+
 # A campaign of its own process has memory of its own to measure.
 _RUN = "import sys; from tests.hostile import fuzz; sys.exit(fuzz.main(sys.argv[1:]))"
-CHECKS = tuple(name for name in FAMILIES if name not in {"encoding", "known payment", "not money"})
 
 
 def run(
@@ -34,7 +36,7 @@ def report_of(output: str) -> dict[str, Any]:
 
 class TestANoticeWithOneThingWrong:
     def test_moves_nothing_and_stops_at_the_check_meant_for_it(self, database_url: str) -> None:
-        count = int(os.environ.get("GUICHET_FUZZ_COUNT", "10000"))
+        count = 10_000
         ended = run(_RUN, count, database_url)
 
         assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -42,7 +44,8 @@ class TestANoticeWithOneThingWrong:
         assert report["faults"] == []
         assert report["sent"] == count
         assert report["memory_growth_kib"] < MEMORY_GROWTH_MAX_KIB
-        assert all(report["families"][name] >= count / 20 for name in CHECKS if name != "refund")
+        shares = {name: report["families"][name] for name in FAMILIES if name not in SELDOM}
+        assert min(shares.values()) >= count / 20
 
 
 _SABOTAGE = {

@@ -23,7 +23,7 @@ from tests.api.test_webhooks import signed
 from tests.hostile.stand import DOORS, WEBHOOK, Door, Stand
 from tests.sandbox.simulator import Simulator
 
-pytestmark = [pytest.mark.xdist_group("hostile schema"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(300)]
 
 SEED = int(os.environ.get("GUICHET_SCHEMA_SEED") or 0) or random.randrange(2**31)  # noqa: S311
 # Per operation and kind of call; `make fuzz` makes five times as many.
