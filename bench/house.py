@@ -117,9 +117,17 @@ async def running_house() -> AsyncIterator[House]:
 
 
 def _environ(home: Path) -> dict[str, str]:
-    # Stores of somebody else's have settings of somebody else's.
-    mine = {"PORT": "0", "GUICHET_HOME": str(home), "API_WORKERS": str(API_WORKERS)}
-    return os.environ | mine | {"DATABASE_URL": "", "REDIS_URL": "", "APP_URL": ""}
+    return os.environ | {
+        "PORT": "0",
+        "GUICHET_HOME": str(home),
+        # Killing the bench stops the house too.
+        "GUICHET_DIE_WITH_PARENT": str(os.getpid()),
+        "API_WORKERS": str(API_WORKERS),
+        # Stores of somebody else's have settings of somebody else's.
+        "DATABASE_URL": "",
+        "REDIS_URL": "",
+        "APP_URL": "",
+    }
 
 
 @contextlib.contextmanager

@@ -756,11 +756,11 @@ _MONEY = (
 _DELIVERY = (
     Guard(
         "notice.once",
-        "a notice that is there already is stored once and answered",
+        "a notice that another process stored is stored once",
         "models/inbox.py",
         "ON CONFLICT (provider, event_id) DO NOTHING\n",
         "",
-        f"{_API}webhooks.py::TestAGenuineNotice::test_is_stored_once_however_often_it_comes",
+        f"{_STORAGE}inbox.py::TestAStoredNotice::test_is_stored_once_by_two_processes",
     ),
     Guard(
         "notice.claim",

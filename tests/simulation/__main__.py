@@ -9,6 +9,7 @@ from collections import Counter
 from tests.simulation.campaign import live_on_all_cores, story_of, table_of
 
 _SHOWN = 3
+_TOLD_EVERY = 500
 
 
 def main() -> int:
@@ -16,11 +17,15 @@ def main() -> int:
     asked = _arguments()
     seeds = range(asked.first, asked.first + asked.seeds)
     counts: Counter[str] = Counter()
-    broken, began = [], time.monotonic()
+    broken: list[int] = []
+    began = time.monotonic()
     for outcome in live_on_all_cores(seeds, asked.workers):
         counts.update(outcome.counts)
         if asked.digests:
             sys.stdout.write(f"{outcome.seed} {outcome.digest}\n")
+        elif (lived := outcome.seed - asked.first + 1) % _TOLD_EVERY == 0:
+            sys.stdout.write(f"{lived:,} seeds, {len(broken)} broken\n")
+            sys.stdout.flush()
         if outcome.violations:
             broken.append(outcome.seed)
             if len(broken) <= _SHOWN:

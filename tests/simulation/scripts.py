@@ -250,7 +250,7 @@ class Script:
         order = await self._actor.load(self._random.choice(self._orders))
         numbers = [attempt.attempt_no for attempt in order.attempts]
         found = await orders.order_ids_of_attempts(self._database, [*numbers, "unknown"])
-        asked = [await attempts.may_ask(self._database, n, 6.0) for n in [*numbers, *numbers]]
+        asked = [await attempts.may_ask(self._database, n, 3600.0) for n in [*numbers, *numbers]]
         return f"{sorted(found)} {asked}"
 
 

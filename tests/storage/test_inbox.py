@@ -49,6 +49,19 @@ async def how_it_stands(database: Database) -> tuple[str, int, str | None]:
 
 
 class TestAStoredNotice:
+    async def test_is_stored_once_by_two_processes(
+        self, inbox: Inbox, actor: Actor, database: Database
+    ) -> None:
+        other = Inbox(actor=actor, database=database, providers={})
+
+        first = await inbox.store(NOTICE, {}, b"{}", None)
+        second = await other.store(NOTICE, {}, b"{}", None)
+        await other.close()
+
+        assert first is not None
+        assert second is None
+        assert await database.fetchval("SELECT count(*) FROM webhook_events") == 1
+
     async def test_is_left_to_who_stored_it_for_a_while(
         self, inbox: Inbox, database: Database
     ) -> None:
