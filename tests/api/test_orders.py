@@ -267,7 +267,6 @@ class TestLeaving:
 
         assert (answer.status_code, answer.json()) == (202, {"status": "CLOSING"})
 
-
     def test_is_refused_when_the_close_finds_the_money(
         self, buyer: Buyer, simulator: Simulator
     ) -> None:
