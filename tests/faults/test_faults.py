@@ -62,7 +62,11 @@ class TestTheHouse:
     def test_refuses_and_counts_the_write_of_a_frozen_holder(self, house: FaultHouse) -> None:
         refused = house.counted("guichet_fence_rejected_total")
 
-        is_well_again_after(house, named("freeze lease holder"))
+        # Where the overtaking takes five seconds, the server has ended the frozen transaction.
+        for _ in range(4):
+            is_well_again_after(house, named("freeze lease holder"))
+            if house.counted("guichet_fence_rejected_total") > refused:
+                break
 
         assert house.counted("guichet_fence_rejected_total") > refused
 

@@ -60,7 +60,7 @@ class RunningHouse:
         wait_until(lambda: "Guichet is ready at" in self.said() or self.has_ended())
         assert not self.has_ended(), self.said()
         # The house does not wait for its worker, but what a test is about may.
-        wait_until(lambda: (self.home / "worker.json").exists())
+        wait_until((self.home / "worker.json").exists)
 
     def has_ended(self) -> bool:
         return self.process.poll() is not None
