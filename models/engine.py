@@ -139,15 +139,19 @@ class Database:
         self._engine = engine
 
     @classmethod
-    async def connect(cls, dsn: str, *, max_size: int = 8) -> Self:
-        """Open the pool; the first connection is made at once, so a wrong DSN fails here."""
+    async def connect(cls, dsn: str, *, max_size: int = 8, is_patient: bool = False) -> Self:
+        """Open the pool; the first connection is made at once, so a wrong DSN fails here.
+
+        With *is_patient* a statement may take as long as it takes: for an operator, not for a sale.
+        """
+        patience = {"statement_timeout": "0"} if is_patient else {}
         engine = LazyEngine(config={"dsn": dsn}, extensions=())
         await engine.start_connection_pool(
             min_size=1,
             max_size=max_size,
             reset=_keep_as_it_is,
-            command_timeout=COMMAND_TIMEOUT_SECONDS,
-            server_settings=SERVER_SETTINGS,
+            command_timeout=None if is_patient else COMMAND_TIMEOUT_SECONDS,
+            server_settings=SERVER_SETTINGS | patience,
         )
         return cls(engine)
 

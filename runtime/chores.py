@@ -71,7 +71,7 @@ async def _replay(settings: Settings, open_house: OpenHouse) -> int:
 
 
 async def _findings(dsn: str) -> list[Finding]:
-    database = await Database.connect(dsn, max_size=1)
+    database = await Database.connect(dsn, max_size=1, is_patient=True)
     try:
         return await check_invariants(database)
     finally:
