@@ -12,7 +12,7 @@ import logging, structlog
 from opentelemetry.sdk.trace import TracerProvider
 from runtime.logs import configure_logs
 configure_logs("INFO")
-log, library = structlog.get_logger("payments"), logging.getLogger("some.library")
+log, library = structlog.get_logger("payments"), logging.getLogger("elsewhere")
 """
 
 
@@ -52,7 +52,7 @@ class TestALogLine:
         assert (line["event"], line["level"], line["logger"]) == (
             "it rains",
             "warning",
-            "some.library",
+            "elsewhere",
         )
 
     def test_names_its_span(self) -> None:
