@@ -59,15 +59,31 @@ def describe_order(span: Span, order: Order) -> None:
     span.set_attribute("guichet.channel", order.channel or "none")
 
 
-@contextmanager
 def work_span(
     name: str,
     *,
     attributes: Mapping[str, str | int],
     links: Sequence[Link] = (),
     context: Context | None = None,
+) -> AbstractContextManager[Span]:
+    """Span a piece of work; a refusal is told by its code and is no error.
+
+    Below a span that nobody records there is nothing to tell, and that span stands for this one.
+    """
+    parent = trace.get_current_span(context)
+    if parent.get_span_context().is_valid and not parent.is_recording():
+        return nullcontext(parent)
+    return _told(name, attributes=attributes, links=links, context=context)
+
+
+@contextmanager
+def _told(
+    name: str,
+    *,
+    attributes: Mapping[str, str | int],
+    links: Sequence[Link],
+    context: Context | None,
 ) -> Iterator[Span]:
-    """Span a piece of work; a refusal is told by its code and is no error."""
     with tracer.start_as_current_span(
         name,
         context=context,

@@ -67,25 +67,24 @@ _CONFIGURATION_FAULT = 78
 
 def create_app(settings: Settings) -> ASGIApp:
     """Build the application; its parts are wired when it starts."""
-    return FrontDesk(
-        Litestar(
-            route_handlers=[
-                *PUBLIC_ROUTES,
-                *(SANDBOX_ROUTES if settings.is_sandbox else ()),
-                Router("/", route_handlers=SIGNED_IN_ROUTES, security=[{"bearer": []}]),
-            ],
-            lifespan=[_opened(settings)],
-            guards=[auth.doorkeeper()],
-            dto=StrictBody,
-            return_dto=None,
-            exception_handlers={Exception: answer_failure},
-            cors_config=_cors(settings),
-            openapi_config=_openapi(),
-            plugins=[StrictStructs()],
-            logging_config=None,
-            debug=False,
-        )
+    app = Litestar(
+        route_handlers=[
+            *PUBLIC_ROUTES,
+            *(SANDBOX_ROUTES if settings.is_sandbox else ()),
+            Router("/", route_handlers=SIGNED_IN_ROUTES, security=[{"bearer": []}]),
+        ],
+        lifespan=[_opened(settings)],
+        guards=[auth.doorkeeper()],
+        dto=StrictBody,
+        return_dto=None,
+        exception_handlers={Exception: answer_failure},
+        cors_config=_cors(settings),
+        openapi_config=_openapi(),
+        plugins=[StrictStructs()],
+        logging_config=None,
+        debug=False,
     )
+    return FrontDesk(app, {webhooks.WECHAT_PATH: webhooks.wechat_side_door(app)})
 
 
 def serve_worker() -> ASGIApp:

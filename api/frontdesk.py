@@ -2,11 +2,13 @@
 
 1. A body is read whole before anything is decided, and never more of it than a limit: what is too
    large but delivered is drained, so that the client reads our answer instead of a broken pipe.
-2. A span is named by method and route template and is always a root: a stranger's trace context
+2. A side door is offered its requests before the framework is.
+3. A span is named by method and route template and is always a root: a stranger's trace context
    at a public door could make us record anything.
 """
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 from time import perf_counter
 from typing import Final
@@ -17,6 +19,8 @@ from litestar.enums import ScopeType
 from litestar.types import (
     ASGIApp,
     HTTPRequestEvent,
+    HTTPResponseBodyEvent,
+    HTTPResponseStartEvent,
     HTTPScope,
     Message,
     Receive,
@@ -29,6 +33,7 @@ from opentelemetry import trace
 
 from api.metrics import record_request
 from api.problems import MEDIA_TYPE
+from api.side_doors import SideDoor, taken_by
 
 BODY_BYTES_MAX: Final = 256 * 1024
 NOTICE_BYTES_MAX: Final = 64 * 1024
@@ -53,10 +58,11 @@ class Refused(Exception):
 
 
 class FrontDesk:
-    """The outermost ASGI application."""
+    """The outermost ASGI application; *side_doors* by path take what is posted most."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, side_doors: Mapping[str, SideDoor] | None = None) -> None:
         self._app = app
+        self._side_doors = side_doors or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; everything else passes untouched."""
@@ -76,13 +82,24 @@ class FrontDesk:
     async def _serve(self, visit: "_Visit", receive: Receive) -> None:
         try:
             if visit.method in _WITH_BODY:
-                receive = await _received(visit.scope, receive)
+                body = await _body(visit.scope, receive)
+                if await self._taken_aside(visit, body):
+                    return
+                receive = _replayed(body, receive)
             await self._app(visit.scope, receive, visit.send)
         except Refused as refused:
             await visit.refuse(refused.status)
         except Exception:  # the last place that can answer
             log.exception("api.request.failed", method=visit.method)
             await visit.refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    async def _taken_aside(self, visit: "_Visit", body: bytes) -> bool:
+        door = self._side_doors.get(visit.scope["path"]) if visit.method == "POST" else None
+        if door is None or not await taken_by(door, visit.scope, body):
+            return False
+        visit.scope["path_template"] = visit.scope["path"]
+        await visit.thank()
+        return True
 
 
 class _Visit:
@@ -102,6 +119,11 @@ class _Visit:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         await self._send(message)
+
+    async def thank(self) -> None:
+        """Answer that the request was taken, and nothing else."""
+        await self.send(_TAKEN)
+        await self.send(_NOTHING)
 
     async def refuse(self, status: HTTPStatus) -> None:
         """Answer with a problem, unless an answer has begun."""
@@ -136,6 +158,16 @@ class _Visit:
                 span.set_status(trace.StatusCode.ERROR)
 
 
+_TAKEN: Final[HTTPResponseStartEvent] = {
+    "type": "http.response.start",
+    "status": HTTPStatus.NO_CONTENT.value,
+    "headers": [],
+}
+_NOTHING: Final[HTTPResponseBodyEvent] = {
+    "type": "http.response.body",
+    "body": b"",
+    "more_body": False,
+}
 _CODES: Final = {
     HTTPStatus.BAD_REQUEST: "INVALID_REQUEST",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "BODY_TOO_LARGE",
@@ -143,13 +175,16 @@ _CODES: Final = {
 }
 
 
-async def _received(scope: HTTPScope, receive: Receive) -> Receive:
+async def _body(scope: HTTPScope, receive: Receive) -> bytes:
     limit = NOTICE_BYTES_MAX if scope["path"].startswith(_NOTICE_PATHS) else BODY_BYTES_MAX
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            body = await _read(receive, limit)
+            return await _read(receive, limit)
     except TimeoutError:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT) from None
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
     whole: HTTPRequestEvent = {"type": "http.request", "body": body, "more_body": False}
     waiting: list[HTTPRequestEvent] = [whole]
 

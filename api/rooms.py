@@ -3,7 +3,7 @@
 from typing import Any, TypeAlias, cast
 
 import msgspec
-from litestar import Request
+from litestar import Litestar, Request
 from litestar.connection import ASGIConnection
 
 from runtime.house import House
@@ -24,4 +24,9 @@ Anybody: TypeAlias = Request[None, Any, Any]
 
 def house_of(connection: ASGIConnection[Any, Any, Any, Any]) -> House:
     """Reach the wired parts of this process."""
-    return cast("House", connection.app.state[_HOUSE])
+    return house_in(connection.app)
+
+
+def house_in(app: Litestar) -> House:
+    """Reach the wired parts of the process that *app* serves."""
+    return cast("House", app.state[_HOUSE])

@@ -8,12 +8,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Generic, TypeVar
 
 import msgspec
 import structlog
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Span, Status, StatusCode, get_current_span
 
 from actors.failpoints import Reach, nowhere
 from actors.tracing import links_to, tracer
@@ -62,15 +63,21 @@ class Batch(msgspec.Struct, Generic[_Row], frozen=True, kw_only=True):
         return len(rows) == self.size
 
     async def _take(self, row: _Row) -> None:
-        with tracer.start_as_current_span(
-            f"{self.job}.{self.noun}", links=links_to(row.trace_ctx), attributes=_attributes(row)
-        ) as span:
+        with self._span(row) as span:
             failure = await _failure_of(self.handle, row)
             if self.let_go is not None:
                 failure = await _failure_of(self.let_go, row) or failure
             JOBS.labels(self.job, "failed" if failure else "done").inc()
             if failure:
                 self._note_failure(row, failure, span)
+
+    def _span(self, row: _Row) -> AbstractContextManager[Span]:
+        round_span = get_current_span()
+        if not round_span.is_recording():
+            return nullcontext(round_span)
+        return tracer.start_as_current_span(
+            f"{self.job}.{self.noun}", links=links_to(row.trace_ctx), attributes=_attributes(row)
+        )
 
     def _note_failure(self, row: _Row, failure: Exception, span: Span) -> None:
         error = failure.code if isinstance(failure, Refusal) else type(failure).__name__

@@ -63,7 +63,7 @@ def read_notice(body: bytes, api_v3_key: str) -> list[Fact]:
 
     :raises NoticeUnreadable: the reason is from a closed set.
     """
-    envelope = _decode(body, _Envelope, "envelope")
+    envelope = _decode(_plain(body, "envelope"), _Envelope, "envelope")
     if envelope.event_type == _PAYMENT:
         return [_payment(_opened(envelope, api_v3_key))]
     if envelope.event_type in _REFUNDS:
@@ -83,7 +83,7 @@ def _opened(envelope: _Envelope, api_v3_key: str) -> bytes:
         raise NoticeUnreadable("resource_type")
     sealed = _decode(bytes(envelope.resource), Sealed, "resource")
     try:
-        return open_sealed(sealed, api_v3_key)
+        return _plain(open_sealed(sealed, api_v3_key), "plaintext")
     except SealBroken as broken:
         raise NoticeUnreadable(broken.reason) from None
 
@@ -107,19 +107,22 @@ def _refund(plaintext: bytes, event_type: str) -> Fact:
 
 def _decode(text: bytes, kind: type[_T], reason: str) -> _T:
     try:
-        _refuse_twins(text)
         return msgspec.json.decode(text, type=kind)
     except _JSON_FAULTS:
         raise NoticeUnreadable(reason) from None
 
 
-def _refuse_twins(text: bytes) -> None:
-    """Refuse an object that names a key twice.
+def _plain(text: bytes, reason: str) -> bytes:
+    """Return JSON that names no key twice.
 
     A key and its colon may also stand inside a string, so only a surplus of them is looked into.
     """
-    if len(_KEY_END.findall(text)) != _keys_in(msgspec.json.decode(text)):
-        json.loads(text.decode(), object_pairs_hook=_without_twins)
+    try:
+        if len(_KEY_END.findall(text)) != _keys_in(msgspec.json.decode(text)):
+            json.loads(text.decode(), object_pairs_hook=_without_twins)
+    except _JSON_FAULTS:
+        raise NoticeUnreadable(reason) from None
+    return text
 
 
 def _keys_in(value: object) -> int:

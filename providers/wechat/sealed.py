@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from functools import lru_cache
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -40,8 +41,14 @@ def open_sealed(sealed: Sealed, api_v3_key: str) -> bytes:
         raise SealBroken("nonce")
     try:
         ciphertext = base64.b64decode(sealed.ciphertext, validate=True)
-        return AESGCM(api_v3_key.encode()).decrypt(
+        return _cipher(api_v3_key).decrypt(
             nonce, ciphertext, (sealed.associated_data or "").encode()
         )
     except (InvalidTag, binascii.Error, ValueError):
         raise SealBroken("seal") from None
+
+
+# Setting a key up takes longer than opening a notice with it.
+@lru_cache(maxsize=4)
+def _cipher(api_v3_key: str) -> AESGCM:
+    return AESGCM(api_v3_key.encode())
