@@ -1,10 +1,12 @@
 """Redis as far as leases use it: keys that expire, compare-and-delete, and much forgetfulness."""
 
 import asyncio
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from actors import lease
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.wires import Wire
 
@@ -36,12 +38,17 @@ class RedisServer:
         value, until = self._keys.get(key, ("", 0.0))
         return value if self._loop.time() < until else None
 
-    def eval(self, _script: str, _count: int, key: str, owner: str) -> int:
-        """Delete the key if it is its owner's: the one script there is."""
-        if self.get(key) != owner:
-            return 0
-        del self._keys[key]
-        return 1
+    def acquire(self, keys: Sequence[str], owner: str, px: str) -> list[int]:
+        """Run the script that takes leases: which of the keys were free, counted from 1."""
+        return [
+            place for place, key in enumerate(keys, 1) if self.set(key, owner, nx=True, px=int(px))
+        ]
+
+    def release(self, keys: Sequence[str], owner: str) -> None:
+        """Run the script that gives leases back: delete what is its owner's."""
+        for key in keys:
+            if self.get(key) == owner:
+                del self._keys[key]
 
 
 class RedisClient:
@@ -51,39 +58,25 @@ class RedisClient:
         self.server = server
         self.wire = wire
 
-    def pipeline(self, *, transaction: bool) -> "_Pipeline":
-        """Collect commands for one round trip."""
-        assert not transaction
-        return _Pipeline(self)
-
-
-class _Pipeline:
-    def __init__(self, client: RedisClient) -> None:
-        self._client = client
-        self._commands: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-    def set(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as redis-py has it
-        self._commands.append(("set", args, options))
-
-    def eval(self, *args: Any) -> None:  # noqa: ANN401 - as redis-py has it
-        self._commands.append(("eval", args, {}))
-
-    async def execute(self) -> list[Any]:
-        server, wire = self._client.server, self._client.wire
-        if wire.is_cut or server.is_away or wire.happens(wire.chances.redis_lost):
+    async def eval(self, script: str, count: int, *given: Any) -> Any:  # noqa: ANN401 - as redis-py
+        """Run one of the two scripts there are."""
+        if (
+            self.wire.is_cut
+            or self.server.is_away
+            or self.wire.happens(self.wire.chances.redis_lost)
+        ):
             raise RedisConnectionError
-        commands = self._commands
+        keys, arguments = given[:count], given[count:]
+        scripts: dict[str, Callable[..., object]] = {
+            lease._ACQUIRE: self.server.acquire,  # noqa: SLF001 - stands for what it does
+            lease._RELEASE: self.server.release,  # noqa: SLF001 - stands for what it does
+        }
+        run = scripts[script]
 
         def work(answer: "asyncio.Future[Any]") -> None:
-            told = [getattr(server, name)(*args, **opts) for name, args, opts in commands]
+            told = run(keys, *arguments)
             if not answer.done():
                 answer.set_result(told)
 
-        slow = wire.happens(wire.chances.slow)
-        return list(await wire.call(_SLOW_SECONDS if slow else wire.delay() / 4, work))
+        slow = self.wire.happens(self.wire.chances.slow)
+        return await self.wire.call(_SLOW_SECONDS if slow else self.wire.delay() / 4, work)

@@ -4,7 +4,7 @@ from redis.asyncio import Redis
 from actors.lease import LEASE_MS, Leases
 
 ORDER = 987_654_321
-KEY = f"guichet:lease:{{{ORDER}}}"
+KEY = f"guichet:{{lease}}:{ORDER}"
 
 
 @pytest.fixture(autouse=True)

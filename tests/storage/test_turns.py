@@ -328,13 +328,13 @@ class TestATurn:
 
         await actor.take_turn(a_start(order))
 
-        assert await redis.get(f"guichet:lease:{{{order.id}}}") is None
+        assert await redis.get(f"guichet:{{lease}}:{order.id}") is None
 
     async def test_waits_for_another_process_to_give_its_lease_back(
         self, actor: Actor, database: Database, redis: Redis
     ) -> None:
         order = await buy(actor, await put_on_sale(database))
-        await redis.set(f"guichet:lease:{{{order.id}}}", "someone", px=300)
+        await redis.set(f"guichet:{{lease}}:{order.id}", "someone", px=300)
 
         turn = await actor.take_turn(a_start(order))
 
@@ -346,12 +346,12 @@ class TestATurn:
         # On a loaded machine Redis may seem to be away, and then a lease stops nobody.
         monkeypatch.setattr("actors.lease.TIMEOUT_SECONDS", 5)
         order = await buy(actor, await put_on_sale(database))
-        await redis.set(f"guichet:lease:{{{order.id}}}", "someone")
+        await redis.set(f"guichet:{{lease}}:{order.id}", "someone")
 
         with pytest.raises(errors.OrderBusy):
             await actor.take_turn(a_start(order))
 
-        await redis.delete(f"guichet:lease:{{{order.id}}}")
+        await redis.delete(f"guichet:{{lease}}:{order.id}")
 
     async def test_goes_on_without_redis(self, lonely: Actor, database: Database) -> None:
         fallbacks = LEASE_FALLBACKS._value.get()  # noqa: SLF001 - no public reader
