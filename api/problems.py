@@ -22,6 +22,7 @@ from contracts.errors import (
     InvalidRequest,
     NotFound,
     Overloaded,
+    PayerNotReady,
     Refusal,
     Unauthenticated,
     Unprocessable,
@@ -31,6 +32,7 @@ from contracts.wire.problems import Problem
 MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (InvalidRequest, HTTPStatus.BAD_REQUEST),
+    (PayerNotReady, HTTPStatus.BAD_REQUEST),
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
