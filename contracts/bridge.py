@@ -2,6 +2,9 @@
 
 import msgspec
 
+# Numbers and dots, few and short: a floor must be comparable with whatever a client claims.
+BRIDGE_VERSION_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9}){0,3}$"
+
 
 class BridgeGate(msgspec.Struct, frozen=True, kw_only=True):
     """How far the bridge is rolled out, and the oldest one that may pay."""

@@ -6,6 +6,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from actors.actor import Actor
+from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.failpoints import Reach, nowhere
 from actors.inbox import Inbox
@@ -29,6 +30,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     checkout: Checkout
     inbox: Inbox
+    gatekeeper: Gatekeeper
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
     identity: Identity | None = None

@@ -8,9 +8,11 @@ import structlog
 from redis.asyncio import Redis
 
 from actors.actor import Actor
+from actors.bridge import Gatekeeper
 from actors.checkout import Checkout, Merchant
 from actors.inbox import Inbox
 from actors.wakeups import Wakeups
+from contracts.bridge import BridgeGate
 from contracts.policy import Policy
 from models.engine import Database
 from models.schema import known_migrations
@@ -74,6 +76,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             actor=actor,
             checkout=checkout,
             inbox=inbox,
+            gatekeeper=Gatekeeper(database=database, default=_gate(settings)),
             migrations=known_migrations(),
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},
             reach=reach,
@@ -87,6 +90,13 @@ def _policy(settings: Settings) -> Policy:
         attempt_grace_seconds=settings.attempt_grace_seconds,
         prepare_claim_seconds=settings.prepare_claim_seconds,
         gift_code_key=settings.gift_key,
+    )
+
+
+def _gate(settings: Settings) -> BridgeGate:
+    return BridgeGate(
+        rollout_percent=settings.miniprogram_bridge_rollout_percent,
+        min_version=settings.miniprogram_bridge_min_version,
     )
 
 

@@ -4,6 +4,7 @@ from piccolo.columns import BigSerial
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
+from contracts.bridge import BRIDGE_VERSION_PATTERN
 from contracts.tokens import TokenKind
 from models.tables.columns import big, instant, number, one_of, parent, stamped, word
 from models.tables.orders import Orders
@@ -19,7 +20,7 @@ class BridgeGate(Table, tablename="bridge_gate"):
     changed_at = stamped()
 
     bridge_gate_percent_check = Check("rollout_percent BETWEEN 0 AND 100")
-    bridge_gate_version_check = Check("min_version ~ '^[0-9]{1,9}(\\.[0-9]{1,9}){0,3}$'")
+    bridge_gate_version_check = Check(f"min_version ~ '{BRIDGE_VERSION_PATTERN}'")
 
 
 class OneTimeTokens(Table, tablename="one_time_tokens"):

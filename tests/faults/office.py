@@ -9,9 +9,11 @@ from typing import TypeVar
 from redis.asyncio import Redis
 
 from actors.actor import Actor
+from actors.bridge import Gatekeeper
 from actors.checkout import Checkout, Merchant
 from actors.failpoints import Reach
 from actors.inbox import Inbox
+from contracts.bridge import BridgeGate
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from jobs.sweep import Sweep
@@ -69,6 +71,7 @@ class Office:
             actor=self.actor,
             checkout=self.checkout,
             inbox=self.inbox,
+            gatekeeper=Gatekeeper(database=database, default=BridgeGate()),
             migrations=frozenset(),
             key_checks={},
             reach=reach,
