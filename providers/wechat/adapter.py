@@ -17,16 +17,35 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from opentelemetry import trace
 from wechatpayv3.async_ import WeChatPayType
 
-from contracts.attempt import AttemptRequest, Opened, RefundRequest
+from contracts.attempt import (
+    AttemptRequest,
+    CodeToScan,
+    Opened,
+    PayerParameters,
+    RefundRequest,
+)
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
 from providers import metrics
-from providers.provider import NoticeRefused, OutcomeUnknown, ProviderError, VerifiedNotice
+from providers.provider import (
+    NoticeRefused,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderRefused,
+    VerifiedNotice,
+)
 from providers.wechat import answers, errors, requests
 from providers.wechat.answers import Answer
 from providers.wechat.certificates import read_certificates
-from providers.wechat.gateway import Gateway, LibraryCall, certificates_call, public_key
+from providers.wechat.gateway import (
+    Gateway,
+    LibraryCall,
+    certificates_call,
+    private_key,
+    public_key,
+)
 from providers.wechat.notice import read_notice, verify_notice
+from providers.wechat.pay_sign import signed_call
 from providers.wechat.settings import WeChatSettings
 from providers.wechat.signature import KeyRing, check_signature
 from providers.wechat.words import PROVIDER
@@ -55,6 +74,7 @@ class WeChatPay:
             key = public_key(settings.platform_public_key_pem)
             self._ring.add({settings.platform_public_key_id: key})
         self._gateway = Gateway(settings, self._check_answer)
+        self._key = private_key(settings.merchant_private_key_pem)
 
     async def __aenter__(self) -> Self:
         await self._gateway.__aenter__()
@@ -80,6 +100,19 @@ class WeChatPay:
             lambda library: library.pay(pay_type=pay_type, **words),
             lambda answer: answers.opened(answer, request),
         )
+
+    def payer_parameters(
+        self, request: AttemptRequest, opened: Opened, now: datetime
+    ) -> PayerParameters:
+        """See Provider.payer_parameters."""
+        if request.channel is Channel.WECHAT_NATIVE:
+            if opened.code_url is None:
+                raise ProviderRefused(self.name, "payer_parameters", "not_sent")
+            return CodeToScan(code_url=opened.code_url)
+        if opened.prepay_id is None:
+            raise ProviderRefused(self.name, "payer_parameters", "not_sent")
+        # Of the attempt, not of today's settings: the prepay_id is bound to it.
+        return signed_call(self._key, app_id=request.appid, prepay_id=opened.prepay_id, now=now)
 
     async def query(self, request: AttemptRequest) -> QueryFact:
         """See Provider.query."""

@@ -124,15 +124,25 @@ def public_key(pem: str) -> RSAPublicKey:
     return key
 
 
-def _pkcs8(pem: str) -> str:
-    # The library reads only this one of the two usual labels.
+def private_key(pem: str) -> RSAPrivateKey:
+    """Load the merchant's private key.
+
+    :raises ValueError: not an unencrypted RSA private key in PEM.
+    """
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
         raise ValueError("merchant_private_key is not an unencrypted PEM private key") from None
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("merchant_private_key is not an RSA key")  # noqa: TRY004 - outside data
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return key
+
+
+def _pkcs8(pem: str) -> str:
+    # The library reads only this one of the two usual labels.
+    return (
+        private_key(pem).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    )
 
 
 def _library(settings: WeChatSettings, check: CheckAnswer) -> AsyncWeChatPay:
