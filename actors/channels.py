@@ -32,10 +32,12 @@ def visit_of(
     bridge_supported: bool | None = None,
     bridge_version: str | None = None,
     shell_version: str | None = None,
+    is_told: bool = False,
 ) -> Visit:
     """Say where a payer is; *claimed* is the client's own word for it, which may be any."""
     return Visit(
         environment=_environment(claimed, user_agent.lower()),
+        is_told=is_told,
         bridge_supported=bridge_supported is True,
         bridge_version=bridge_version or "",
         shell_version=shell_version or "",

@@ -6,7 +6,8 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from types import UnionType
+from typing import Any, cast
 
 import asyncpg
 import structlog
@@ -110,9 +111,13 @@ def problem(
     )
 
 
-def also(status: int, content: type[Any] | None, description: str) -> dict[int, ResponseSpec]:
+def also(
+    status: int, content: type[Any] | UnionType | None, description: str
+) -> dict[int, ResponseSpec]:
     """Describe another answer than the usual one."""
-    spec = ResponseSpec(content, description=description, generate_examples=False)
+    spec = ResponseSpec(
+        cast("type[Any] | None", content), description=description, generate_examples=False
+    )
     return {status: spec}
 
 

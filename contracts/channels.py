@@ -14,9 +14,13 @@ class Environment(StrEnum):
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of a payer; versions are the client's words, as they came."""
+    """One page of a payer; versions are the client's words, as they came.
+
+    *is_told* is whether the client said anything of it: older clients do not.
+    """
 
     environment: Environment
+    is_told: bool = False
     bridge_supported: bool = False
     bridge_version: str = ""
     shell_version: str = ""

@@ -10,6 +10,7 @@ from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.failpoints import Reach, nowhere
 from actors.inbox import Inbox
+from actors.payers import Payers
 from models.engine import Database
 from providers.identity import Identity
 from providers.provider import Provider
@@ -29,6 +30,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     providers: Mapping[str, Provider]
     actor: Actor
     checkout: Checkout
+    payers: Payers
     inbox: Inbox
     gatekeeper: Gatekeeper
     migrations: frozenset[str]

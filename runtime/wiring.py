@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 
 from actors.actor import Actor
 from actors.bridge import Gatekeeper
-from actors.checkout import Checkout, Merchant
+from actors.checkout import Checkout
 from actors.inbox import Inbox
+from actors.payers import Merchant, Payers
 from actors.wakeups import Wakeups
 from contracts.bridge import BridgeGate
 from contracts.policy import Policy
@@ -58,11 +59,12 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             reach=reach,
         )
         stack.push_async_callback(actor.close)
+        merchants = _merchants(settings)
         checkout = Checkout(
             actor=actor,
             database=database,
             providers=providers,
-            merchants=_merchants(settings),
+            merchants=merchants,
             reach=reach,
         )
         stack.push_async_callback(checkout.close)
@@ -75,6 +77,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             providers=providers,
             actor=actor,
             checkout=checkout,
+            payers=Payers(database=database, providers=providers, merchants=merchants),
             inbox=inbox,
             gatekeeper=Gatekeeper(database=database, default=_gate(settings)),
             migrations=known_migrations(),
@@ -152,6 +155,7 @@ def _merchants(settings: Settings) -> Mapping[str, Merchant]:
         provider=WeChatPay.name,
         merchant_id=settings.wechat_pay_mch_id,
         appid=settings.wechat_service_account_app_id,
+        mini_program_appid=settings.other_mini_program_app_id,
         notify_url=settings.notify_url,
         close_min_age_seconds=settings.wechat_close_min_age_seconds,
     )

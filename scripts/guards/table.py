@@ -418,7 +418,7 @@ _ATTEMPTS = (
         "attempt.payable",
         "nothing is opened for an order that cannot be paid",
         "actors/decide.py",
-        "    _refuse_unless_payable(order, now)\n",
+        "    refuse_unless_payable(order, now)\n",
         "",
         f"{_RULES}decide_attempts.py::TestStartingAnAttempt::test_is_refused_when_there_is_nothing_to_pay[PAID-OrderAlreadyPaid]",
     ),
