@@ -1221,7 +1221,7 @@ _HOUSE = (
         "production.gateway",
         "production speaks to no simulator",
         "runtime/environments.py",
-        'if gateway.scheme != "https" or is_loopback(gateway.hostname or ""):',
+        'if parts.scheme != "https" or is_loopback(parts.hostname or ""):',
         "if False:",
         f"{_PRODUCTION}[WECHAT_PAY_GATEWAY-https://localhost]",
     ),
