@@ -22,6 +22,8 @@ from runtime.registry import SettingsError, about, as_env_example, gather
 __all__ = ["PRODUCTION_WECHAT_GATEWAY", "AppEnv", "Settings", "SettingsError", "read_settings"]
 
 PRODUCTION_WECHAT_GATEWAY = "https://api.mch.weixin.qq.com"
+PRODUCTION_WECHAT_API = "https://api.weixin.qq.com"
+PRODUCTION_WECHAT_OPEN = "https://open.weixin.qq.com"
 
 _Port = Annotated[int, Meta(ge=0, le=65535)]
 _Seconds = Annotated[int, Meta(ge=0)]
@@ -138,6 +140,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wechat_miniprogram_app_id: Annotated[
         str | None, about("payments", "App id of Mini Program payments.")
     ] = None
+    wechat_service_account_app_secret: Annotated[
+        str | None,
+        about("payments", "The service account's secret; unset: nobody is bound.", secret=True),
+    ] = None
+    wechat_miniprogram_app_secret: Annotated[
+        str | None,
+        about("payments", "The Mini Program's secret; unset: nobody is bound there.", secret=True),
+    ] = None
+    wechat_api_base: Annotated[str, about("payments", "Where codes are exchanged for openids.")] = (
+        PRODUCTION_WECHAT_API
+    )
+    wechat_open_base: Annotated[
+        str, about("payments", "Where people in the WeChat browser are sent for a code.")
+    ] = PRODUCTION_WECHAT_OPEN
     wechat_pay_private_key: Annotated[
         str | None, about("payments", "The merchant's private key.", pem=True, needed_by="wechat")
     ] = None

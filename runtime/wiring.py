@@ -19,7 +19,8 @@ from models.engine import Database
 from models.schema import known_migrations
 from providers.provider import Provider, ProviderError
 from providers.wechat.adapter import WeChatPay
-from providers.wechat.settings import WeChatSettings
+from providers.wechat.identity import WeChatIdentity
+from providers.wechat.settings import App, IdentitySettings, WeChatSettings
 from runtime.failpoints import reach_of
 from runtime.house import House
 from runtime.settings import Settings
@@ -68,6 +69,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             reach=reach,
         )
         stack.push_async_callback(checkout.close)
+        identity = await _identity(settings, stack)
         inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
         stack.push_async_callback(inbox.close)
         yield House(
@@ -81,6 +83,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             inbox=inbox,
             gatekeeper=Gatekeeper(database=database, default=_gate(settings)),
             migrations=known_migrations(),
+            identity=identity,
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},
             reach=reach,
         )
@@ -137,6 +140,37 @@ async def _wechat(settings: Settings, stack: contextlib.AsyncExitStack) -> WeCha
     refreshing = asyncio.create_task(_keep_certificates_fresh(adapter))
     stack.callback(refreshing.cancel)
     return adapter
+
+
+async def _identity(settings: Settings, stack: contextlib.AsyncExitStack) -> WeChatIdentity | None:
+    apps = _apps(settings)
+    if apps is None:
+        return None
+    service_account, mini_program = apps
+    adapter = WeChatIdentity(
+        IdentitySettings(
+            service_account=service_account,
+            mini_program=mini_program,
+            api_base=settings.wechat_api_base,
+            open_base=settings.wechat_open_base,
+        )
+    )
+    return await stack.enter_async_context(adapter)
+
+
+def _apps(settings: Settings) -> tuple[App, App] | None:
+    account_secret = settings.wechat_service_account_app_secret
+    program_secret = settings.wechat_miniprogram_app_secret
+    account_id = settings.wechat_service_account_app_id
+    if account_id is None or not (account_secret or program_secret):
+        return None
+    program_id = settings.wechat_miniprogram_app_id or account_id
+    if program_id == account_id:
+        # One app has one secret, under whichever name it was given.
+        account_secret = program_secret = account_secret or program_secret
+    return App(appid=account_id, secret=account_secret), App(
+        appid=program_id, secret=program_secret
+    )
 
 
 async def _keep_certificates_fresh(adapter: WeChatPay) -> None:

@@ -1020,7 +1020,7 @@ _WECHAT = (
     Guard(
         "answer.length",
         "an endless answer is given up",
-        "providers/wechat/gateway.py",
+        "providers/wechat/client.py",
         "if read > MAX_ANSWER_BYTES:",
         "if False:",
         f"{_PROVIDERS}answers.py::TestAnAnswer::test_that_is_endless_is_given_up",
@@ -1036,9 +1036,9 @@ _WECHAT = (
     Guard(
         "call.proxy",
         "calls on this machine go past every proxy",
-        "providers/wechat/gateway.py",
-        "trust_env=not settings.is_loopback,\n        follow_redirects",
-        "trust_env=True,\n        follow_redirects",
+        "providers/wechat/client.py",
+        "trust_env=not on_loopback,",
+        "trust_env=True,",
         f"{_PROVIDERS}requests.py::TestACall::test_on_loopback_ignores_proxies",
     ),
 )
@@ -1221,7 +1221,7 @@ _HOUSE = (
         "production.gateway",
         "production speaks to no simulator",
         "runtime/environments.py",
-        'if gateway.scheme != "https" or is_loopback(gateway.hostname or ""):',
+        'if parts.scheme != "https" or is_loopback(parts.hostname or ""):',
         "if False:",
         f"{_PRODUCTION}[WECHAT_PAY_GATEWAY-https://localhost]",
     ),
