@@ -9,16 +9,18 @@ from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import msgspec
 import structlog
 from opentelemetry import trace
 
 from actors.actor import Actor
+from actors.decide import refuse_unless_payable, usable_attempt
 from actors.failpoints import Reach, nowhere
 from actors.metrics import PREPARED
+from actors.payers import Merchant, attempt_for
 from actors.tracing import describe_order
 from contracts import errors
 from contracts.attempt import RefundRequest
+from contracts.channels import Payer
 from contracts.commands import (
     Cancel,
     RecordAttempt,
@@ -61,17 +63,6 @@ _STATUS_WORDS: dict[type[QueryFact], str] = {
 }
 
 
-class Merchant(msgspec.Struct, frozen=True, kw_only=True):
-    """Who we are to a provider, and where its notices go."""
-
-    provider: str
-    merchant_id: str
-    appid: str
-    notify_url: str
-    # Some contracts refuse to close an order that is younger; 0 where none do.
-    close_min_age_seconds: int = 0
-
-
 class Checkout:
     """Everything a payment needs from outside, for one process."""
 
@@ -91,7 +82,7 @@ class Checkout:
         self._merchants = merchants
         self._calls: set[asyncio.Task[Any]] = set()
 
-    async def prepare(self, order: Order, channel: Channel, *, openid: str | None = None) -> Order:
+    async def prepare(self, order: Order, channel: Channel, payer: Payer) -> Order:
         """Make sure the order has an open attempt on *channel*; return the order with it.
 
         Safe to repeat: one provider call is made however many ask.
@@ -103,19 +94,11 @@ class Checkout:
         merchant = self._merchants.get(order.payment_channel)
         if merchant is None:
             raise errors.ProviderNotConfigured
-        command = StartAttempt(
-            order_id=order.id,
-            provider=merchant.provider,
-            channel=channel,
-            merchant_id=merchant.merchant_id,
-            appid=merchant.appid,
-            notify_url=merchant.notify_url,
-            openid=openid,
-        )
+        command = attempt_for(merchant, order.id, channel, payer)
         try:
             started = (await self._actor.take_turn(command)).order
         except errors.PrepareInProgress:
-            return await self._wait_for_opener(order.id)
+            return await self._wait_for_opener(command)
         _trace(started)
         attempt = started.current_attempt
         assert attempt is not None
@@ -240,17 +223,21 @@ class Checkout:
         )
         return turn.order
 
-    async def _wait_for_opener(self, order_id: int) -> Order:
+    async def _wait_for_opener(self, command: StartAttempt) -> Order:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + WAIT_SECONDS
         while loop.time() < deadline:
             await asyncio.sleep(POLL_SECONDS)
-            order = await self._actor.load(order_id)
-            attempt = order.current_attempt
-            if attempt is not None and attempt.state is AttemptState.OPEN:
+            order, now = await self._actor.load(command.order_id), datetime.now(UTC)
+            refuse_unless_payable(order, now)
+            if usable_attempt(order, command, now) is not None:
                 return order
-            if attempt is None or attempt.claim_until is None:
+            attempt = order.current_attempt
+            if attempt is None or attempt.state is AttemptState.UNKNOWN:
                 raise errors.ProviderUnavailable
+            if attempt.state is AttemptState.OPEN:
+                # Opened for somebody elsewhere: that one is not ours to show.
+                break
         raise errors.PrepareInProgress
 
     async def _record(self, order_id: int, fact: QueryFact) -> None:

@@ -60,6 +60,38 @@ def decide(order: Order, command: OrderCommand, now: datetime, policy: Policy) -
     return _with_ending(order, _decide(order, command, now, policy))
 
 
+def refuse_unless_payable(order: Order, now: datetime) -> None:
+    """Refuse an order that nobody may pay at *now*.
+
+    :raises contracts.errors.Conflict: the class says why.
+    """
+    match order.status:
+        case OrderStatus.PAID | OrderStatus.REFUNDED:
+            raise errors.OrderAlreadyPaid
+        case OrderStatus.CANCELLED:
+            raise errors.OrderCancelled
+        case OrderStatus.CLOSING | OrderStatus.EXPIRED:
+            raise errors.OrderExpired
+        case OrderStatus.PENDING:
+            if now >= order.expired_at:
+                raise errors.OrderExpired
+        case _:
+            assert_never(order.status)
+
+
+def usable_attempt(order: Order, command: StartAttempt, now: datetime) -> Attempt | None:
+    """Find the attempt that would answer *command* without another call, if there is one.
+
+    It is open, young enough and was asked for in the same words: channel, app, payer, amount.
+    """
+    current = order.current_attempt
+    if current is None or order.status is not OrderStatus.PENDING or now >= order.expired_at:
+        return None
+    is_same = _same_words(current.request, _request(order, command, now))
+    is_open = current.state is AttemptState.OPEN and _is_fresh(current, now)
+    return current if is_same and is_open else None
+
+
 def _decide(  # noqa: PLR0911 - one case per command
     order: Order, command: OrderCommand, now: datetime, policy: Policy
 ) -> list[OrderEvent]:
@@ -89,13 +121,13 @@ def _decide(  # noqa: PLR0911 - one case per command
 def _start_attempt(
     order: Order, command: StartAttempt, now: datetime, policy: Policy
 ) -> list[OrderEvent]:
-    _refuse_unless_payable(order, now)
+    refuse_unless_payable(order, now)
+    if usable_attempt(order, command, now) is not None:
+        return []
     claim_until = now + timedelta(seconds=policy.prepare_claim_seconds)
     request = _request(order, command, now)
     current = order.current_attempt
     if current is not None and _same_words(current.request, request):
-        if current.state is AttemptState.OPEN and _is_fresh(current, now):
-            return []
         if current.claim_until is not None and now < current.claim_until:
             raise errors.PrepareInProgress
         if current.state is not AttemptState.OPEN:
@@ -110,21 +142,6 @@ def _start_attempt(
     )
     superseded = [AttemptCloseOwed(attempt_no=current.attempt_no)] if current else []
     return [*superseded, AttemptStarted(attempt=attempt)]
-
-
-def _refuse_unless_payable(order: Order, now: datetime) -> None:
-    match order.status:
-        case OrderStatus.PAID | OrderStatus.REFUNDED:
-            raise errors.OrderAlreadyPaid
-        case OrderStatus.CANCELLED:
-            raise errors.OrderCancelled
-        case OrderStatus.CLOSING | OrderStatus.EXPIRED:
-            raise errors.OrderExpired
-        case OrderStatus.PENDING:
-            if now >= order.expired_at:
-                raise errors.OrderExpired
-        case _:
-            assert_never(order.status)
 
 
 def _request(order: Order, command: StartAttempt, now: datetime) -> AttemptRequest:

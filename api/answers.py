@@ -1,10 +1,13 @@
 """Answers about orders, built in one place: create, its repeat, and pending say the same."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from litestar import Response
 from msgspec import UNSET
+from msgspec.structs import asdict
 
+from contracts.attempt import CodeToScan, PayerParameters, SignedCall
 from contracts.errors import InvalidState
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
@@ -12,47 +15,88 @@ from contracts.wire.orders import (
     FreeRegistration,
     OrderPage,
     OrderStatusOnly,
-    OrderToPay,
     OrderView,
-    PrepareError,
     Registration,
+)
+from contracts.wire.payments import (
+    BridgeOrderToPay,
+    BridgePayload,
+    ChannelOrderToPay,
+    JsapiOrderToPay,
+    JsapiParams,
+    JsapiPayload,
+    NativeOrderToPay,
+    NativePayload,
+    OrderToPay,
+    OrderWithoutChannel,
+    PrepareError,
+    RequestPaymentParams,
 )
 from models.order_views import OrderOverview, Place
 
-# The bridge pays by JSAPI inside the shell, and is recorded as that.
-_METHODS: Mapping[str, str] = {
-    Channel.WECHAT_NATIVE: "WECHAT_NATIVE",
-    Channel.WECHAT_JSAPI: "WECHAT_JSAPI",
-    Channel.MINIPROGRAM_BRIDGE: "WECHAT_JSAPI",
+_UNPAYABLE: Mapping[Channel, type[ChannelOrderToPay]] = {
+    Channel.WECHAT_NATIVE: NativeOrderToPay,
+    Channel.WECHAT_JSAPI: JsapiOrderToPay,
+    Channel.MINIPROGRAM_BRIDGE: BridgeOrderToPay,
 }
 _ENDED_BY_CANCEL = {OrderStatus.CANCELLED: 200, OrderStatus.CLOSING: 202}
 
 
 def order_to_pay(
     order: Order,
-    *,
     channel: Channel | None,
+    parameters: PayerParameters | None,
+    *,
     is_existing: bool,
     legacy: bool,
     prepare_error: str | None = None,
 ) -> OrderToPay:
-    """Describe an order to who pays it by *channel*; *legacy* repeats what older clients read."""
-    code_url = _code_url(order)
-    return OrderToPay(
-        order_id=order.id,
-        order_no=order.order_no,
-        status=order.status.value,
-        payment_method=None if channel is None else _METHODS[channel],
-        quantity=order.quantity,
-        total_amount=order.total.amount_minor,
-        currency=order.total.currency,
-        expired_at=order.expired_at,
-        channel=None if channel is None else channel.value,
-        pay_payload=None if code_url is None else {"codeUrl": code_url},
-        is_existing=is_existing,
-        prepare_error=UNSET if prepare_error is None else PrepareError(code=prepare_error),
-        code_url=code_url if legacy and code_url is not None else UNSET,
-    )
+    """Describe an order to who pays it by *channel*; *legacy* repeats what older clients read.
+
+    Without *parameters* there is nothing to pay with yet.
+    """
+    about: dict[str, Any] = {
+        "order_id": order.id,
+        "order_no": order.order_no,
+        "status": order.status.value,
+        "quantity": order.quantity,
+        "total_amount": order.total.amount_minor,
+        "currency": order.total.currency,
+        "expired_at": order.expired_at,
+        "is_existing": is_existing,
+        "prepare_error": UNSET if prepare_error is None else PrepareError(code=prepare_error),
+    }
+    match channel, parameters:
+        case None, _:
+            return OrderWithoutChannel(**about)
+        case Channel.WECHAT_NATIVE, CodeToScan(code_url=code_url):
+            return NativeOrderToPay(
+                pay_payload=NativePayload(code_url=code_url),
+                code_url=code_url if legacy else UNSET,
+                **about,
+            )
+        case Channel.WECHAT_JSAPI, SignedCall() as call:
+            params = JsapiParams(**asdict(call))
+            return JsapiOrderToPay(
+                pay_payload=JsapiPayload(jsapi_params=params),
+                jsapi_params=params if legacy else UNSET,
+                **about,
+            )
+        case Channel.MINIPROGRAM_BRIDGE, SignedCall() as call:
+            return BridgeOrderToPay(
+                pay_payload=BridgePayload(
+                    request_payment_params=request_payment_params(order.order_no, call)
+                ),
+                jsapi_params=JsapiParams(**asdict(call)) if legacy else UNSET,
+                **about,
+            )
+        case _:
+            return _UNPAYABLE[channel](pay_payload=None, **about)
+
+
+def request_payment_params(order_no: str, call: SignedCall) -> RequestPaymentParams:
+    """Write down what the Mini Program hands to wx.requestPayment."""
+    return RequestPaymentParams(order_no=order_no, **asdict(call))
 
 
 def free_registration(place: Place) -> FreeRegistration:
@@ -98,10 +142,3 @@ def cancelled(order: Order) -> Response[OrderStatusOnly]:
         raise InvalidState(orderStatus=order.status.value)
     content = OrderStatusOnly(status=order.status.value)
     return Response(content, status_code=_ENDED_BY_CANCEL[order.status])
-
-
-def _code_url(order: Order) -> str | None:
-    attempt = order.current_attempt
-    if order.status is not OrderStatus.PENDING or attempt is None or attempt.opened is None:
-        return None
-    return attempt.opened.code_url

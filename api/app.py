@@ -23,7 +23,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from api import auth, events, health, orders, webhooks
+from api import auth, events, health, orders, payments, webhooks
 from api.bodies import StrictBody
 from api.descriptions import StrictStructs
 from api.frontdesk import FrontDesk
@@ -52,6 +52,7 @@ SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
     orders.get_order,
     orders.cancel_order,
     orders.query_order,
+    payments.prepare_wechat_payment,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)

@@ -55,13 +55,14 @@ def doorkeeper() -> Guard:
 @get("/api/config", opt=PUBLIC)
 async def get_config(request: Anybody) -> ClientConfig:
     """Tell a client what it must know before anybody signs in."""
-    settings = house_of(request).settings
+    house = house_of(request)
+    settings, gate = house.settings, await house.gatekeeper.current()
     return ClientConfig(
         app_env=settings.app_env.value,
         sandbox_url=settings.sandbox_url,
         stripe_enabled=False,
         stripe_publishable_key=settings.stripe_publishable_key,
-        min_bridge_version=settings.min_bridge_version,
+        min_bridge_version=gate.min_version,
     )
 
 
@@ -76,6 +77,7 @@ async def sandbox_login(request: Anybody, data: SandboxLogin) -> SignedIn:
         issuer=house.settings.jwt_issuer,
         name=data.name,
         with_openid=data.openid,
+        other_appid=house.settings.other_mini_program_app_id,
     )
     token = issue_sandbox_token(house.settings, subject=data.name, roles=[data.role])
     return SignedIn(token=token, user=User(id=user_id, name=data.name, roles=(data.role,)))

@@ -19,6 +19,22 @@ NOTICES = Counter(
     "Notices at the door, by what became of them.",
     ["provider", "outcome"],
 )
+PREPARES = Counter(
+    "guichet_prepares",
+    "Wishes to pay, by channel and what became of them: OK or a refusal's code.",
+    ["channel", "code"],
+)
+# The codes are a closed list, whatever a client sends: every word would be a series for ever.
+BRIDGE_REPORTS = Counter(
+    "guichet_bridge_reports",
+    "What pages say of payments through the Mini Program bridge; nothing is decided by it.",
+    ["channel", "code"],
+)
+LEGACY_READS = Counter(
+    "guichet_legacy_fields_read",
+    "Answers with the fields of older clients, to clients that did not say where they are.",
+    ["channel"],
+)
 
 
 @lru_cache(maxsize=1024)

@@ -1,27 +1,189 @@
-"""Opening the payment of an order that was just made, or made before."""
+"""From an order to something its payer can pay with: create, resume and prepare alike.
 
-from contracts.errors import Refusal
+The steps are the same everywhere and none is taken by a door: the channel is chosen, the payer is
+found, an attempt is claimed and opened unless one is open already, and what the payer's client
+needs is signed anew.
+"""
+
+from datetime import UTC, datetime
+
+from actors.channels import choose_channel
+from actors.decide import refuse_unless_payable
+from api import answers
+from api.metrics import LEGACY_READS
+from api.preparing import tell
+from api.tracing import mark_order
+from contracts.attempt import PayerParameters
+from contracts.channels import Payer, Visit
+from contracts.errors import (
+    MiniProgramBridgeRequired,
+    ProviderNotConfigured,
+    Refusal,
+    WechatOpenidRequired,
+)
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
+from contracts.wire.payments import OrderToPay
+from models.catalogue import load_offers
+from models.legacy_fields import note_legacy_fields
 from runtime.house import House
 
 
-def channel_of(house: House, order: Order) -> Channel | None:
-    """Choose how the payer gets to the provider; None when the provider has no channels."""
-    provider = house.providers.get(order.payment_channel)
-    return Channel.WECHAT_NATIVE if provider is not None else None
+async def choose_for_sale(
+    house: House, visit: Visit, *, ticket_type_id: int, user_id: int
+) -> Channel | None:
+    """Choose the channel before a seat is taken; None when there is nothing to choose.
 
-
-async def open_payment(
-    house: House, order: Order, channel: Channel | None
-) -> tuple[Order, str | None]:
-    """Open the payment, or find it open; return the order now and why it could not be opened.
-
-    The order stays payable whatever happens here: the client prepares again.
+    :raises MiniProgramBridgeRequired: nothing may be sold to who cannot pay for it.
     """
-    if channel is None or order.status is not OrderStatus.PENDING:
-        return order, None
+    provider = house.settings.payment_provider
     try:
-        return await house.checkout.prepare(order, channel), None
-    except Refusal as refusal:
-        return order, refusal.code
+        return await _choose(house, visit, provider=provider, user_id=user_id)
+    except MiniProgramBridgeRequired as refused:
+        offer = (await load_offers(house.database, [ticket_type_id])).get(ticket_type_id)
+        if offer is not None and offer.is_free:
+            return None
+        tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code)
+        raise
+
+
+async def begin(
+    house: House, order: Order, channel: Channel | None, visit: Visit, *, is_existing: bool
+) -> OrderToPay:
+    """Open the payment of an order that was just made or found again.
+
+    Whatever the provider does, the order is answered, and says why it cannot be paid yet.
+
+    :raises WechatOpenidRequired: the order is kept; extra names it.
+    """
+    mark_order(order)
+    if channel is None or order.status is not OrderStatus.PENDING:
+        return _answer(house, order, channel, visit, is_existing=is_existing)
+    parameters, failure = None, None
+    try:
+        payer = await _payer(house, order, channel)
+        order, parameters = await _open(house, order, channel, payer)
+    except WechatOpenidRequired as refused:
+        tell(visit, channel, refused.code, order)
+        raise
+    except Refusal as refused:
+        failure = refused.code
+    tell(visit, channel, failure, order)
+    return _answer(
+        house,
+        order,
+        channel,
+        visit,
+        is_existing=is_existing,
+        parameters=parameters,
+        prepare_error=failure,
+    )
+
+
+def leave(
+    house: House, order: Order, channel: Channel | None, visit: Visit, *, is_existing: bool
+) -> OrderToPay:
+    """Answer an order without opening anything: its client prepares later."""
+    mark_order(order)
+    return _answer(house, order, channel, visit, is_existing=is_existing)
+
+
+async def resume(house: House, order: Order, visit: Visit) -> OrderToPay:
+    """Say how a waiting order is paid here, opening nothing.
+
+    :raises PayerNotReady: it cannot be paid from here; the order stays payable.
+    """
+    mark_order(order)
+    try:
+        channel = await _choose(house, visit, provider=order.payment_channel, user_id=order.user_id)
+    except MiniProgramBridgeRequired as refused:
+        tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code, order)
+        raise
+    parameters = None
+    if channel is not None:
+        payer = await _payer(house, order, channel)
+        parameters = house.payers.parameters(order, channel, payer, datetime.now(UTC))
+    return _answer(house, order, channel, visit, is_existing=True, parameters=parameters)
+
+
+async def prepare(house: House, order: Order, visit: Visit, now: datetime) -> OrderToPay:
+    """Open the payment of an order here, or find it open; *now* is when the order was loaded.
+
+    :raises Conflict: the order cannot be paid any more, or another request opens it.
+    :raises PayerNotReady: it cannot be paid from here; the order stays payable.
+    :raises Busy: the provider is away or not set up; the order stays payable.
+    """
+    mark_order(order)
+    channel: Channel | None = None
+    try:
+        refuse_unless_payable(order, now)
+        channel = await _choose(house, visit, provider=order.payment_channel, user_id=order.user_id)
+        if channel is None:
+            raise ProviderNotConfigured
+        payer = await _payer(house, order, channel)
+        parameters = house.payers.parameters(order, channel, payer, now)
+        if parameters is None:
+            order, parameters = await _open(house, order, channel, payer)
+    except MiniProgramBridgeRequired as refused:
+        tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code, order)
+        raise
+    except Refusal as refused:
+        tell(visit, channel, refused.code, order)
+        raise
+    tell(visit, channel, None, order)
+    return _answer(house, order, channel, visit, is_existing=True, parameters=parameters)
+
+
+async def _choose(house: House, visit: Visit, *, provider: str, user_id: int) -> Channel | None:
+    if not house.payers.serves(provider):
+        return None
+    return choose_channel(visit, await house.gatekeeper.current(), user_id)
+
+
+async def _payer(house: House, order: Order, channel: Channel) -> Payer:
+    payer = await house.payers.find(order.payment_channel, channel, order.user_id)
+    if payer is None:
+        raise WechatOpenidRequired(
+            orderId=order.id,
+            orderNo=order.order_no,
+            totalAmount=order.total.amount_minor,
+            expiredAt=order.expired_at,
+            quantity=order.quantity,
+            channel=channel.value,
+        )
+    return payer
+
+
+async def _open(
+    house: House, order: Order, channel: Channel, payer: Payer
+) -> tuple[Order, PayerParameters | None]:
+    order = await house.checkout.prepare(order, channel, payer)
+    opened = order.current_attempt and order.current_attempt.opened
+    if opened and house.settings.legacy_payment_fields:
+        await note_legacy_fields(
+            house.database, order.id, code_url=opened.code_url, prepay_id=opened.prepay_id
+        )
+    return order, house.payers.parameters(order, channel, payer, datetime.now(UTC))
+
+
+def _answer(
+    house: House,
+    order: Order,
+    channel: Channel | None,
+    visit: Visit,
+    *,
+    is_existing: bool,
+    parameters: PayerParameters | None = None,
+    prepare_error: str | None = None,
+) -> OrderToPay:
+    legacy = house.settings.legacy_payment_fields
+    if channel is not None and legacy and parameters is not None and not visit.is_told:
+        LEGACY_READS.labels(channel=channel.value).inc()
+    return answers.order_to_pay(
+        order,
+        channel,
+        parameters,
+        is_existing=is_existing,
+        legacy=legacy,
+        prepare_error=prepare_error,
+    )

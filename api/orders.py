@@ -8,9 +8,9 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from actors.sales import Sale
-from api import answers
+from api import answers, opening
 from api.bodies import invalid
-from api.opening import channel_of, open_payment
+from api.preparing import context_in_query, visit_in
 from api.problems import also, documented
 from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_cursor
 from api.rooms import Visitor, house_of
@@ -18,9 +18,9 @@ from api.tracing import mark_order, mark_view, trace_context
 from contracts.commands import CreateOrder
 from contracts.errors import CouponInvalid
 from contracts.numbers import new_order_no
-from contracts.order import Order
 from contracts.wire import orders as wire
 from contracts.wire.fields import ID_MAX
+from contracts.wire.payments import OrderToPay
 from models.order_views import (
     Ownership,
     Place,
@@ -33,13 +33,22 @@ from models.order_views import (
 from runtime.house import House
 
 _KEY_MAX = 255
+_SAID_MAX = 64
+_Said = Annotated[str | None, QueryParameter(name="environmentType", max_length=_SAID_MAX)]
+_SaidOfTheBridge = Annotated[
+    str | None, QueryParameter(name="miniProgramBridgeSupported", max_length=_SAID_MAX)
+]
+_SaidOfItsVersion = Annotated[
+    str | None, QueryParameter(name="miniProgramBridgeVersion", max_length=_SAID_MAX)
+]
+_SaidOfTheShell = Annotated[str | None, QueryParameter(name="shellVersion", max_length=_SAID_MAX)]
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @post(
     "/api/events/{event_id:str}/orders",
     responses={
-        **also(200, wire.OrderToPay, "The same tickets are already waiting to be paid"),
+        **also(200, OrderToPay, "The same tickets are already waiting to be paid"),
         **documented(401, 404, 409, 413, 415, 422),
     },
 )
@@ -47,7 +56,7 @@ async def create_order(
     request: Visitor,
     event_id: FromPath[str],
     data: wire.CreateOrder,
-) -> Response[wire.OrderToPay | wire.FreeRegistration]:
+) -> Response[OrderToPay | wire.FreeRegistration]:
     """Take seats and, unless told not to, open the payment.
 
     200 instead of 201 when the same tickets are already waiting to be paid.
@@ -56,13 +65,20 @@ async def create_order(
     if data.coupon_code is not None:
         raise CouponInvalid
     command = _command(request, house, id_of(event_id), data)
+    visit = visit_in(request, data.client_context)
+    channel = await opening.choose_for_sale(
+        house, visit, ticket_type_id=data.ticket_type_id, user_id=command.user_id
+    )
     sale = await house.actor.create(command)
     status = 200 if sale.is_existing else 201
     if sale.order_id is None:
         place = await _place(house, sale)
         return Response(answers.free_registration(place), status_code=status)
     order = sale.order or await house.actor.load(sale.order_id)
-    content = await _to_pay(house, order, prepare=data.prepare, is_existing=sale.is_existing)
+    if data.prepare:
+        content = await opening.begin(house, order, channel, visit, is_existing=sale.is_existing)
+    else:
+        content = opening.leave(house, order, channel, visit, is_existing=sale.is_existing)
     return Response(content, status_code=status)
 
 
@@ -99,17 +115,25 @@ async def list_orders(
     responses={**also(204, None, "Nothing waits to be paid"), **documented(401, 404)},
 )
 async def get_pending_order(
-    request: Visitor, event_id: FromPath[str]
-) -> Response[wire.OrderToPay | None]:
+    request: Visitor,
+    event_id: FromPath[str],
+    *,
+    environment_type: _Said = None,
+    bridge_supported: _SaidOfTheBridge = None,
+    bridge_version: _SaidOfItsVersion = None,
+    shell_version: _SaidOfTheShell = None,
+) -> Response[OrderToPay | None]:
     """Tell what you can still pay, opening nothing; 204 when there is nothing."""
     house = house_of(request)
+    context = context_in_query(environment_type, bridge_supported, bridge_version, shell_version)
     order_id = await own_pending_order_id(
         house.database, event_id=id_of(event_id), user_id=request.user.user_id
     )
     if order_id is None:
         return Response(None, status_code=204)
     order = await house.actor.load(order_id)
-    return Response(await _to_pay(house, order, prepare=False, is_existing=True), status_code=200)
+    content = await opening.resume(house, order, visit_in(request, context))
+    return Response(content, status_code=200)
 
 
 @post(
@@ -145,23 +169,6 @@ async def query_order(
     found, provider_status = await house.checkout.query(order_id)
     mark_order(found)
     return wire.ProviderView(status=found.status.value, provider_status=provider_status)
-
-
-async def _to_pay(
-    house: House, order: Order, *, prepare: bool, is_existing: bool
-) -> wire.OrderToPay:
-    channel = channel_of(house, order)
-    prepare_error = None
-    if prepare:
-        order, prepare_error = await open_payment(house, order, channel)
-    mark_order(order)
-    return answers.order_to_pay(
-        order,
-        channel=channel,
-        is_existing=is_existing,
-        legacy=house.settings.legacy_payment_fields,
-        prepare_error=prepare_error,
-    )
 
 
 async def _place(house: House, sale: Sale) -> Place:

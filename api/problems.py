@@ -6,7 +6,8 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from types import UnionType
+from typing import Any, cast
 
 import asyncpg
 import structlog
@@ -22,6 +23,7 @@ from contracts.errors import (
     InvalidRequest,
     NotFound,
     Overloaded,
+    PayerNotReady,
     Refusal,
     Unauthenticated,
     Unprocessable,
@@ -31,6 +33,7 @@ from contracts.wire.problems import Problem
 MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (InvalidRequest, HTTPStatus.BAD_REQUEST),
+    (PayerNotReady, HTTPStatus.BAD_REQUEST),
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
@@ -108,9 +111,13 @@ def problem(
     )
 
 
-def also(status: int, content: type[Any] | None, description: str) -> dict[int, ResponseSpec]:
+def also(
+    status: int, content: type[Any] | UnionType | None, description: str
+) -> dict[int, ResponseSpec]:
     """Describe another answer than the usual one."""
-    spec = ResponseSpec(content, description=description, generate_examples=False)
+    spec = ResponseSpec(
+        cast("type[Any] | None", content), description=description, generate_examples=False
+    )
     return {status: spec}
 
 

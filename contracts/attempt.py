@@ -1,6 +1,7 @@
 """What one attempt asks of a provider, and what the provider hands back."""
 
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 
@@ -32,6 +33,26 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
     code_url: str | None = None
     prepay_id: str | None = None
+
+
+class CodeToScan(msgspec.Struct, frozen=True, kw_only=True, tag="code_to_scan"):
+    """The payer scans a code that shows this."""
+
+    code_url: str
+
+
+class SignedCall(msgspec.Struct, frozen=True, kw_only=True, tag="signed_call"):
+    """The payer's app calls its own payment window with these words; every one is needed."""
+
+    app_id: str
+    time_stamp: str
+    nonce_str: str
+    package: str
+    sign_type: str
+    pay_sign: str
+
+
+PayerParameters: TypeAlias = CodeToScan | SignedCall
 
 
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,9 @@
 
     Refusal
     ├── InvalidRequest            the words are wrong; mend them
+    │   └── BizTypeUnsupported
+    ├── PayerNotReady             nothing can be paid from there yet; mend that, ask again
+    │   └── MiniProgramBridgeRequired  WechatOpenidRequired
     ├── Unauthenticated           sign in
     ├── Forbidden                 another role
     ├── NotFound                  absent, or someone else's
@@ -37,6 +40,34 @@ class InvalidRequest(Refusal):
 
     code = "INVALID_REQUEST"
     detail = "The request is not well formed."
+
+
+class BizTypeUnsupported(InvalidRequest):
+    """Nothing of this kind can be paid for; *supported* in extra lists what can."""
+
+    code = "BIZ_TYPE_UNSUPPORTED"
+    detail = "This kind of business cannot be paid for here."
+
+
+class PayerNotReady(Refusal):
+    """Who asks cannot pay from where they are, until they mend it; an order stays payable."""
+
+
+class MiniProgramBridgeRequired(PayerNotReady):
+    """The Mini Program around the page cannot pay; *minBridgeVersion* in extra could.
+
+    No other channel works in there, so none is offered instead.
+    """
+
+    code = "MINI_PROGRAM_BRIDGE_REQUIRED"
+    detail = "This version of the Mini Program cannot pay; please update it."
+
+
+class WechatOpenidRequired(PayerNotReady):
+    """Nobody knows what the payer is called at the app that pays; extra names the order."""
+
+    code = "WECHAT_OPENID_REQUIRED"
+    detail = "Your WeChat account must be bound before you can pay here."
 
 
 class Unauthenticated(Refusal):

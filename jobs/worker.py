@@ -16,6 +16,7 @@ from functools import partial
 from jobs.attempts import Attempts
 from jobs.batch import Batch
 from jobs.checks import beat, check_settlements, measure
+from jobs.cleanup import Cleanup
 from jobs.effects import Effects, LogDelivery
 from jobs.expire import Expiry
 from jobs.refunds import Refunds
@@ -45,6 +46,7 @@ def sweeps_of(house: House) -> list[Sweep]:
     settings, database = house.settings, house.database
     replay_seconds = 60 * settings.payments_job_replay_interval_min
     reconcile_seconds = 60 * settings.payments_job_reconcile_interval_min
+    cleanup_seconds = 60 * settings.payments_job_cleanup_interval_min
     return [
         Sweep("inbox", replay_seconds, _inbox(house).do_round),
         Sweep("expire", settings.expire_interval_seconds, _expire(house).do_round),
@@ -52,6 +54,7 @@ def sweeps_of(house: House) -> list[Sweep]:
         Sweep("reconcile", reconcile_seconds, _reconcile(house).do_round),
         Sweep("refunds", settings.refund_interval_seconds, _refunds(house).do_round),
         Sweep("effects", settings.effects_interval_seconds, _effects(house).do_round),
+        Sweep("cleanup", cleanup_seconds, _cleanup(house).do_round),
         # Mending what these find is a person's work, so they may look at their leisure.
         Sweep(
             "repair",
@@ -147,6 +150,10 @@ def _effects(house: House) -> Batch[rows.DueEffect]:
         let_go=effects.deliver_later,
         reach=house.reach,
     )
+
+
+def _cleanup(house: House) -> Cleanup:
+    return Cleanup(database=house.database, window_days=house.settings.legacy_fields_window_days)
 
 
 async def work(settings: Settings) -> None:

@@ -63,12 +63,24 @@ _OVERVIEW = """
 """
 
 
+def key_of(reference: str) -> tuple[str, str | int]:
+    """Tell by which column an order is meant, and its value there.
+
+    :raises NotFound: it is neither an id nor a number of ours.
+    """
+    if _ORDER_NO.fullmatch(reference):
+        return "order_no", reference
+    if _ID.fullmatch(reference):
+        return "id", int(reference)
+    raise NotFound
+
+
 async def own_order(db: Database | Tx, whose: Ownership) -> OrderOverview:
     """Read one order.
 
     :raises NotFound: it is absent, of another event, or someone else's.
     """
-    column, value = _key(whose.reference)
+    column, value = key_of(whose.reference)
     row = await db.fetchrow(
         f"{_OVERVIEW} AND o.{column} = $3", whose.event_id, whose.user_id, value
     )
@@ -82,7 +94,7 @@ async def own_order_id(db: Database | Tx, whose: Ownership) -> int:
 
     :raises NotFound: it is absent, of another event, or someone else's.
     """
-    column, value = _key(whose.reference)
+    column, value = key_of(whose.reference)
     found = await db.fetchval(
         f"SELECT id FROM orders WHERE {column} = $3 AND event_id = $1 AND user_id = $2",  # noqa: S608  # our own two column names
         whose.event_id,
@@ -128,14 +140,6 @@ async def own_pending_order_id(db: Database | Tx, *, event_id: int, user_id: int
         OrderStatus.PENDING.value,
     )
     return None if found is None else int(found)
-
-
-def _key(reference: str) -> tuple[str, str | int]:
-    if _ORDER_NO.fullmatch(reference):
-        return "order_no", reference
-    if _ID.fullmatch(reference):
-        return "id", int(reference)
-    raise NotFound
 
 
 def _overview(row: asyncpg.Record) -> OrderOverview:

@@ -5,10 +5,12 @@ from datetime import datetime
 
 import msgspec
 
+from contracts.errors import NotFound
 from contracts.order import Order
 from models.engine import Connection
+from models.order_views import key_of
 
-_LOAD = """
+_ORDER = """
 SELECT clock_timestamp() AS now, json_build_object(
   'id', o.id, 'order_no', o.order_no, 'event_id', o.event_id, 'event_title', e.title,
   'user_id', o.user_id,
@@ -49,9 +51,8 @@ SELECT clock_timestamp() AS now, json_build_object(
     FROM cases c WHERE c.order_id = o.id)
 )::text AS document
 FROM orders o JOIN events e ON e.id = o.event_id
-WHERE o.id = ANY($1::bigint[])
-ORDER BY o.id
 """
+_LOAD = f"{_ORDER} WHERE o.id = ANY($1::bigint[]) ORDER BY o.id"
 _LOCK = "SELECT id FROM orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 
 _decoder = msgspec.json.Decoder(Order)
@@ -71,6 +72,21 @@ async def load(
     found = await connection.fetch(_LOAD, list(order_ids))
     orders = [_decoder.decode(row["document"]) for row in found]
     return {order.id: order for order in orders}, found[0]["now"] if found else None
+
+
+async def load_own(
+    connection: Connection, *, user_id: int, reference: str, biz_type: str
+) -> tuple[Order, datetime]:
+    """Load the order that a person calls by its id or its number, with the database's clock.
+
+    :raises NotFound: it is absent, of another business, or someone else's.
+    """
+    column, value = key_of(reference)
+    own = f"{_ORDER} WHERE o.{column} = $1 AND o.user_id = $2 AND o.biz_type = $3"
+    found = await connection.fetchrow(own, value, user_id, biz_type)
+    if found is None:
+        raise NotFound
+    return _decoder.decode(found["document"]), found["now"]
 
 
 async def order_ids_of_attempts(

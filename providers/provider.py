@@ -20,7 +20,7 @@ from typing import Protocol
 
 import msgspec
 
-from contracts.attempt import AttemptRequest, Opened, RefundRequest
+from contracts.attempt import AttemptRequest, Opened, PayerParameters, RefundRequest
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
 
@@ -105,6 +105,16 @@ class Provider(Protocol):
         :raises ProviderRefused: the number is burnt or the request is wrong; use a new attempt.
         :raises ProviderUnreachable: repeat later with the same request.
         :raises OutcomeUnknown: repeat with the same request, or query.
+        """
+
+    def payer_parameters(
+        self, request: AttemptRequest, opened: Opened, now: datetime
+    ) -> PayerParameters:
+        """Say what the payer's client needs to pay an open attempt. No network.
+
+        Signatures are made anew each time, so that they are fresh at *now*.
+
+        :raises ProviderRefused: what was opened is not for the request's channel.
         """
 
     async def query(self, request: AttemptRequest) -> QueryFact:

@@ -1,7 +1,7 @@
 """What may stand in production and what in the sandbox; the two never mix.
 
-1. Production refuses the sandbox's keys, its gateway and the mock provider.
-2. The sandbox refuses the real gateway and an address that others can reach.
+1. Production refuses the sandbox's keys, its addresses and the mock provider.
+2. The sandbox refuses real addresses of WeChat and an address of its own that others can reach.
 3. A provider that takes new orders has all it needs.
 """
 
@@ -48,9 +48,10 @@ def _in_production(settings: Settings) -> list[str]:
         problems.append("GUICHET_FAILPOINTS is set, but APP_ENV is production")
     if settings.payment_provider != "wechat":
         problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} takes no real money")
-    gateway = urlsplit(settings.wechat_pay_gateway)
-    if gateway.scheme != "https" or is_loopback(gateway.hostname or ""):
-        problems.append("WECHAT_PAY_GATEWAY is not WeChat Pay")
+    for name, address in _wechat_addresses(settings):
+        parts = urlsplit(address)
+        if parts.scheme != "https" or is_loopback(parts.hostname or ""):
+            problems.append(f"{name} is not WeChat")
     return problems
 
 
@@ -58,11 +59,23 @@ def _in_sandbox(settings: Settings) -> list[str]:
     problems = []
     if not is_loopback(settings.host):
         problems.append("HOST can be reached by others, but APP_ENV is sandbox")
-    if not is_loopback(urlsplit(settings.wechat_pay_gateway).hostname or ""):
-        problems.append("WECHAT_PAY_GATEWAY is not on this machine, but APP_ENV is sandbox")
+    for name, address in _wechat_addresses(settings):
+        if not is_loopback(urlsplit(address).hostname or ""):
+            problems.append(f"{name} is not on this machine, but APP_ENV is sandbox")
     if settings.payment_provider not in {"wechat", "mock"}:
         problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} is not known")
     return problems
+
+
+def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:
+    gateway = ("WECHAT_PAY_GATEWAY", settings.wechat_pay_gateway)
+    of_people = [
+        ("WECHAT_API_BASE", settings.wechat_api_base),
+        ("WECHAT_OPEN_BASE", settings.wechat_open_base),
+    ]
+    secrets = settings.wechat_service_account_app_secret, settings.wechat_miniprogram_app_secret
+    # The sandbox asks nobody there without a secret, and old ones have no other address for it.
+    return [gateway, *of_people] if any(secrets) or not settings.is_sandbox else [gateway]
 
 
 def _secrets(settings: Settings) -> list[tuple[str, str]]:

@@ -6,16 +6,23 @@ import msgspec
 from redis.asyncio import Redis
 
 from actors.actor import Actor
+from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.failpoints import Reach, nowhere
 from actors.inbox import Inbox
+from actors.payers import Payers
 from models.engine import Database
+from providers.identity import Identity
 from providers.provider import Provider
 from runtime.settings import Settings
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts, wired together; *key_checks* say per provider whether notices can be verified."""
+    """The parts, wired together.
+
+    *key_checks* say per provider whether notices can be verified. *identity* is None where nobody
+    can tell a payer's openid, for want of settings.
+    """
 
     settings: Settings
     database: Database
@@ -23,7 +30,10 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     providers: Mapping[str, Provider]
     actor: Actor
     checkout: Checkout
+    payers: Payers
     inbox: Inbox
+    gatekeeper: Gatekeeper
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
+    identity: Identity | None = None
     reach: Reach = nowhere

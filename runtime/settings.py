@@ -16,11 +16,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from contracts.bridge import BRIDGE_VERSION_PATTERN
 from runtime.registry import SettingsError, about, as_env_example, gather
 
 __all__ = ["PRODUCTION_WECHAT_GATEWAY", "AppEnv", "Settings", "SettingsError", "read_settings"]
 
 PRODUCTION_WECHAT_GATEWAY = "https://api.mch.weixin.qq.com"
+PRODUCTION_WECHAT_API = "https://api.weixin.qq.com"
+PRODUCTION_WECHAT_OPEN = "https://open.weixin.qq.com"
 
 _Port = Annotated[int, Meta(ge=0, le=65535)]
 _Seconds = Annotated[int, Meta(ge=0)]
@@ -59,9 +62,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     legacy_payment_fields: Annotated[
         bool, about("http", "Repeat codeUrl and jsapiParams beside payPayload.")
     ] = True
-    min_bridge_version: Annotated[
-        str, about("http", "The oldest Mini Program bridge that may pay.")
+    miniprogram_bridge_min_version: Annotated[
+        str,
+        Meta(pattern=BRIDGE_VERSION_PATTERN),
+        about(
+            "http",
+            "The oldest Mini Program bridge that may pay, until an admin says otherwise.",
+            aliases=("MIN_BRIDGE_VERSION",),
+        ),
     ] = "1.2.0"
+    miniprogram_bridge_rollout_percent: Annotated[
+        int,
+        Meta(ge=0, le=100),
+        about("http", "How many users may use that bridge, until an admin says otherwise."),
+    ] = 100
+    wechat_oauth_redirect_url: Annotated[
+        str | None,
+        about("http", "Page to which WeChat sends back who binds an account; unset: APP_URL."),
+    ] = None
 
     database_url: Annotated[str, about("stores", "PostgreSQL 15 or newer.", secret=True)]
     database_pool_size: Annotated[
@@ -122,6 +140,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wechat_miniprogram_app_id: Annotated[
         str | None, about("payments", "App id of Mini Program payments.")
     ] = None
+    wechat_service_account_app_secret: Annotated[
+        str | None,
+        about("payments", "The service account's secret; unset: nobody is bound.", secret=True),
+    ] = None
+    wechat_miniprogram_app_secret: Annotated[
+        str | None,
+        about("payments", "The Mini Program's secret; unset: nobody is bound there.", secret=True),
+    ] = None
+    wechat_api_base: Annotated[str, about("payments", "Where codes are exchanged for openids.")] = (
+        PRODUCTION_WECHAT_API
+    )
+    wechat_open_base: Annotated[
+        str, about("payments", "Where people in the WeChat browser are sent for a code.")
+    ] = PRODUCTION_WECHAT_OPEN
     wechat_pay_private_key: Annotated[
         str | None, about("payments", "The merchant's private key.", pem=True, needed_by="wechat")
     ] = None
@@ -179,6 +211,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     effects_interval_seconds: Annotated[
         _Interval, about("worker", "Between sweeps for duties owed; 0 = off.")
     ] = 1
+    payments_job_cleanup_interval_min: Annotated[
+        _Interval, about("worker", "Minutes between sweeps of what has had its time; 0 = off.")
+    ] = 10
+    legacy_fields_window_days: Annotated[
+        float,
+        Meta(ge=0),
+        about("worker", "Age of an order at which what older clients pay with is removed, days."),
+    ] = 30
 
     otel_exporter_otlp_endpoint: Annotated[
         str | None, about("telemetry", "Where traces go, OTLP over HTTP; unset: nowhere.")
@@ -200,6 +240,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def gift_key(self) -> bytes:
         """The key of gift codes; the sandbox makes do with one derived from the token key."""
         return (self.gift_code_key or f"gift codes of {self.jwt_secret}").encode()
+
+    @property
+    def other_mini_program_app_id(self) -> str | None:
+        """The Mini Program's app id, if payers are called differently there."""
+        other = self.wechat_miniprogram_app_id
+        return None if other == self.wechat_service_account_app_id else other
 
     @property
     def notify_url(self) -> str:

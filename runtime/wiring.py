@@ -8,15 +8,19 @@ import structlog
 from redis.asyncio import Redis
 
 from actors.actor import Actor
-from actors.checkout import Checkout, Merchant
+from actors.bridge import Gatekeeper
+from actors.checkout import Checkout
 from actors.inbox import Inbox
+from actors.payers import Merchant, Payers
 from actors.wakeups import Wakeups
+from contracts.bridge import BridgeGate
 from contracts.policy import Policy
 from models.engine import Database
 from models.schema import known_migrations
 from providers.provider import Provider, ProviderError
 from providers.wechat.adapter import WeChatPay
-from providers.wechat.settings import WeChatSettings
+from providers.wechat.identity import WeChatIdentity
+from providers.wechat.settings import App, IdentitySettings, WeChatSettings
 from runtime.failpoints import reach_of
 from runtime.house import House
 from runtime.settings import Settings
@@ -56,14 +60,16 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             reach=reach,
         )
         stack.push_async_callback(actor.close)
+        merchants = _merchants(settings)
         checkout = Checkout(
             actor=actor,
             database=database,
             providers=providers,
-            merchants=_merchants(settings),
+            merchants=merchants,
             reach=reach,
         )
         stack.push_async_callback(checkout.close)
+        identity = await _identity(settings, stack)
         inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
         stack.push_async_callback(inbox.close)
         yield House(
@@ -73,8 +79,11 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             providers=providers,
             actor=actor,
             checkout=checkout,
+            payers=Payers(database=database, providers=providers, merchants=merchants),
             inbox=inbox,
+            gatekeeper=Gatekeeper(database=database, default=_gate(settings)),
             migrations=known_migrations(),
+            identity=identity,
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},
             reach=reach,
         )
@@ -87,6 +96,13 @@ def _policy(settings: Settings) -> Policy:
         attempt_grace_seconds=settings.attempt_grace_seconds,
         prepare_claim_seconds=settings.prepare_claim_seconds,
         gift_code_key=settings.gift_key,
+    )
+
+
+def _gate(settings: Settings) -> BridgeGate:
+    return BridgeGate(
+        rollout_percent=settings.miniprogram_bridge_rollout_percent,
+        min_version=settings.miniprogram_bridge_min_version,
     )
 
 
@@ -126,6 +142,37 @@ async def _wechat(settings: Settings, stack: contextlib.AsyncExitStack) -> WeCha
     return adapter
 
 
+async def _identity(settings: Settings, stack: contextlib.AsyncExitStack) -> WeChatIdentity | None:
+    apps = _apps(settings)
+    if apps is None:
+        return None
+    service_account, mini_program = apps
+    adapter = WeChatIdentity(
+        IdentitySettings(
+            service_account=service_account,
+            mini_program=mini_program,
+            api_base=settings.wechat_api_base,
+            open_base=settings.wechat_open_base,
+        )
+    )
+    return await stack.enter_async_context(adapter)
+
+
+def _apps(settings: Settings) -> tuple[App, App] | None:
+    account_secret = settings.wechat_service_account_app_secret
+    program_secret = settings.wechat_miniprogram_app_secret
+    account_id = settings.wechat_service_account_app_id
+    if account_id is None or not (account_secret or program_secret):
+        return None
+    program_id = settings.wechat_miniprogram_app_id or account_id
+    if program_id == account_id:
+        # One app has one secret, under whichever name it was given.
+        account_secret = program_secret = account_secret or program_secret
+    return App(appid=account_id, secret=account_secret), App(
+        appid=program_id, secret=program_secret
+    )
+
+
 async def _keep_certificates_fresh(adapter: WeChatPay) -> None:
     while True:
         try:
@@ -142,6 +189,7 @@ def _merchants(settings: Settings) -> Mapping[str, Merchant]:
         provider=WeChatPay.name,
         merchant_id=settings.wechat_pay_mch_id,
         appid=settings.wechat_service_account_app_id,
+        mini_program_appid=settings.other_mini_program_app_id,
         notify_url=settings.notify_url,
         close_min_age_seconds=settings.wechat_close_min_age_seconds,
     )

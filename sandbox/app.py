@@ -24,6 +24,7 @@ from sandbox.faults import Faults
 from sandbox.provider import Conflict, Provider
 from sandbox.settings import SandboxSettings, from_environment
 from sandbox.store import Store
+from sandbox.wechatlogin.login import Login
 from sandbox.wechatpay.provider import Wechat
 
 _log = logging.getLogger("sandbox")
@@ -36,6 +37,7 @@ def build_app(settings: SandboxSettings) -> Litestar:
     store = Store(settings.state)
     faults, alarm = Faults(), Alarm()
     wechat = Wechat(store=store, settings=settings, faults=faults, alarm=alarm)
+    login = Login(settings=settings.wechat, faults=faults)
     providers: dict[str, Provider] = {wechat.name: wechat}
     delivery = Delivery(
         store=store,
@@ -45,7 +47,12 @@ def build_app(settings: SandboxSettings) -> Litestar:
         time_scale=settings.time_scale,
     )
     control = Control(
-        store=store, providers=providers, faults=faults, delivery=delivery, alarm=alarm
+        store=store,
+        providers=providers,
+        login=login,
+        faults=faults,
+        delivery=delivery,
+        alarm=alarm,
     )
 
     @contextlib.asynccontextmanager
@@ -62,7 +69,7 @@ def build_app(settings: SandboxSettings) -> Litestar:
             store.close()
 
     return Litestar(
-        route_handlers=[*control_doors.routes(control), *wechat.routes()],
+        route_handlers=[*control_doors.routes(control), *wechat.routes(), *login.routes()],
         lifespan=[lifespan],
         exception_handlers={
             Refused: control_doors.refused,

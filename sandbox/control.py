@@ -12,6 +12,8 @@ from sandbox.faults import Fault, Faults
 from sandbox.provider import Provider, RefundOutcome
 from sandbox.records import Notice, Refund, Send, Trade, Wish
 from sandbox.store import Store
+from sandbox.wechatlogin.login import OPENID, PROVIDER, Login
+from sandbox.wechatlogin.refusal import Refusal
 
 _TRADES_SHOWN = 100
 _Body = TypeVar("_Body", bound=msgspec.Struct)
@@ -31,6 +33,13 @@ class CraftedNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     overrides: dict[str, Any] = {}
 
 
+class LoggedIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who opened which app."""
+
+    appid: str
+    openid: Annotated[str, msgspec.Meta(pattern=rf"\A{OPENID.pattern}\Z")]
+
+
 class Refused(Exception):
     """The control API says no."""
 
@@ -48,12 +57,14 @@ class Control:
         *,
         store: Store,
         providers: Mapping[str, Provider],
+        login: Login,
         faults: Faults,
         delivery: Delivery,
         alarm: Alarm,
     ) -> None:
         self._store = store
         self._providers = providers
+        self._login = login
         self._faults = faults
         self._delivery = delivery
         self._alarm = alarm
@@ -96,8 +107,7 @@ class Control:
     def add_fault(self, body: bytes) -> None:
         """Queue a fault."""
         fault = _decode(body, Fault)
-        provider = self._providers.get(fault.provider)
-        if provider is None or fault.operation not in provider.operations:
+        if fault.operation not in self._operations(fault.provider):
             raise Refused(400, "INVALID_REQUEST", "no such provider or operation")
         self._faults.add(fault)
 
@@ -138,6 +148,19 @@ class Control:
     def calls(self, out_trade_no: str) -> dict[str, int]:
         """Count a trade's provider calls by operation."""
         return self._store.calls_of(out_trade_no)
+
+    def login_code(self, body: bytes) -> str:
+        """Play ``wx.login``."""
+        wanted = _decode(body, LoggedIn)
+        try:
+            return self._login.new_code(wanted.appid, wanted.openid)
+        except Refusal as refusal:
+            raise Refused(400, "INVALID_REQUEST", refusal.errmsg) from refusal
+
+    def _operations(self, name: str) -> frozenset[str]:
+        provider = self._providers.get(name)
+        operations = frozenset[str]() if provider is None else provider.operations
+        return operations | self._login.operations if name == PROVIDER else operations
 
     def _trade(self, out_trade_no: str) -> Trade:
         trade = self._store.any_trade(out_trade_no)

@@ -15,6 +15,7 @@ Everything is JSON and loopback only; unknown fields are refused with 400, unkno
   returns what the merchant answered. ``GET /control/notices?out_trade_no=`` tells what was sent
   and what will be sent again. Overrides: see the provider's ``crafted`` module.
 - ``GET /control/calls?out_trade_no=`` counts the provider calls by operation.
+- ``POST /control/wechat/login-codes {appid, openid}`` plays ``wx.login`` and answers ``{code}``.
 """
 
 from collections.abc import Sequence
@@ -73,7 +74,11 @@ def _of_the_buyer(control: Control) -> list[HTTPRouteHandler]:
     async def settle_refund(out_refund_no: str, outcome: RefundOutcome) -> dict[str, Any]:
         return {"status": control.settle_refund(out_refund_no, outcome)}
 
-    return [list_trades, act, console_refund, settle_refund]
+    @post("/wechat/login-codes", status_code=200)
+    async def log_in(request: AnyRequest) -> dict[str, Any]:
+        return {"code": control.login_code(await request.body())}
+
+    return [list_trades, act, console_refund, settle_refund, log_in]
 
 
 def _of_the_bad_day(control: Control) -> list[HTTPRouteHandler]:

@@ -10,6 +10,7 @@ Modes of a call:
 - ``signtest``: done, the answer's signature marked as a probe that must be refused.
 - ``hold`` (refund): accepted, and PROCESSING until the control API settles it.
 - ``min_age`` (close): refused while the trade is younger than ``delay_ms`` (5 min, scaled).
+- ``malformed`` (jscode2session, access_token): answered with a page for people, nothing done.
 
 Modes of a ``notice``: ``error_500`` and ``rate_limited`` lose the copy, ``timeout_after`` delivers
 it and loses the answer, ``hang_before`` sends it ``delay_ms`` later, ``bad_signature`` and
@@ -30,6 +31,7 @@ Mode = Literal[
     "signtest",
     "hold",
     "min_age",
+    "malformed",
 ]
 # Longer than any patience a payment client should have.
 HANG_MS = 60_000

@@ -12,6 +12,7 @@ class WechatSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     mch_id: str
     app_ids: tuple[str, ...]
+    app_secrets: dict[str, str] = {}
     api_v3_key: str
     merchant_public_key: Path
     merchant_serial_no: str
@@ -20,6 +21,7 @@ class WechatSettings(msgspec.Struct, frozen=True, kw_only=True):
     platform_certificate: Path
     notice_key: Literal["public_key", "certificate"] = "public_key"
     close_min_age_seconds: float = 0.0
+    login_code_seconds: float = 300.0
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def from_environment(env: Mapping[str, str]) -> SandboxSettings:
-    """Read the SANDBOX_* variables.
+    """Read the SANDBOX_* variables; SANDBOX_WECHAT_APP_SECRETS is ``appid=secret,...``.
 
     :raises KeyError: a required variable is missing; its name is the message.
     :raises msgspec.ValidationError: a value has the wrong form.
@@ -47,7 +49,8 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
         "time_scale": env.get("SANDBOX_TIME_SCALE") or "1",
         "wechat": {
             "mch_id": env["SANDBOX_WECHAT_MCH_ID"],
-            "app_ids": [a.strip() for a in env["SANDBOX_WECHAT_APP_IDS"].split(",") if a.strip()],
+            "app_ids": _listed(env["SANDBOX_WECHAT_APP_IDS"]),
+            "app_secrets": _paired(env.get("SANDBOX_WECHAT_APP_SECRETS", "")),
             "api_v3_key": env["SANDBOX_WECHAT_API_V3_KEY"],
             "merchant_public_key": Path(env["SANDBOX_WECHAT_MERCHANT_PUBLIC_KEY"]),
             "merchant_serial_no": env["SANDBOX_WECHAT_MERCHANT_SERIAL_NO"],
@@ -56,6 +59,16 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
             "platform_certificate": Path(env["SANDBOX_WECHAT_PLATFORM_CERTIFICATE"]),
             "notice_key": env.get("SANDBOX_WECHAT_NOTICE_KEY") or "public_key",
             "close_min_age_seconds": env.get("SANDBOX_WECHAT_CLOSE_MIN_AGE_SECONDS") or "0",
+            "login_code_seconds": env.get("SANDBOX_WECHAT_LOGIN_CODE_SECONDS") or "300",
         },
     }
     return msgspec.convert(fields, SandboxSettings, strict=False)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _paired(text: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in _listed(text))
+    return {name: value for name, _, value in pairs}

@@ -1,12 +1,13 @@
 """The doors to orders under an event."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from contracts.wire.fields import Id, Quantity, ShortText
+from contracts.wire.payments import ClientContext
 
 # Answers to an organizer's questions: enough for a form, too few to fill a disk with.
 _ANSWERS_MAX, _QUESTION_MAX, _ANSWER_MAX = 50, 64, 1000
@@ -18,17 +19,6 @@ _ANSWERS_DESCRIBED = {
         "additional_properties": {"type": "string", "maxLength": _ANSWER_MAX},
     }
 }
-
-
-class ClientContext(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
-):
-    """Where the payer is; unknown words fall back to the User-Agent."""
-
-    environment_type: ShortText | None = None
-    mini_program_bridge_supported: bool | None = None
-    mini_program_bridge_version: ShortText | None = None
-    shell_version: ShortText | None = None
 
 
 class CreateOrder(
@@ -53,39 +43,11 @@ class CreateOrder(
     ) = None
 
 
-class PrepareError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Why there is nothing to pay with yet; the order stays payable."""
-
-    code: str
-
-
 class Registration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One person's place."""
 
     id: int
     status: str
-
-
-class OrderToPay(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An order and how to pay it; amounts in minor units."""
-
-    order_id: int
-    order_no: str
-    status: str
-    payment_method: str | None
-    quantity: int
-    total_amount: int
-    currency: str
-    expired_at: datetime
-    channel: str | None
-    pay_payload: Annotated[
-        dict[str, Any] | None, Meta(description="Follows the channel; WECHAT_NATIVE: {codeUrl}")
-    ]
-    is_existing: bool
-    prepare_error: PrepareError | UnsetType = UNSET
-    code_url: Annotated[
-        str | UnsetType, Meta(description="As in payPayload, for older clients")
-    ] = UNSET
 
 
 class FreeRegistration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

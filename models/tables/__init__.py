@@ -1,5 +1,6 @@
 """The tables, one module per part of the house."""
 
+from models.tables.bridge import BridgeGate, OneTimeTokens
 from models.tables.catalogue import (
     EventAttendance,
     Events,
@@ -9,11 +10,12 @@ from models.tables.catalogue import (
 )
 from models.tables.delivery import Cases, Effects, WebhookEvents
 from models.tables.orders import ApiIdempotency, OrderEvents, OrderInvites, Orders, Registrations
-from models.tables.payments import PaymentAttempts, Payments, Refunds
-from models.tables.people import Users
+from models.tables.payments import OrderLegacyPaymentFields, PaymentAttempts, Payments, Refunds
+from models.tables.people import Users, WechatIdentities
 
 TABLES = [
     Users,
+    WechatIdentities,
     Events,
     EventAttendance,
     TicketTypes,
@@ -30,4 +32,7 @@ TABLES = [
     WebhookEvents,
     Effects,
     Cases,
+    OrderLegacyPaymentFields,
+    BridgeGate,
+    OneTimeTokens,
 ]

@@ -14,6 +14,7 @@ from models.tables.columns import (
     number,
     one_of,
     parent,
+    prose,
     stamped,
     word,
 )
@@ -96,3 +97,14 @@ class Refunds(Table, tablename="refunds"):
     refunds_status_check = one_of("status", RefundStatus)
     refunds_kind_check = one_of("kind", RefundKind)
     refunds_amount_check = Check("amount_minor > 0")
+
+
+class OrderLegacyPaymentFields(Table, tablename="order_legacy_payment_fields"):
+    """What older clients were told to pay with; nothing decides by it, one day it is dropped."""
+
+    order_id = parent(Orders, primary_key=True)
+    code_url = prose()
+    prepay_id = word(64, null=True)
+    written_at = instant()
+
+    order_legacy_payment_fields_check = Check("code_url IS NOT NULL OR prepay_id IS NOT NULL")

@@ -9,26 +9,43 @@ Source: WeChat Pay v3, Native and JSAPI orders, refunds, read 2026-11.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import Final, Self, TypeVar
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from opentelemetry import trace
 from wechatpayv3.async_ import WeChatPayType
 
-from contracts.attempt import AttemptRequest, Opened, RefundRequest
+from contracts.attempt import (
+    AttemptRequest,
+    CodeToScan,
+    Opened,
+    PayerParameters,
+    RefundRequest,
+)
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
-from providers import metrics
-from providers.provider import NoticeRefused, OutcomeUnknown, ProviderError, VerifiedNotice
+from providers.provider import (
+    NoticeRefused,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderRefused,
+    VerifiedNotice,
+)
 from providers.wechat import answers, errors, requests
 from providers.wechat.answers import Answer
 from providers.wechat.certificates import read_certificates
-from providers.wechat.gateway import Gateway, LibraryCall, certificates_call, public_key
+from providers.wechat.gateway import (
+    Gateway,
+    LibraryCall,
+    certificates_call,
+    private_key,
+    public_key,
+)
 from providers.wechat.notice import read_notice, verify_notice
+from providers.wechat.pay_sign import signed_call
 from providers.wechat.settings import WeChatSettings
 from providers.wechat.signature import KeyRing, check_signature
+from providers.wechat.watch import watched
 from providers.wechat.words import PROVIDER
 
 _PAY_TYPES: Final = {
@@ -38,7 +55,6 @@ _PAY_TYPES: Final = {
 }
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
-_tracer = trace.get_tracer("guichet.providers")
 _T = TypeVar("_T")
 
 
@@ -55,6 +71,7 @@ class WeChatPay:
             key = public_key(settings.platform_public_key_pem)
             self._ring.add({settings.platform_public_key_id: key})
         self._gateway = Gateway(settings, self._check_answer)
+        self._key = private_key(settings.merchant_private_key_pem)
 
     async def __aenter__(self) -> Self:
         await self._gateway.__aenter__()
@@ -80,6 +97,19 @@ class WeChatPay:
             lambda library: library.pay(pay_type=pay_type, **words),
             lambda answer: answers.opened(answer, request),
         )
+
+    def payer_parameters(
+        self, request: AttemptRequest, opened: Opened, now: datetime
+    ) -> PayerParameters:
+        """See Provider.payer_parameters."""
+        if request.channel is Channel.WECHAT_NATIVE:
+            if opened.code_url is None:
+                raise ProviderRefused(self.name, "payer_parameters", "not_sent")
+            return CodeToScan(code_url=opened.code_url)
+        if opened.prepay_id is None:
+            raise ProviderRefused(self.name, "payer_parameters", "not_sent")
+        # Of the attempt, not of today's settings: the prepay_id is bound to it.
+        return signed_call(self._key, app_id=request.appid, prepay_id=opened.prepay_id, now=now)
 
     async def query(self, request: AttemptRequest) -> QueryFact:
         """See Provider.query."""
@@ -180,26 +210,10 @@ class WeChatPay:
         call: LibraryCall,
         read: Callable[[Answer], _T],
     ) -> _T:
-        code, started = "cancelled", perf_counter()
-        with _tracer.start_as_current_span(
-            f"wechat.{operation}",
-            kind=trace.SpanKind.CLIENT,
-            attributes=_attributes(channel),
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                answer = await self._send(operation, call)
-                code = answer.code
-                return read(answer)
-            except ProviderError as error:
-                code = error.code
-                span.set_status(trace.StatusCode.ERROR, code)
-                _tell_configuration_fault(error)
-                raise
-            finally:
-                span.set_attribute("guichet.provider.code", code)
-                metrics.record(self.name, operation, code, perf_counter() - started)
+        with watched(operation, channel) as outcome:
+            answer = await self._send(operation, call)
+            outcome.code = answer.code
+            return read(answer)
 
     async def _send(self, operation: str, call: LibraryCall) -> Answer:
         try:
@@ -213,18 +227,3 @@ class WeChatPay:
 
     def _check_answer(self, headers: Mapping[str, object], body: bytes) -> None:
         check_signature(self._ring, headers, body, datetime.now(UTC))
-
-
-def _attributes(channel: Channel | None) -> dict[str, str]:
-    provider = {"guichet.provider": PROVIDER}
-    return provider if channel is None else provider | {"guichet.channel": channel.value}
-
-
-def _tell_configuration_fault(error: ProviderError) -> None:
-    if error.code in errors.CONFIGURATION_FAULTS:
-        _log.error(
-            "payments.provider.misconfigured",
-            provider=error.provider,
-            operation=error.operation,
-            code=error.code,
-        )

@@ -15,7 +15,6 @@ once, a lane costs 1.2 ms of CPU per call where the pool costs 3.2 ms.
 
 import asyncio
 import copy
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self, TypeAlias
@@ -32,12 +31,8 @@ from cryptography.hazmat.primitives.serialization import (
 from wechatpayv3.async_ import AsyncWeChatPay, WeChatPayType
 from wechatpayv3.async_.core import AsyncCore
 
+from providers.wechat.client import bounded_client
 from providers.wechat.settings import WeChatSettings
-
-# The largest answer we ask for, a page of certificates, is some 10 KiB.
-MAX_ANSWER_BYTES = 1024 * 1024
-# Below the idle limit of common load balancers (60 s), so that we rarely write into a closed one.
-_KEEPALIVE_SECONDS = 30.0
 
 # A call of one of the library's methods; the library is handed in when there is a free lane.
 LibraryCall: TypeAlias = Callable[[Any], Awaitable[tuple[int, str | bytes]]]
@@ -46,10 +41,6 @@ CheckAnswer: TypeAlias = Callable[[Mapping[str, object], bytes], None]
 
 class NoSlot(Exception):
     """Every connection was in use for as long as a connection may take."""
-
-
-class AnswerTooLarge(Exception):
-    """An answer was longer than any genuine one, or packed so that its length is unknown."""
 
 
 class Gateway:
@@ -98,7 +89,13 @@ class Gateway:
             self._slots.release()
 
     async def _new_lane(self) -> Any:  # noqa: ANN401 - the library has no types
-        client = _client(self._settings, self._tls)
+        client = bounded_client(
+            timeout_seconds=self._settings.timeout_seconds,
+            connect_timeout_seconds=self._settings.connect_timeout_seconds,
+            connections=1,
+            tls=self._tls,
+            on_loopback=self._settings.is_loopback,
+        )
         library = copy.copy(self._library)
         library._core = copy.copy(library._core)  # noqa: SLF001
         library._core._client = await self._resources.enter_async_context(client)  # noqa: SLF001
@@ -124,15 +121,25 @@ def public_key(pem: str) -> RSAPublicKey:
     return key
 
 
-def _pkcs8(pem: str) -> str:
-    # The library reads only this one of the two usual labels.
+def private_key(pem: str) -> RSAPrivateKey:
+    """Load the merchant's private key.
+
+    :raises ValueError: not an unencrypted RSA private key in PEM.
+    """
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
         raise ValueError("merchant_private_key is not an unencrypted PEM private key") from None
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("merchant_private_key is not an RSA key")  # noqa: TRY004 - outside data
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return key
+
+
+def _pkcs8(pem: str) -> str:
+    # The library reads only this one of the two usual labels.
+    return (
+        private_key(pem).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    )
 
 
 def _library(settings: WeChatSettings, check: CheckAnswer) -> AsyncWeChatPay:
@@ -159,43 +166,3 @@ def _guarded(core: AsyncCore, check: CheckAnswer) -> AsyncCore:
     core = copy.copy(core)
     core._verify_signature_async = verify  # noqa: SLF001
     return core
-
-
-def _client(settings: WeChatSettings, tls: ssl.SSLContext) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(settings.timeout_seconds, connect=settings.connect_timeout_seconds),
-        limits=httpx.Limits(
-            max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS
-        ),
-        verify=tls,
-        trust_env=not settings.is_loopback,
-        follow_redirects=False,
-        # Without packing, an answer's length on the wire is its length in memory.
-        headers={"Accept-Encoding": "identity"},
-        event_hooks={"response": [_bound]},
-    )
-
-
-async def _bound(response: httpx.Response) -> None:
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise AnswerTooLarge
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    response.stream = _Bounded(response.stream)
-
-
-class _Bounded(httpx.AsyncByteStream):
-    """A body that stops being read once it is longer than any genuine answer."""
-
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        read = 0
-        async for chunk in self._stream:
-            read += len(chunk)
-            if read > MAX_ANSWER_BYTES:
-                raise AnswerTooLarge
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()

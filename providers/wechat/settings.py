@@ -1,4 +1,4 @@
-"""What the adapter must be told about the merchant and the platform."""
+"""What the adapters must be told about the merchant, the platform and the apps."""
 
 import ipaddress
 import re
@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 PRODUCTION_GATEWAY = "https://api.mch.weixin.qq.com"
+PRODUCTION_API = "https://api.weixin.qq.com"
+PRODUCTION_OPEN = "https://open.weixin.qq.com"
 API_V3_KEY_BYTES = 32
 
 
@@ -44,8 +46,7 @@ class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
             (self.platform_public_key_pem is None) == (self.platform_public_key_id is None),
             "platform_public_key: the key and its id come together",
         )
-        scheme = urlsplit(self.gateway).scheme
-        _require(scheme == "https" or (scheme == "http" and self.is_loopback), "gateway")
+        _require(_may_be_called(self.gateway), "gateway")
         _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")
         _require(bool(self.app_ids) and all(self.app_ids), "app_ids")
 
@@ -56,13 +57,71 @@ class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_loopback(self) -> bool:
         """Whether the gateway is a simulator on this machine."""
-        host = urlsplit(self.gateway).hostname or ""
-        if host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.gateway)
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """One app and the secret that lets its owner ask who its users are.
+
+    :raises ValueError: one of them is malformed; names it, never shows it.
+    """
+
+    appid: str
+    secret: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail later, at the first call."""
+        _require(bool(re.fullmatch(r"[0-9A-Za-z_\-]{1,64}", self.appid)), "appid")
+        shaped = self.secret is None or re.fullmatch(r"[!-~]{1,128}", self.secret)
+        _require(bool(shaped), "app secret")
+
+    def __repr__(self) -> str:
+        """Say which app, and nothing secret."""
+        return f"App(appid={self.appid!r})"
+
+
+class IdentitySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The apps whose users we want to know, and where to ask.
+
+    *open_base* is where a person's browser is sent, *api_base* where we call.
+
+    :raises ValueError: a setting is malformed; names it, never shows it.
+    """
+
+    service_account: App
+    mini_program: App
+    api_base: str = PRODUCTION_API
+    open_base: str = PRODUCTION_OPEN
+    # A person waits for the answer, and gets another code by a touch.
+    timeout_seconds: float = 5.0
+    connect_timeout_seconds: float = 3.0
+    max_connections: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse what could only fail later, at the first call."""
+        _require(_may_be_called(self.api_base), "api_base")
+        _require(_may_be_called(self.open_base), "open_base")
+        _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether a simulator on this machine is asked."""
+        return _is_loopback(self.api_base)
+
+
+def _may_be_called(url: str) -> bool:
+    scheme = urlsplit(url).scheme
+    return scheme == "https" or (scheme == "http" and _is_loopback(url))
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _require(holds: bool, setting: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -12,7 +12,13 @@ from pathlib import Path
 from sandbox.supervisor.keys import Keys
 
 # Only these sign or open what belongs to the service; a simulator never sees them.
-_SERVICE_SECRETS = ("JWT_SECRET", "WECHAT_PAY_PRIVATE_KEY", "WECHAT_PAY_API_V3_KEY")
+_SERVICE_SECRETS = (
+    "JWT_SECRET",
+    "WECHAT_PAY_PRIVATE_KEY",
+    "WECHAT_PAY_API_V3_KEY",
+    "WECHAT_SERVICE_ACCOUNT_APP_SECRET",
+    "WECHAT_MINIPROGRAM_APP_SECRET",
+)
 _SANDBOX_PREFIX = "SANDBOX_WECHAT_"
 
 # It names the supervisor's parent; to a child it would name the wrong process.
@@ -66,6 +72,10 @@ def service_environ(
         "WECHAT_PAY_PLATFORM_PUBLIC_KEY": str(keys.platform_public_key),
         "WECHAT_PAY_PLATFORM_PUBLIC_KEY_ID": keys.secrets.platform_public_key_id,
         "WECHAT_PAY_NOTIFY_URL": f"{app_url}/api/webhooks/wechatpay",
+        "WECHAT_API_BASE": sandbox_url,
+        "WECHAT_OPEN_BASE": sandbox_url,
+        "WECHAT_SERVICE_ACCOUNT_APP_SECRET": keys.secrets.service_account_app_secret,
+        "WECHAT_MINIPROGRAM_APP_SECRET": keys.secrets.mini_program_app_secret,
     }
     kept = {name: value for name, value in user.items() if not name.startswith(_SANDBOX_PREFIX)}
     # PORT is the exception to rule 1: 0 means any port, and the service must be told which.
@@ -76,12 +86,16 @@ def sandbox_environ(
     user: Mapping[str, str], *, keys: Keys, addresses: Addresses, state: Path
 ) -> dict[str, str]:
     """Return the environment of the simulators."""
-    app_ids = (keys.secrets.service_account_app_id, keys.secrets.mini_program_app_id)
+    app_secrets = {
+        keys.secrets.service_account_app_id: keys.secrets.service_account_app_secret,
+        keys.secrets.mini_program_app_id: keys.secrets.mini_program_app_secret,
+    }
     defaults = {
         "SANDBOX_STATE": str(state),
         "SANDBOX_TIME_SCALE": "1",
         "SANDBOX_WECHAT_MCH_ID": keys.secrets.mch_id,
-        "SANDBOX_WECHAT_APP_IDS": ",".join(app_ids),
+        "SANDBOX_WECHAT_APP_IDS": ",".join(app_secrets),
+        "SANDBOX_WECHAT_APP_SECRETS": ",".join(f"{a}={s}" for a, s in app_secrets.items()),
         "SANDBOX_WECHAT_API_V3_KEY": keys.secrets.api_v3_key,
         "SANDBOX_WECHAT_MERCHANT_PUBLIC_KEY": str(keys.merchant_public_key),
         "SANDBOX_WECHAT_MERCHANT_SERIAL_NO": keys.secrets.merchant_serial_no,

@@ -8,10 +8,11 @@ import json
 import secrets
 import shutil
 import string
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 _SECRETS = "secrets.json"
+_HEXADECIMAL = string.digits + "abcdef"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ class Secrets:
     merchant_serial_no: str
     api_v3_key: str
     platform_public_key_id: str
+    service_account_app_secret: str
+    mini_program_app_secret: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +73,7 @@ def keys_of(home: Path) -> Keys:
         unfinished.mkdir(mode=0o700)
         _make(unfinished)
         unfinished.rename(folder)
-    stored = json.loads((folder / _SECRETS).read_text(encoding="utf-8"))
-    return Keys(secrets=Secrets(**stored), folder=folder)
+    return Keys(secrets=_stored(folder), folder=folder)
 
 
 def _make(folder: Path) -> None:
@@ -80,9 +82,28 @@ def _make(folder: Path) -> None:
 
     keys = Keys(secrets=_new_secrets(), folder=folder)
     write_pem_files(keys)
-    (folder / _SECRETS).write_text(json.dumps(asdict(keys.secrets), indent=2), encoding="utf-8")
     for file in folder.iterdir():
         file.chmod(0o600)
+    _store(keys.secrets, folder)
+
+
+def _stored(folder: Path) -> Secrets:
+    stored = json.loads((folder / _SECRETS).read_text(encoding="utf-8"))
+    known = {field.name for field in fields(Secrets)}
+    if known <= stored.keys():
+        return Secrets(**stored)
+    # The home is older than some secret of ours; it keeps those it has.
+    completed = Secrets(**(asdict(_new_secrets()) | stored))
+    _store(completed, folder)
+    return completed
+
+
+def _store(shared: Secrets, folder: Path) -> None:
+    # Renamed when complete, so a start cut short leaves the old ones whole.
+    unfinished = folder / f"{_SECRETS}.unfinished"
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(json.dumps(asdict(shared), indent=2), encoding="utf-8")
+    unfinished.replace(folder / _SECRETS)
 
 
 def _new_secrets() -> Secrets:
@@ -95,6 +116,8 @@ def _new_secrets() -> Secrets:
         merchant_serial_no=secrets.token_hex(20).upper(),
         api_v3_key="sandbox" + _random(string.ascii_letters + string.digits, 25),
         platform_public_key_id="PUB_KEY_ID_0" + _random(string.digits, 27),
+        service_account_app_secret="sandbox" + _random(_HEXADECIMAL, 25),
+        mini_program_app_secret="sandbox" + _random(_HEXADECIMAL, 25),
     )
 
 

@@ -6,7 +6,6 @@ Wechatpay-Serial, else under the platform certificate's serial; the key is the s
 Source: WeChat Pay v3, basic rules and signature verification, read 2026-11.
 """
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from litestar import Request, Response
 
 from sandbox.faults import Fault, Faults
 from sandbox.settings import SandboxSettings
+from sandbox.silence import still_there_after
 from sandbox.store import Store
 from sandbox.wechatpay import wire
 from sandbox.wechatpay.authorization import SignedRequest, authorize
@@ -61,7 +61,7 @@ class Gateway:
         else:
             response = self._signed(reply, serial, fault)
         if fault and fault.mode == "timeout_after":
-            await _still_there_after(request, fault.hang_seconds)
+            await still_there_after(request, fault.hang_seconds)
         return response
 
     def certificates(self, _call: Call) -> Reply:
@@ -97,7 +97,7 @@ class Gateway:
         if fault and fault.mode in _REFUSED_BY_FAULT:
             raise Refusal(*_REFUSED_BY_FAULT[fault.mode])
         if fault and fault.mode == "hang_before":
-            return await _still_there_after(request, fault.hang_seconds)
+            return await still_there_after(request, fault.hang_seconds)
         return True
 
     def _signed(self, reply: Reply, serial: str, fault: Fault | None) -> Response[bytes]:
@@ -144,15 +144,6 @@ def _response(status: int, body: bytes, headers: dict[str, str]) -> Response[byt
         media_type="application/json; charset=utf-8",
         headers=headers | {"Request-ID": secrets.token_hex(16)},
     )
-
-
-async def _still_there_after(request: AnyRequest, seconds: float) -> bool:
-    gone = asyncio.ensure_future(request.receive())
-    await asyncio.wait({gone}, timeout=seconds)
-    if gone.done():
-        return False
-    gone.cancel()
-    return True
 
 
 def _now_ms() -> int:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.sandbox.simulator import (
     API_V3_KEY,
     APP_ID,
+    APP_SECRET,
     MCH_ID,
     MERCHANT_SERIAL,
     PUBLIC_KEY_ID,
@@ -114,6 +115,9 @@ def service_environ(dsn: str, keyring: Keyring, gateway: str) -> dict[str, str]:
         "WECHAT_PAY_GATEWAY": gateway,
         "WECHAT_PAY_MCH_ID": MCH_ID,
         "WECHAT_SERVICE_ACCOUNT_APP_ID": APP_ID,
+        "WECHAT_SERVICE_ACCOUNT_APP_SECRET": APP_SECRET,
+        "WECHAT_API_BASE": gateway,
+        "WECHAT_OPEN_BASE": gateway,
         "WECHAT_PAY_PRIVATE_KEY": private_pem(keyring),
         "WECHAT_PAY_SERIAL_NO": MERCHANT_SERIAL,
         "WECHAT_PAY_API_V3_KEY": API_V3_KEY,

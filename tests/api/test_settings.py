@@ -137,6 +137,11 @@ class TestProduction:
             ("SANDBOX_URL", "http://127.0.0.1:9000"),
             ("WECHAT_PAY_GATEWAY", "http://127.0.0.1:9000"),
             ("WECHAT_PAY_GATEWAY", "https://localhost"),
+            ("WECHAT_API_BASE", "http://api.weixin.qq.com"),
+            ("WECHAT_API_BASE", "https://127.0.0.1:9000"),
+            ("WECHAT_OPEN_BASE", "http://127.0.0.1:9000"),
+            ("WECHAT_MINIPROGRAM_APP_SECRET", "sandbox0123456789"),
+            ("WECHAT_SERVICE_ACCOUNT_APP_SECRET", "sandbox0123456789"),
         ],
     )
     def test_refuses_what_belongs_to_the_sandbox(self, name: str, text: str) -> None:
@@ -165,3 +170,15 @@ class TestTheSandbox:
         without = {name: text for name, text in SANDBOX.items() if name != "WECHAT_PAY_GATEWAY"}
 
         assert "WECHAT_PAY_GATEWAY" in complaint(without)
+
+    @pytest.mark.parametrize(
+        "secret", ["WECHAT_MINIPROGRAM_APP_SECRET", "WECHAT_SERVICE_ACCOUNT_APP_SECRET"]
+    )
+    def test_refuses_to_ask_real_servers_who_somebody_is(self, secret: str) -> None:
+        said = complaint(SANDBOX | {secret: "sandbox0123456789"})
+
+        assert "WECHAT_API_BASE" in said
+        assert "WECHAT_OPEN_BASE" in said
+
+    def test_leaves_servers_alone_that_it_never_asks(self) -> None:
+        assert read_settings(SANDBOX).wechat_api_base == "https://api.weixin.qq.com"

@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from contracts.attempt import AttemptRequest, Opened, RefundRequest
+from contracts.attempt import (
+    AttemptRequest,
+    CodeToScan,
+    Opened,
+    PayerParameters,
+    RefundRequest,
+)
 from contracts.facts import (
     AttemptClosedAtProvider,
     AttemptNotFound,
@@ -51,6 +57,12 @@ class Bank:
             raise OutcomeUnknown(NAME, "open", "timeout")
         self.trades.setdefault(request.attempt_no, Trade(request))
         return Opened(code_url=f"weixin://{request.attempt_no}")
+
+    def payer_parameters(
+        self, _request: AttemptRequest, opened: Opened, _now: datetime
+    ) -> PayerParameters:
+        """See Provider.payer_parameters."""
+        return CodeToScan(code_url=opened.code_url or "")
 
     async def query(self, request: AttemptRequest) -> QueryFact:
         """See Provider.query."""

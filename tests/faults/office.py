@@ -9,9 +9,13 @@ from typing import TypeVar
 from redis.asyncio import Redis
 
 from actors.actor import Actor
-from actors.checkout import Checkout, Merchant
+from actors.bridge import Gatekeeper
+from actors.checkout import Checkout
 from actors.failpoints import Reach
 from actors.inbox import Inbox
+from actors.payers import Merchant, Payers
+from contracts.bridge import BridgeGate
+from contracts.channels import Payer
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from jobs.sweep import Sweep
@@ -68,7 +72,9 @@ class Office:
             providers=providers,
             actor=self.actor,
             checkout=self.checkout,
+            payers=Payers(database=database, providers=providers, merchants=merchants),
             inbox=self.inbox,
+            gatekeeper=Gatekeeper(database=database, default=BridgeGate()),
             migrations=frozenset(),
             key_checks={},
             reach=reach,
@@ -106,7 +112,7 @@ class Office:
                 "UPDATE payment_attempts SET claim_until = now() WHERE order_id = $1", order.id
             )
             current = await self.actor.load(order.id)
-            return await self.checkout.prepare(current, Channel.WECHAT_NATIVE)
+            return await self.checkout.prepare(current, Channel.WECHAT_NATIVE, Payer(appid="wx1"))
 
         return await insistently(once)
 

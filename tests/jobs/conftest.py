@@ -1,7 +1,10 @@
-"""A database whose rows need not make sense together, and a Redis to lose."""
+"""A database whose rows need not make sense together, a Redis to lose, workers to start."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -9,7 +12,11 @@ import pytest
 from models.engine import Database
 from sandbox.embedded.homes import throwaway_home
 from sandbox.embedded.redis import EmbeddedRedis
+from sandbox.supervisor.environment import Addresses, service_environ
+from sandbox.supervisor.keys import keys_of
 from tests.conftest import TEMPLATE, empty
+
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +52,30 @@ def own_redis(jobs_redis: EmbeddedRedis) -> EmbeddedRedis:
     jobs_redis.stop()
     jobs_redis.start()
     return jobs_redis
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Path:
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def start(jobs_dsn: str, tmp_path: Path, metrics: Path) -> Iterator[Start]:
+    """Start workers with settings of the test's own; whatever still runs is killed at the end."""
+    keys = keys_of(tmp_path)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start_one(redis_url: str = "", **settings: str) -> subprocess.Popen[bytes]:
+        addresses = Addresses(port=1, sandbox_port=1, database_url=jobs_dsn, redis_url=redis_url)
+        told = service_environ(settings, keys=keys, addresses=addresses, metrics=metrics)
+        environ = {"PATH": os.environ["PATH"], **told}
+        worker = subprocess.Popen([sys.executable, "-m", "jobs.worker"], env=environ)
+        started.append(worker)
+        return worker
+
+    yield start_one
+    for worker in started:
+        worker.kill()
+        worker.wait()

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,38 +14,8 @@ from redis import Redis
 
 from models.engine import Database
 from sandbox.embedded.redis import EmbeddedRedis
-from sandbox.supervisor.environment import Addresses, service_environ
-from sandbox.supervisor.keys import keys_of
+from tests.jobs.conftest import Start
 from tests.jobs.rows import ALL_EFFECTS_DONE, an_effect, an_order, until_found
-
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def metrics(tmp_path: Path) -> Path:
-    folder = tmp_path / "metrics"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def start(jobs_dsn: str, tmp_path: Path, metrics: Path) -> Iterator[Start]:
-    """Start workers with settings of the test's own; whatever still runs is killed at the end."""
-    keys = keys_of(tmp_path)
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start_one(redis_url: str = "", **settings: str) -> subprocess.Popen[bytes]:
-        addresses = Addresses(port=1, sandbox_port=1, database_url=jobs_dsn, redis_url=redis_url)
-        told = service_environ(settings, keys=keys, addresses=addresses, metrics=metrics)
-        environ = {"PATH": os.environ["PATH"], **told}
-        worker = subprocess.Popen([sys.executable, "-m", "jobs.worker"], env=environ)
-        started.append(worker)
-        return worker
-
-    yield start_one
-    for worker in started:
-        worker.kill()
-        worker.wait()
 
 
 async def _duties_are_done(database: Database) -> None:

@@ -72,6 +72,18 @@ class TestEveryProvider:
         assert first.code_url or first.prepay_id
         assert await stage.provider.open(attempt) == first
 
+    async def test_says_what_the_payer_needs_without_a_call(self, stage: Stage) -> None:
+        for channel in stage.provider.channels:
+            openid = None if channel is Channel.WECHAT_NATIVE else OPENID
+            attempt = stage.an_attempt(channel=channel, openid=openid)
+            handed_out = await stage.provider.open(attempt)
+
+            parameters = stage.provider.payer_parameters(attempt, handed_out, datetime.now(UTC))
+
+            shown = str(msgspec.to_builtins(parameters))
+            assert (handed_out.code_url or handed_out.prepay_id or "-") in shown
+            assert not any(secret in shown for secret in stage.secrets - {"weixin://"})
+
     async def test_refuses_a_known_number_with_other_words(self, stage: Stage) -> None:
         attempt = await opened(stage)
         dearer = Money(amount_minor=attempt.amount.amount_minor + 1, currency="CNY")

@@ -21,7 +21,7 @@ from providers.provider import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from providers.wechat.gateway import MAX_ANSWER_BYTES
+from providers.wechat.client import MAX_ANSWER_BYTES
 from tests.providers.merchant import (
     a_refund_of,
     an_attempt,

@@ -2,9 +2,12 @@ from datetime import timedelta
 
 import pytest
 
+from actors.decide import usable_attempt
 from contracts import errors
 from contracts.commands import RecordAttempt, RecordOpenFailed
 from contracts.facts import AttemptClosedAtProvider, AttemptNotFound, PaymentNotPaid
+from contracts.money import Money
+from contracts.order import Order
 from contracts.states import AttemptResult, AttemptState, Channel, ClosingReason, OrderStatus
 from tests.rules.builders import (
     NOW,
@@ -64,6 +67,30 @@ class TestStartingAnAttempt:
         assert order.attempts[0].close_owed
         assert order.current_attempt == order.attempts[1]
 
+    def test_replaces_one_of_another_amount(self) -> None:
+        dearer = an_order(total=Money(amount_minor=1, currency="CNY"), attempts=(an_attempt(),))
+
+        order, events = after(dearer, start())
+
+        assert kinds(events) == ["AttemptCloseOwed", "AttemptStarted"]
+        assert order.attempts[1].request.amount == dearer.total
+
+    def test_leaves_one_alone_that_is_owed_a_close_already(self) -> None:
+        owed = an_attempt(close_owed=True)
+
+        assert kinds(after(an_order(attempts=(owed,)), start())[1]) == ["AttemptStarted"]
+
+    def test_replaces_one_that_another_channel_is_still_opening(self) -> None:
+        claimed = an_attempt(state=AttemptState.OPENING, claim_until=NOW + timedelta(seconds=10))
+
+        order, events = after(
+            an_order(attempts=(claimed,)), start(channel=Channel.WECHAT_JSAPI, openid="o1")
+        )
+
+        assert kinds(events) == ["AttemptCloseOwed", "AttemptStarted"]
+        # When the first opener comes back with a code, nobody is shown it.
+        assert after(order, opened())[0].current_attempt == order.attempts[1]
+
     def test_replaces_one_that_the_payer_can_no_longer_use(self) -> None:
         old = an_attempt(opened_at=NOW - timedelta(hours=2))
 
@@ -106,6 +133,48 @@ class TestStartingAnAttempt:
         order, _ = after(hasty, start())
 
         assert order.attempts[0].request.payable_until >= NOW + timedelta(seconds=60)
+
+
+class TestAUsableAttempt:
+    OPEN = an_order(attempts=(an_attempt(),))
+
+    def test_is_the_open_one_that_was_asked_for_in_the_same_words(self) -> None:
+        assert usable_attempt(self.OPEN, start(), NOW) == self.OPEN.attempts[0]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"channel": Channel.WECHAT_JSAPI},
+            {"appid": "wx2"},
+            {"openid": "o1"},
+            {"merchant_id": "2"},
+        ],
+    )
+    def test_is_none_of_other_words(self, change: dict[str, object]) -> None:
+        assert usable_attempt(self.OPEN, start(**change), NOW) is None
+
+    def test_lives_two_hours_less_the_way_to_the_payer(self) -> None:
+        order = an_order(attempts=(an_attempt(),), expired_at=NOW + timedelta(days=1))
+
+        assert usable_attempt(order, start(), NOW + timedelta(minutes=114)) is not None
+        assert usable_attempt(order, start(), NOW + timedelta(minutes=115)) is None
+
+    def test_never_outlives_its_order(self) -> None:
+        assert usable_attempt(self.OPEN, start(), self.OPEN.expired_at) is None
+
+    @pytest.mark.parametrize(
+        "order",
+        [
+            an_order(),
+            an_order(attempts=(an_attempt(close_owed=True),)),
+            an_order(attempts=(an_attempt(state=AttemptState.OPENING),)),
+            an_order(attempts=(an_attempt(state=AttemptState.UNKNOWN),)),
+            an_order(attempts=(an_attempt(),), status=OrderStatus.CLOSING),
+            an_order(attempts=(an_attempt(),), status=OrderStatus.PAID),
+        ],
+    )
+    def test_is_none_that_nobody_could_pay(self, order: Order) -> None:
+        assert usable_attempt(order, start(), NOW) is None
 
 
 class TestAnOpenedAttempt:

@@ -38,6 +38,10 @@ from sandbox.settings import SandboxSettings, WechatSettings, from_environment
 
 ROOT = Path(__file__).parents[2]
 MCH_ID, APP_ID, OTHER_APP_ID = "1900000001", "wxa1b2c3d4e5f60718", "wx0718f6e5d4c3b2a1"
+APP_SECRET, OTHER_APP_SECRET = (
+    "sandbox1f0e2d3c4b5a69788796a5b4c",
+    "sandbox2c4b5a69788796a5b41f0e2d3",
+)
 API_V3_KEY = "0123456789abcdef0123456789abcdef"
 MERCHANT_SERIAL = "3775B6A45ACD588826D15E583A95F5DD00000001"
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000000012026112100000000"
@@ -67,6 +71,9 @@ class Keyring:
             "SANDBOX_STATE": str(self.folder / "state.sqlite"),
             "SANDBOX_WECHAT_MCH_ID": MCH_ID,
             "SANDBOX_WECHAT_APP_IDS": f"{APP_ID},{OTHER_APP_ID}",
+            "SANDBOX_WECHAT_APP_SECRETS": (
+                f"{APP_ID}={APP_SECRET},{OTHER_APP_ID}={OTHER_APP_SECRET}"
+            ),
             "SANDBOX_WECHAT_API_V3_KEY": API_V3_KEY,
             "SANDBOX_WECHAT_MERCHANT_PUBLIC_KEY": str(self.folder / "merchant.pub"),
             "SANDBOX_WECHAT_MERCHANT_SERIAL_NO": MERCHANT_SERIAL,
@@ -300,6 +307,13 @@ class Simulator:
         """Spoil the next call."""
         body = {"provider": "wechat", "operation": operation, "mode": mode} | more
         assert self.control.post("/control/faults", json=body).status_code == 204
+
+    def log_in(self, appid: str, openid: str) -> str:
+        """Open an app as somebody and return the code its front end is given."""
+        reply = self.control.post(
+            "/control/wechat/login-codes", json={"appid": appid, "openid": openid}
+        )
+        return str(reply.json()["code"])
 
     def notices(self, out_trade_no: str) -> dict[str, Any]:
         """Tell what was sent and what will be."""

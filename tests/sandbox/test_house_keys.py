@@ -1,5 +1,8 @@
 """The sandbox merchant's keys, and who is told which."""
 
+import json
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from sandbox.settings import from_environment
 from sandbox.supervisor.environment import Addresses, sandbox_environ, service_environ
 from sandbox.supervisor.keys import Keys, keys_of
 
@@ -73,6 +77,24 @@ class TestKeys:
         assert keys_of(keys.folder.parent) == keys
         assert keys.merchant_private_key.read_bytes() == before
 
+    def test_of_an_older_home_gain_what_it_lacks_and_lose_nothing(
+        self, keys: Keys, tmp_path: Path
+    ) -> None:
+        shutil.copytree(keys.folder, tmp_path / "keys")
+        file = tmp_path / "keys" / "secrets.json"
+        old = asdict(keys.secrets)
+        for name in ("service_account_app_secret", "mini_program_app_secret"):
+            del old[name]
+        file.write_text(json.dumps(old))
+
+        completed = keys_of(tmp_path)
+
+        assert asdict(completed.secrets).items() >= old.items()
+        assert completed.secrets.mini_program_app_secret.startswith("sandbox")
+        assert keys_of(tmp_path) == completed
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert not list(tmp_path.rglob("*.unfinished"))
+
 
 class TestAnEnvironment:
     def test_gives_each_side_its_own_half_of_the_keys(self, keys: Keys) -> None:
@@ -85,12 +107,31 @@ class TestAnEnvironment:
         assert keys.secrets.jwt_secret not in of_sandbox
 
     def test_keeps_the_users_secrets_from_the_simulator(self, keys: Keys) -> None:
-        user = {"JWT_SECRET": "mine", "WECHAT_PAY_PRIVATE_KEY": "mine", "SANDBOX_TIME_SCALE": "50"}
+        user = {
+            "JWT_SECRET": "mine",
+            "WECHAT_PAY_PRIVATE_KEY": "mine",
+            "WECHAT_MINIPROGRAM_APP_SECRET": "mine",
+            "WECHAT_SERVICE_ACCOUNT_APP_SECRET": "mine",
+            "SANDBOX_TIME_SCALE": "50",
+        }
         told = sandbox(keys, user)
 
         assert "mine" not in told.values()
         assert told["SANDBOX_TIME_SCALE"] == "50"
         assert service(keys, user)["JWT_SECRET"] == "mine"
+
+    def test_gives_both_sides_the_secrets_of_the_apps(self, keys: Keys) -> None:
+        shared = keys.secrets
+        of_service, of_sandbox = service(keys, {}), sandbox(keys, {})
+
+        assert of_service["WECHAT_MINIPROGRAM_APP_SECRET"] == shared.mini_program_app_secret
+        assert of_service["WECHAT_SERVICE_ACCOUNT_APP_SECRET"] == shared.service_account_app_secret
+        assert of_service["WECHAT_API_BASE"] == of_service["SANDBOX_URL"]
+        assert of_service["WECHAT_OPEN_BASE"] == of_service["SANDBOX_URL"]
+        assert from_environment(of_sandbox).wechat.app_secrets == {
+            shared.service_account_app_id: shared.service_account_app_secret,
+            shared.mini_program_app_id: shared.mini_program_app_secret,
+        }
 
     def test_lets_the_user_have_the_last_word(self, keys: Keys) -> None:
         user = {"PAYMENT_PROVIDER": "mock", "API_WORKERS": "2", "ORDER_EXPIRE_SECONDS": "5"}

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from actors.actor import Actor
-from actors.checkout import Checkout, Merchant
+from actors.checkout import Checkout
 from actors.inbox import Inbox
+from actors.payers import Merchant
 from actors.wakeups import Wakeups
+from contracts.channels import Payer
 from contracts.commands import CreateOrder
 from contracts.errors import Refusal
 from contracts.order import Order
@@ -26,8 +28,8 @@ from tests.simulation.wires import Wire
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-# What these sweeps find is checked by the simulation itself.
-_WATCHED = ("heartbeat", "backlog", "repair")
+# What these sweeps find is checked by the simulation itself, or is nothing anybody decides by.
+_WATCHED = ("heartbeat", "backlog", "repair", "cleanup")
 GRACE_SECONDS = 20
 
 
@@ -118,14 +120,14 @@ class Process:
         order = sale.order or await self.actor.load(sale.order_id)
         if channel is not None and order.status is OrderStatus.PENDING:
             try:
-                order = await self.checkout.prepare(order, channel)
+                order = await self.checkout.prepare(order, channel, _PAYER)
             except Refusal as refusal:
                 self._world.history.note(self.owner.name, f"opens not: {refusal.code}")
         return None, order
 
     async def prepare(self, order_id: int, channel: Channel) -> Order:
         """Open the payment of an order."""
-        return await self.checkout.prepare(await self.actor.load(order_id), channel)
+        return await self.checkout.prepare(await self.actor.load(order_id), channel, _PAYER)
 
     async def hear(self, body: bytes) -> None:
         """Take a notice, as the webhook's door does."""
@@ -142,6 +144,8 @@ _MERCHANT = Merchant(
     provider=NAME, merchant_id=MERCHANT_ID, appid=APPID, notify_url="http://127.0.0.1/notify"
 )
 
+_PAYER = Payer(appid=APPID)
+
 
 def _settings(sweep_seconds: float) -> SimpleNamespace:
     return SimpleNamespace(
@@ -151,6 +155,8 @@ def _settings(sweep_seconds: float) -> SimpleNamespace:
         close_interval_seconds=sweep_seconds,
         refund_interval_seconds=sweep_seconds,
         effects_interval_seconds=sweep_seconds,
+        payments_job_cleanup_interval_min=0,
+        legacy_fields_window_days=30,
         attempt_grace_seconds=GRACE_SECONDS,
     )
 

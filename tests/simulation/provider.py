@@ -7,7 +7,13 @@ from typing import Any
 
 import msgspec
 
-from contracts.attempt import AttemptRequest, Opened, RefundRequest
+from contracts.attempt import (
+    AttemptRequest,
+    CodeToScan,
+    Opened,
+    PayerParameters,
+    RefundRequest,
+)
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
 from providers.provider import (
@@ -44,6 +50,12 @@ class Adapter:
             self._wechat.burnt.add(request.attempt_no)
         await self._call("open", lambda: self._wechat.open(request))
         return Opened(code_url=f"weixin://{request.attempt_no}")
+
+    def payer_parameters(
+        self, _request: AttemptRequest, opened: Opened, _now: datetime
+    ) -> PayerParameters:
+        """See Provider.payer_parameters."""
+        return CodeToScan(code_url=opened.code_url or "")
 
     async def query(self, request: AttemptRequest) -> QueryFact:
         """See Provider.query."""

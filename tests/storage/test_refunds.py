@@ -1,7 +1,8 @@
 """Money on its way back, with a provider whose answers get lost."""
 
 from actors.actor import Actor
-from actors.checkout import Checkout, Merchant
+from actors.checkout import Checkout
+from actors.payers import Merchant
 from contracts.attempt import RefundRequest
 from contracts.facts import FactSource, RefundMoved, RefundOutcome
 from models.engine import Database

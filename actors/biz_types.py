@@ -1,0 +1,36 @@
+"""What can be paid for, by the word a client uses for it: the next kind is one entry here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import TypeAlias
+
+from contracts.errors import BizTypeUnsupported
+from contracts.order import Order
+from models.engine import Connection
+from models.orders import load_own
+
+# Finds a person's order by its id or its number, with the database's clock; raises NotFound.
+FindOrder: TypeAlias = Callable[[Connection, int, str], Awaitable[tuple[Order, datetime]]]
+
+
+async def _own_order(
+    connection: Connection, user_id: int, reference: str, *, biz_type: str
+) -> tuple[Order, datetime]:
+    return await load_own(connection, user_id=user_id, reference=reference, biz_type=biz_type)
+
+
+BIZ_TYPES: Mapping[str, FindOrder] = {
+    "EVENT_TICKET": partial(_own_order, biz_type="EVENT_TICKET"),
+}
+
+
+def finder_of(biz_type: str) -> FindOrder:
+    """Say how an order of this kind is found.
+
+    :raises BizTypeUnsupported: there is no such kind; *supported* lists those there are.
+    """
+    try:
+        return BIZ_TYPES[biz_type]
+    except KeyError:
+        raise BizTypeUnsupported(supported=sorted(BIZ_TYPES)) from None

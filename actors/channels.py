@@ -1,0 +1,100 @@
+"""How a payer gets to WeChat Pay. Pure, and the only place that chooses.
+
+1. A Mini Program's User-Agent is believed before the client; else the client's word for where it
+   is, if it is one of the three; else the User-Agent.
+2. In a Mini Program the bridge pays, or nothing does: it must be there, new enough, and switched
+   on for the user. No other channel is ever a way out.
+3. In the WeChat browser JSAPI pays, everywhere else a code to scan.
+4. A user is let in by a number of their own, so a half-open gate answers one user one way.
+"""
+
+import re
+from hashlib import sha256
+from itertools import zip_longest
+
+from contracts.bridge import BridgeGate
+from contracts.channels import Environment, Visit
+from contracts.errors import MiniProgramBridgeRequired
+from contracts.states import Channel
+
+_ENVIRONMENTS = {word.value: word for word in Environment}
+# Nine digits are more than any version has, and cost nothing to compare.
+_PART = re.compile(r"[0-9]{1,9}")
+# 1.2.0-beta is not 1.2.0 yet, and what is no number proves nothing.
+_NO_NUMBER = -1
+_PARTS_MAX = 8
+
+
+def visit_of(
+    *,
+    claimed: str | None,
+    user_agent: str,
+    bridge_supported: bool | None = None,
+    bridge_version: str | None = None,
+    shell_version: str | None = None,
+    is_told: bool = False,
+) -> Visit:
+    """Say where a payer is; *claimed* is the client's own word for it, which may be any."""
+    return Visit(
+        environment=_environment(claimed, user_agent.lower()),
+        is_told=is_told,
+        bridge_supported=bridge_supported is True,
+        bridge_version=bridge_version or "",
+        shell_version=shell_version or "",
+    )
+
+
+def choose_channel(visit: Visit, gate: BridgeGate, user_id: int) -> Channel:
+    """Choose the one channel a payer can use where they are.
+
+    :raises MiniProgramBridgeRequired: a Mini Program that cannot pay, or may not yet.
+    """
+    match visit.environment:
+        case Environment.MINIPROGRAM:
+            if not _may_cross(visit, gate, user_id):
+                raise MiniProgramBridgeRequired(
+                    requiresUpgrade=True, minBridgeVersion=gate.min_version
+                )
+            return Channel.MINIPROGRAM_BRIDGE
+        case Environment.WECHAT:
+            return Channel.WECHAT_JSAPI
+        case Environment.NONE:
+            return Channel.WECHAT_NATIVE
+
+
+def is_rolled_out(user_id: int, percent: int) -> bool:
+    """Tell whether a user is among the first *percent* of all; more percent only add users."""
+    digest = sha256(b"bridge %d" % user_id).digest()
+    return int.from_bytes(digest[:8]) % 100 < percent
+
+
+def is_at_least(version: str, floor: str) -> bool:
+    """Compare two versions as numbers, part by part; a missing part is 0."""
+    pairs = zip_longest(_parts(version), _parts(floor), fillvalue=0)
+    return next((ours > least for ours, least in pairs if ours != least), True)
+
+
+def _environment(claimed: str | None, user_agent: str) -> Environment:
+    seen = _seen_in(user_agent)
+    if seen is Environment.MINIPROGRAM:
+        return seen
+    return _ENVIRONMENTS.get(claimed or "", seen)
+
+
+def _seen_in(user_agent: str) -> Environment:
+    if "micromessenger" not in user_agent:
+        return Environment.NONE
+    return Environment.MINIPROGRAM if "miniprogram" in user_agent else Environment.WECHAT
+
+
+def _may_cross(visit: Visit, gate: BridgeGate, user_id: int) -> bool:
+    return (
+        visit.bridge_supported
+        and is_at_least(visit.bridge_version, gate.min_version)
+        and is_rolled_out(user_id, gate.rollout_percent)
+    )
+
+
+def _parts(version: str) -> list[int]:
+    parts = version.split(".", _PARTS_MAX)[:_PARTS_MAX]
+    return [int(part) if _PART.fullmatch(part) else _NO_NUMBER for part in parts]

@@ -1,0 +1,109 @@
+"""As whom somebody pays, and what their client needs for it: asked beside the turns, never in one.
+
+An openid and a prepay_id are bound to an app. What is paid inside the Mini Program is paid as its
+app wherever it has one of its own; everything else is paid as the service account.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from actors.decide import usable_attempt
+from contracts import errors
+from contracts.attempt import PayerParameters
+from contracts.channels import Payer
+from contracts.commands import StartAttempt
+from contracts.order import Order
+from contracts.states import Channel
+from models.engine import Database
+from models.wechat_identities import openid_of, own_openid_of
+from providers.provider import Provider
+
+
+class Merchant(msgspec.Struct, frozen=True, kw_only=True):
+    """Who we are to a provider, and where its notices go."""
+
+    provider: str
+    merchant_id: str
+    appid: str
+    notify_url: str
+    # Where payers are called differently than at *appid*; None where they are not.
+    mini_program_appid: str | None = None
+    # Some contracts refuse to close an order that is younger; 0 where none do.
+    close_min_age_seconds: int = 0
+
+
+class Payers:
+    """Knows every provider's payers; changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        providers: Mapping[str, Provider],
+        merchants: Mapping[str, Merchant],
+    ) -> None:
+        self._database = database
+        self._providers = providers
+        self._merchants = merchants
+
+    def serves(self, provider: str) -> bool:
+        """Tell whether a provider is reached by the channels of WeChat, and is set up."""
+        known = self._providers.get(provider)
+        return known is not None and provider in self._merchants and known.channels >= set(Channel)
+
+    async def find(self, provider: str, channel: Channel, user_id: int) -> Payer | None:
+        """Find out as whom a user pays; None while nobody knows what they are called there.
+
+        :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
+        """
+        merchant = self._merchant(provider)
+        appid = appid_of(merchant, channel)
+        if channel is Channel.WECHAT_NATIVE:
+            return Payer(appid=appid)
+        if appid == merchant.appid:
+            openid = await own_openid_of(self._database, user_id)
+        else:
+            openid = await openid_of(self._database, user_id=user_id, appid=appid)
+        return None if openid is None else Payer(appid=appid, openid=openid)
+
+    def parameters(
+        self, order: Order, channel: Channel, payer: Payer, now: datetime
+    ) -> PayerParameters | None:
+        """Say what the payer's client needs, signed anew; None when nothing is open for it.
+
+        :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
+        """
+        command = attempt_for(self._merchant(order.payment_channel), order.id, channel, payer)
+        attempt = usable_attempt(order, command, now)
+        if attempt is None or attempt.opened is None:
+            return None
+        provider = self._providers[attempt.request.provider]
+        return provider.payer_parameters(attempt.request, attempt.opened, now)
+
+    def _merchant(self, provider: str) -> Merchant:
+        try:
+            return self._merchants[provider]
+        except KeyError:
+            raise errors.ProviderNotConfigured from None
+
+
+def appid_of(merchant: Merchant, channel: Channel) -> str:
+    """Name the app that is paid at: the prepay, the signature and the notice all carry it."""
+    if channel is Channel.MINIPROGRAM_BRIDGE:
+        return merchant.mini_program_appid or merchant.appid
+    return merchant.appid
+
+
+def attempt_for(merchant: Merchant, order_id: int, channel: Channel, payer: Payer) -> StartAttempt:
+    """Word the wish for an attempt: the same words find the same attempt again."""
+    return StartAttempt(
+        order_id=order_id,
+        provider=merchant.provider,
+        channel=channel,
+        merchant_id=merchant.merchant_id,
+        appid=payer.appid,
+        notify_url=merchant.notify_url,
+        openid=payer.openid,
+    )
