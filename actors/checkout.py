@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
+from msgspec import structs
 from opentelemetry import trace
 
 from actors.actor import Actor
 from actors.decide import refuse_unless_payable, usable_attempt
 from actors.failpoints import Reach, nowhere
 from actors.metrics import PREPARED
-from actors.payers import Merchant, attempt_for
+from actors.payers import Merchant, attempt_words
 from actors.tracing import describe_order
 from contracts import errors
 from contracts.attempt import RefundRequest
@@ -82,10 +83,13 @@ class Checkout:
         self._merchants = merchants
         self._calls: set[asyncio.Task[Any]] = set()
 
-    async def prepare(self, order: Order, channel: Channel, payer: Payer) -> Order:
+    async def prepare(
+        self, order: Order, channel: Channel, payer: Payer, *, is_claimed: bool = False
+    ) -> Order:
         """Make sure the order has an open attempt on *channel*; return the order with it.
 
-        Safe to repeat: one provider call is made however many ask.
+        Safe to repeat: one provider call is made however many ask. *is_claimed* says that the
+        caller made the order, and with it claimed what is to be opened now.
 
         :raises contracts.errors.Conflict: the order cannot be paid, or another caller is at it.
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
@@ -94,18 +98,19 @@ class Checkout:
         merchant = self._merchants.get(order.payment_channel)
         if merchant is None:
             raise errors.ProviderNotConfigured
-        command = attempt_for(merchant, order.id, channel, payer)
-        try:
-            started = (await self._actor.take_turn(command)).order
-        except errors.PrepareInProgress:
-            return await self._wait_for_opener(command)
-        _trace(started)
-        attempt = started.current_attempt
+        if not (is_claimed and _is_opening(order)):
+            words = attempt_words(merchant, channel, payer)
+            command = StartAttempt(order_id=order.id, **structs.asdict(words))
+            try:
+                order = (await self._actor.take_turn(command)).order
+            except errors.PrepareInProgress:
+                return await self._wait_for_opener(command)
+        attempt = _trace(order).current_attempt
         assert attempt is not None
         if attempt.state is AttemptState.OPEN:
-            return started
+            return order
         # A payer who hangs up must not leave an attempt that nobody records.
-        return await self._finish(self._open(started.id, attempt))
+        return await self._finish(self._open(order.id, attempt))
 
     async def cancel(self, order_id: int) -> Order:
         """Let the buyer leave; wait a moment for the provider to close what is open.
@@ -291,6 +296,11 @@ class Checkout:
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
         return await asyncio.shield(task)
+
+
+def _is_opening(order: Order) -> bool:
+    attempt = order.current_attempt
+    return attempt is not None and attempt.state is AttemptState.OPENING
 
 
 def _trace(order: Order) -> Order:

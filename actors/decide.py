@@ -14,6 +14,7 @@ from actors.evolve import evolve_all
 from contracts import errors
 from contracts.attempt import AttemptRequest
 from contracts.commands import (
+    AttemptWords,
     Cancel,
     Expire,
     OrderCommand,
@@ -79,15 +80,45 @@ def refuse_unless_payable(order: Order, now: datetime) -> None:
             assert_never(order.status)
 
 
-def usable_attempt(order: Order, command: StartAttempt, now: datetime) -> Attempt | None:
-    """Find the attempt that would answer *command* without another call, if there is one.
+def start_attempt(
+    order: Order, words: AttemptWords, now: datetime, policy: Policy
+) -> list[OrderEvent]:
+    """Claim an attempt for its opener, or find the one that is open.
+
+    :raises contracts.errors.Conflict: the order cannot be paid, or another opener is at it.
+    """
+    refuse_unless_payable(order, now)
+    if usable_attempt(order, words, now) is not None:
+        return []
+    claim_until = now + timedelta(seconds=policy.prepare_claim_seconds)
+    request = _request(order, words, now)
+    current = order.current_attempt
+    if current is not None and _same_words(current.request, request):
+        if current.claim_until is not None and now < current.claim_until:
+            raise errors.PrepareInProgress
+        if current.state is not AttemptState.OPEN:
+            return [AttemptReclaimed(attempt_no=current.attempt_no, claim_until=claim_until)]
+    if len(order.attempts) >= MAX_ATTEMPTS:
+        raise errors.TooManyAttempts
+    attempt = Attempt(
+        attempt_no=request.attempt_no,
+        state=AttemptState.OPENING,
+        request=request,
+        claim_until=claim_until,
+    )
+    superseded = [AttemptCloseOwed(attempt_no=current.attempt_no)] if current else []
+    return [*superseded, AttemptStarted(attempt=attempt)]
+
+
+def usable_attempt(order: Order, words: AttemptWords, now: datetime) -> Attempt | None:
+    """Find the attempt that would answer *words* without another call, if there is one.
 
     It is open, young enough and was asked for in the same words: channel, app, payer, amount.
     """
     current = order.current_attempt
     if current is None or order.status is not OrderStatus.PENDING or now >= order.expired_at:
         return None
-    is_same = _same_words(current.request, _request(order, command, now))
+    is_same = _same_words(current.request, _request(order, words, now))
     is_open = current.state is AttemptState.OPEN and _is_fresh(current, now)
     return current if is_same and is_open else None
 
@@ -97,7 +128,7 @@ def _decide(  # noqa: PLR0911 - one case per command
 ) -> list[OrderEvent]:
     match command:
         case StartAttempt():
-            return _start_attempt(order, command, now, policy)
+            return start_attempt(order, command, now, policy)
         case RecordOpened():
             return _record_opened(order, command, now)
         case RecordOpenFailed():
@@ -118,44 +149,18 @@ def _decide(  # noqa: PLR0911 - one case per command
             assert_never(command)
 
 
-def _start_attempt(
-    order: Order, command: StartAttempt, now: datetime, policy: Policy
-) -> list[OrderEvent]:
-    refuse_unless_payable(order, now)
-    if usable_attempt(order, command, now) is not None:
-        return []
-    claim_until = now + timedelta(seconds=policy.prepare_claim_seconds)
-    request = _request(order, command, now)
-    current = order.current_attempt
-    if current is not None and _same_words(current.request, request):
-        if current.claim_until is not None and now < current.claim_until:
-            raise errors.PrepareInProgress
-        if current.state is not AttemptState.OPEN:
-            return [AttemptReclaimed(attempt_no=current.attempt_no, claim_until=claim_until)]
-    if len(order.attempts) >= MAX_ATTEMPTS:
-        raise errors.TooManyAttempts
-    attempt = Attempt(
-        attempt_no=request.attempt_no,
-        state=AttemptState.OPENING,
-        request=request,
-        claim_until=claim_until,
-    )
-    superseded = [AttemptCloseOwed(attempt_no=current.attempt_no)] if current else []
-    return [*superseded, AttemptStarted(attempt=attempt)]
-
-
-def _request(order: Order, command: StartAttempt, now: datetime) -> AttemptRequest:
+def _request(order: Order, words: AttemptWords, now: datetime) -> AttemptRequest:
     return AttemptRequest(
         attempt_no=attempt_no(order.order_no, len(order.attempts) + 1),
-        provider=command.provider,
-        channel=command.channel,
-        merchant_id=command.merchant_id,
-        appid=command.appid,
+        provider=words.provider,
+        channel=words.channel,
+        merchant_id=words.merchant_id,
+        appid=words.appid,
         amount=order.total,
         description=order.event_title,
         payable_until=max(order.expired_at, now + MIN_PAYABLE),
-        notify_url=command.notify_url,
-        openid=command.openid,
+        notify_url=words.notify_url,
+        openid=words.openid,
     )
 
 

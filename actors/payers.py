@@ -13,7 +13,7 @@ from actors.decide import usable_attempt
 from contracts import errors
 from contracts.attempt import PayerParameters
 from contracts.channels import Payer
-from contracts.commands import StartAttempt
+from contracts.commands import AttemptWords
 from contracts.order import Order
 from contracts.states import Channel
 from models.engine import Database
@@ -68,6 +68,13 @@ class Payers:
             openid = await openid_of(self._database, user_id=user_id, appid=appid)
         return None if openid is None else Payer(appid=appid, openid=openid)
 
+    def words(self, provider: str, channel: Channel, payer: Payer) -> AttemptWords:
+        """Word the attempt by which a payer would pay.
+
+        :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
+        """
+        return attempt_words(self._merchant(provider), channel, payer)
+
     def parameters(
         self, order: Order, channel: Channel, payer: Payer, now: datetime
     ) -> PayerParameters | None:
@@ -75,8 +82,7 @@ class Payers:
 
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
         """
-        command = attempt_for(self._merchant(order.payment_channel), order.id, channel, payer)
-        attempt = usable_attempt(order, command, now)
+        attempt = usable_attempt(order, self.words(order.payment_channel, channel, payer), now)
         if attempt is None or attempt.opened is None:
             return None
         provider = self._providers[attempt.request.provider]
@@ -96,10 +102,9 @@ def appid_of(merchant: Merchant, channel: Channel) -> str:
     return merchant.appid
 
 
-def attempt_for(merchant: Merchant, order_id: int, channel: Channel, payer: Payer) -> StartAttempt:
+def attempt_words(merchant: Merchant, channel: Channel, payer: Payer) -> AttemptWords:
     """Word the wish for an attempt: the same words find the same attempt again."""
-    return StartAttempt(
-        order_id=order_id,
+    return AttemptWords(
         provider=merchant.provider,
         channel=channel,
         merchant_id=merchant.merchant_id,

@@ -10,6 +10,8 @@ from typing import TypeAlias, TypeGuard
 
 import msgspec
 
+from actors.decide import start_attempt
+from actors.evolve import evolve_all
 from actors.failpoints import Reach, nowhere
 from actors.gift_codes import gift_code, gift_code_hash
 from actors.lane import Again
@@ -17,7 +19,7 @@ from actors.pricing import total_minor
 from actors.wishes import SoldOutHints, Wish, grant
 from contracts import errors
 from contracts.catalogue import Offer
-from contracts.commands import CreateOrder
+from contracts.commands import AttemptWords, CreateOrder
 from contracts.money import Money
 from contracts.order import Invite, Order, Registration
 from contracts.policy import Policy
@@ -34,6 +36,8 @@ from models.sales import (
     standing,
 )
 from models.seats import Stock, count_sold, lock_stock
+from models.turns import write
+from models.written import WrittenTurn
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,10 +161,30 @@ class SalesCommit:
     ) -> dict[str, Outcome]:
         new = [self._new_order(wish, now) for wish in wishes]
         ids = await insert_orders(tx, new)
-        return {
-            order.order_no: _sale(order, wish.offer, *ids[order.order_no])
+        orders = [
+            _order(order, wish.offer, *ids[order.order_no])
             for order, wish in zip(new, wishes, strict=True)
-        }
+        ]
+        claimed = await self._claim(tx, wishes, orders, now)
+        return {order.order_no: _sale(claimed.get(order.id, order)) for order in orders}
+
+    async def _claim(
+        self, tx: Tx, wishes: Sequence[Wish], orders: Sequence[Order], now: datetime
+    ) -> dict[int, Order]:
+        """Take the first turn of orders that are to be paid at once, with the insert."""
+        turns = [
+            self._first_turn(order, wish.command.first_attempt, now)
+            for order, wish in zip(orders, wishes, strict=True)
+            if wish.command.first_attempt is not None
+        ]
+        if turns:
+            await write(tx, turns, now)
+        return {turn.after.id: turn.after for turn in turns}
+
+    def _first_turn(self, order: Order, words: AttemptWords, now: datetime) -> WrittenTurn:
+        events = start_attempt(order, words, now, self._policy)
+        after = msgspec.structs.replace(evolve_all(order, events), version=order.version + 1)
+        return WrittenTurn(before=order, after=after, events=tuple(events))
 
     def _new_order(self, wish: Wish, now: datetime) -> NewOrder:
         command = wish.command
@@ -279,8 +303,12 @@ def _free_status(offer: Offer) -> RegistrationStatus:
     return RegistrationStatus.PENDING if offer.require_approval else RegistrationStatus.APPROVED
 
 
-def _sale(new: NewOrder, offer: Offer, order_id: int, registration_id: int) -> Sale:
-    order = Order(
+def _sale(order: Order) -> Sale:
+    return Sale(order_id=order.id, registration_id=order.registrations[0].id, order=order)
+
+
+def _order(new: NewOrder, offer: Offer, order_id: int, registration_id: int) -> Order:
+    return Order(
         id=order_id,
         order_no=new.order_no,
         event_id=new.event_id,
@@ -309,4 +337,3 @@ def _sale(new: NewOrder, offer: Offer, order_id: int, registration_id: int) -> S
             Invite(position=position, status=InviteStatus.PENDING) for position, _ in new.invites
         ),
     )
-    return Sale(order_id=order_id, registration_id=registration_id, order=order)

@@ -22,10 +22,11 @@ from actors.lease import Leases, LeasesUnavailable
 from actors.metrics import LEASE_FALLBACKS, LEASES_MISSED, OVERTAKEN
 from contracts import errors
 from contracts.commands import OrderCommand, RecordPayment, RecordRefund
-from contracts.events import OrderEvent
+from contracts.events import AttemptOpened, OrderEvent
 from contracts.order import Order, Reclaim
 from contracts.policy import Policy
 from models.engine import Database, Tx
+from models.legacy_fields import LegacyFields
 from models.locks import lock_orders
 from models.orders import load
 from models.sales import standing
@@ -188,10 +189,22 @@ class TurnsCommit:
                 if invite.id is None
             },
             notice_id=notice_id,
+            legacy_fields=_legacy_fields(turn) if self._policy.legacy_payment_fields else None,
         )
 
     def _invite_hash(self, order_no: str, position: int) -> str:
         return gift_code_hash(gift_code(self._policy.gift_code_key, order_no, position, 1))
+
+
+def _legacy_fields(turn: Turn) -> LegacyFields | None:
+    for event in turn.events:
+        if isinstance(event, AttemptOpened):
+            return LegacyFields(
+                order_id=turn.order.id,
+                code_url=event.opened.code_url,
+                prepay_id=event.opened.prepay_id,
+            )
+    return None
 
 
 def seats_again(orders: Sequence[Order], stocks: dict[int, Stock]) -> set[int]:

@@ -7,6 +7,8 @@ needs is signed anew.
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from actors.channels import choose_channel
 from actors.decide import refuse_unless_payable
 from api import answers
@@ -15,6 +17,7 @@ from api.preparing import tell
 from api.tracing import mark_order
 from contracts.attempt import PayerParameters
 from contracts.channels import Payer, Visit
+from contracts.commands import AttemptWords
 from contracts.errors import (
     MiniProgramBridgeRequired,
     ProviderNotConfigured,
@@ -25,34 +28,52 @@ from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from contracts.wire.payments import OrderToPay
 from models.catalogue import load_offers
-from models.legacy_fields import note_legacy_fields
 from runtime.house import House
 
 
-async def choose_for_sale(
-    house: House, visit: Visit, *, ticket_type_id: int, user_id: int
-) -> Channel | None:
-    """Choose the channel before a seat is taken; None when there is nothing to choose.
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How an order that is about to be made would be paid; *words* None: not at once."""
+
+    channel: Channel | None
+    words: AttemptWords | None = None
+
+
+async def plan(
+    house: House, visit: Visit, *, ticket_type_id: int, user_id: int, is_eager: bool
+) -> Plan:
+    """Choose the channel before a seat is taken, and with *is_eager* the first attempt.
 
     :raises MiniProgramBridgeRequired: nothing may be sold to who cannot pay for it.
     """
     provider = house.settings.payment_provider
     try:
-        return await _choose(house, visit, provider=provider, user_id=user_id)
+        channel = await _choose(house, visit, provider=provider, user_id=user_id)
     except MiniProgramBridgeRequired as refused:
         offer = (await load_offers(house.database, [ticket_type_id])).get(ticket_type_id)
         if offer is not None and offer.is_free:
-            return None
+            return Plan(channel=None)
         tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code)
         raise
+    if channel is None or not is_eager:
+        return Plan(channel=channel)
+    payer = await house.payers.find(provider, channel, user_id)
+    words = None if payer is None else house.payers.words(provider, channel, payer)
+    return Plan(channel=channel, words=words)
 
 
 async def begin(
-    house: House, order: Order, channel: Channel | None, visit: Visit, *, is_existing: bool
+    house: House,
+    order: Order,
+    channel: Channel | None,
+    visit: Visit,
+    *,
+    is_existing: bool,
+    is_claimed: bool,
 ) -> OrderToPay:
     """Open the payment of an order that was just made or found again.
 
-    Whatever the provider does, the order is answered, and says why it cannot be paid yet.
+    With *is_claimed* the order came with the right to open its attempt. Whatever the provider
+    does, the order is answered, and says why it cannot be paid yet.
 
     :raises WechatOpenidRequired: the order is kept; extra names it.
     """
@@ -62,7 +83,7 @@ async def begin(
     parameters, failure = None, None
     try:
         payer = await _payer(house, order, channel)
-        order, parameters = await _open(house, order, channel, payer)
+        order, parameters = await _open(house, order, channel, payer, is_claimed=is_claimed)
     except WechatOpenidRequired as refused:
         tell(visit, channel, refused.code, order)
         raise
@@ -155,14 +176,9 @@ async def _payer(house: House, order: Order, channel: Channel) -> Payer:
 
 
 async def _open(
-    house: House, order: Order, channel: Channel, payer: Payer
+    house: House, order: Order, channel: Channel, payer: Payer, *, is_claimed: bool = False
 ) -> tuple[Order, PayerParameters | None]:
-    order = await house.checkout.prepare(order, channel, payer)
-    opened = order.current_attempt and order.current_attempt.opened
-    if opened and house.settings.legacy_payment_fields:
-        await note_legacy_fields(
-            house.database, order.id, code_url=opened.code_url, prepay_id=opened.prepay_id
-        )
+    order = await house.checkout.prepare(order, channel, payer, is_claimed=is_claimed)
     return order, house.payers.parameters(order, channel, payer, datetime.now(UTC))
 
 

@@ -15,7 +15,7 @@ from api.problems import also, documented
 from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_cursor
 from api.rooms import Visitor, house_of
 from api.tracing import mark_order, mark_view, trace_context
-from contracts.commands import CreateOrder
+from contracts.commands import AttemptWords, CreateOrder
 from contracts.errors import CouponInvalid
 from contracts.numbers import new_order_no
 from contracts.wire import orders as wire
@@ -64,11 +64,15 @@ async def create_order(
     house = house_of(request)
     if data.coupon_code is not None:
         raise CouponInvalid
-    command = _command(request, house, id_of(event_id), data)
     visit = visit_in(request, data.client_context)
-    channel = await opening.choose_for_sale(
-        house, visit, ticket_type_id=data.ticket_type_id, user_id=command.user_id
+    plan = await opening.plan(
+        house,
+        visit,
+        ticket_type_id=data.ticket_type_id,
+        user_id=request.user.user_id,
+        is_eager=data.prepare,
     )
+    command = _command(request, house, id_of(event_id), data, plan.words)
     sale = await house.actor.create(command)
     status = 200 if sale.is_existing else 201
     if sale.order_id is None:
@@ -76,9 +80,17 @@ async def create_order(
         return Response(answers.free_registration(place), status_code=status)
     order = sale.order or await house.actor.load(sale.order_id)
     if data.prepare:
-        content = await opening.begin(house, order, channel, visit, is_existing=sale.is_existing)
+        content = await opening.begin(
+            house,
+            order,
+            plan.channel,
+            visit,
+            is_existing=sale.is_existing,
+            # Found by its number after a lost answer it is this request's as well.
+            is_claimed=order.order_no == command.order_no,
+        )
     else:
-        content = opening.leave(house, order, channel, visit, is_existing=sale.is_existing)
+        content = opening.leave(house, order, plan.channel, visit, is_existing=sale.is_existing)
     return Response(content, status_code=status)
 
 
@@ -178,7 +190,13 @@ async def _place(house: House, sale: Sale) -> Place:
     return await place_of(house.database, sale.registration_id)
 
 
-def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrder) -> CreateOrder:
+def _command(
+    request: Visitor,
+    house: House,
+    event_id: int,
+    data: wire.CreateOrder,
+    first_attempt: AttemptWords | None,
+) -> CreateOrder:
     key = _idempotency_key(request)
     return CreateOrder(
         order_no=new_order_no(),
@@ -190,6 +208,7 @@ def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrd
         idempotency_key=key,
         body_hash=None if key is None else _body_hash(event_id, data),
         trace_ctx=trace_context(),
+        first_attempt=first_attempt,
     )
 
 

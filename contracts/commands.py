@@ -15,11 +15,23 @@ from contracts.facts import (
 from contracts.states import Channel
 
 
+class AttemptWords(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt is to be: the same words find the same attempt again."""
+
+    provider: str
+    channel: Channel
+    merchant_id: str
+    appid: str
+    notify_url: str
+    openid: str | None = None
+
+
 class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Take seats of one ticket type for a buyer; a free type makes a registration only.
 
     *order_no* is made by the caller before the insert, so that a repeat after a lost answer
-    finds the order it already made. *body_hash* belongs to *idempotency_key*.
+    finds the order it already made. *body_hash* belongs to *idempotency_key*. With
+    *first_attempt* the order comes with the right to open that attempt.
     """
 
     order_no: str
@@ -31,18 +43,13 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     body_hash: str | None = None
     trace_ctx: str | None = None
+    first_attempt: AttemptWords | None = None
 
 
-class StartAttempt(msgspec.Struct, frozen=True, kw_only=True, tag="start_attempt"):
+class StartAttempt(AttemptWords, frozen=True, kw_only=True, tag="start_attempt"):
     """Claim the right to open an attempt on a channel, or find the one that is open."""
 
     order_id: int
-    provider: str
-    channel: Channel
-    merchant_id: str
-    appid: str
-    notify_url: str
-    openid: str | None = None
 
 
 class RecordOpened(msgspec.Struct, frozen=True, kw_only=True, tag="record_opened"):

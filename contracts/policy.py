@@ -16,3 +16,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     # Longer than any provider call may take, so a claim never ends under a living opener.
     prepare_claim_seconds: int = 20
     gift_code_key: bytes = b""
+    # Clients of the release before read them; off when the last of those is gone.
+    legacy_payment_fields: bool = False

@@ -9,6 +9,7 @@ from contracts.order import Attempt, Order, Payment, Refund
 from contracts.states import REFUNDS_UNDER_WAY, AttemptState, RefundStatus
 from models.encoding import rows
 from models.engine import Tx
+from models.legacy_fields import note_legacy_fields
 from models.written import WrittenTurn, changed
 
 # The first look at an unpaid attempt; the worker chooses the later ones.
@@ -50,6 +51,13 @@ async def write_attempts(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) ->
         await tx.execute(_NEW_ATTEMPTS, rows(new))
     if moved:
         await tx.execute(_MOVED_ATTEMPTS, rows(moved))
+
+
+async def write_legacy_fields(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
+    """Keep what older clients pay with."""
+    fields = [turn.legacy_fields for turn in turns if turn.legacy_fields is not None]
+    if fields:
+        await note_legacy_fields(tx, fields)
 
 
 def _moved_attempt(attempt: Attempt, now: datetime) -> dict[str, object]:

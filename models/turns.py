@@ -11,7 +11,7 @@ from contracts.states import NoticeStatus
 from models.encoding import rows
 from models.engine import Tx
 from models.turn_duties import write_audit, write_cases, write_effects
-from models.turn_money import write_attempts, write_payments, write_refunds
+from models.turn_money import write_attempts, write_legacy_fields, write_payments, write_refunds
 from models.turn_places import write_invites, write_registrations, write_seats
 from models.written import WrittenTurn
 
@@ -19,6 +19,7 @@ from models.written import WrittenTurn
 _STEPS = (
     write_seats,
     write_attempts,
+    write_legacy_fields,
     write_payments,
     write_refunds,
     write_registrations,

@@ -7,6 +7,7 @@ import msgspec
 from contracts.effects import Case, Effect
 from contracts.events import OrderEvent
 from contracts.order import Order
+from models.legacy_fields import LegacyFields
 
 Part = TypeVar("Part")
 
@@ -22,6 +23,7 @@ class WrittenTurn(msgspec.Struct, frozen=True, kw_only=True):
     seat_cause: str | None = None
     invite_hashes: dict[int, str] = {}
     notice_id: int | None = None
+    legacy_fields: LegacyFields | None = None
 
 
 def changed(before: tuple[Part, ...], after: tuple[Part, ...]) -> list[Part]:

@@ -96,6 +96,7 @@ def _policy(settings: Settings) -> Policy:
         attempt_grace_seconds=settings.attempt_grace_seconds,
         prepare_claim_seconds=settings.prepare_claim_seconds,
         gift_code_key=settings.gift_key,
+        legacy_payment_fields=settings.legacy_payment_fields,
     )
 
 

@@ -9,7 +9,7 @@ from contracts.tokens import TokenKind
 from jobs import cleanup
 from jobs.cleanup import Cleanup
 from models.engine import Database
-from models.legacy_fields import note_legacy_fields
+from models.legacy_fields import LegacyFields, note_legacy_fields
 from models.one_time_tokens import mint_token
 from tests.jobs.conftest import Start
 from tests.jobs.rows import an_order, until_found
@@ -24,7 +24,9 @@ ENDED = """UPDATE one_time_tokens SET created_at = created_at - interval '1 h',
 async def old_orders(database: Database, count: int) -> None:
     for _ in range(count):
         order_id = await an_order(database)
-        await note_legacy_fields(database, order_id, code_url="weixin://1", prepay_id=None)
+        await note_legacy_fields(
+            database, [LegacyFields(order_id=order_id, code_url="weixin://1", prepay_id=None)]
+        )
     await database.execute(OLD)
 
 

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import structs
+
 from actors.actor import Actor
 from actors.checkout import Checkout
 from actors.inbox import Inbox
-from actors.payers import Merchant
+from actors.payers import Merchant, attempt_words
 from actors.wakeups import Wakeups
 from contracts.channels import Payer
 from contracts.commands import CreateOrder
@@ -114,13 +116,16 @@ class Process:
         self, command: CreateOrder, channel: Channel | None
     ) -> tuple[int | None, Order | None]:
         """Sell, and open the payment unless *channel* is None; return a place or an order."""
-        sale = await self.actor.create(command)
+        words = None if channel is None else attempt_words(_MERCHANT, channel, _PAYER)
+        sale = await self.actor.create(structs.replace(command, first_attempt=words))
         if sale.order_id is None:
             return sale.registration_id, None
         order = sale.order or await self.actor.load(sale.order_id)
         if channel is not None and order.status is OrderStatus.PENDING:
             try:
-                order = await self.checkout.prepare(order, channel, _PAYER)
+                order = await self.checkout.prepare(
+                    order, channel, _PAYER, is_claimed=order.order_no == command.order_no
+                )
             except Refusal as refusal:
                 self._world.history.note(self.owner.name, f"opens not: {refusal.code}")
         return None, order
