@@ -19,6 +19,7 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "5000",
     "lock_timeout": "5000",
     "statement_timeout": "10000",
+    "plan_cache_mode": "force_generic_plan",
     # A dead client's locks are gone after about 25 seconds.
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
