@@ -19,7 +19,7 @@ from actors.pricing import total_minor
 from actors.wishes import SoldOutHints, Wish, grant
 from contracts import errors
 from contracts.catalogue import Offer
-from contracts.commands import AttemptWords, CreateOrder
+from contracts.commands import CreateOrder
 from contracts.money import Money
 from contracts.order import Invite, Order, Registration
 from contracts.policy import Policy
@@ -36,8 +36,6 @@ from models.sales import (
     standing,
 )
 from models.seats import Stock, count_sold, lock_stock
-from models.turns import write
-from models.written import WrittenTurn
 
 
 class Sale(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,10 +95,11 @@ class SalesCommit:
         async with self._database.transaction() as tx:
             event_id = requests[0].event_id
             asked = {request.ticket_type_id for request in requests}
+            # Before the lock, that others wait less: who comes in between is found by a unique key.
+            held = await standing(tx, event_id, _buyers(requests))
             stocks = await lock_stock(tx, asked, event_id=event_id)
             await self._reach("create.locked")
             await self._learn(tx, stocks)
-            held = await standing(tx, event_id, _buyers(requests))
             judged = [(r, self._judge(r, held[r.user_id], stocks)) for r in requests]
             await remember_found(tx, [(r, a.order_id) for r, a in judged if _is_first_find(a, r)])
             wishes = [answer for _, answer in judged if isinstance(answer, Wish)]
@@ -159,51 +158,22 @@ class SalesCommit:
     async def _insert_orders(
         self, tx: Tx, wishes: Sequence[Wish], now: datetime
     ) -> dict[str, Outcome]:
-        new = [self._new_order(wish, now) for wish in wishes]
-        ids = await insert_orders(tx, new)
-        orders = [
-            _order(order, wish.offer, *ids[order.order_no])
-            for order, wish in zip(new, wishes, strict=True)
-        ]
-        claimed = await self._claim(tx, wishes, orders, now)
-        return {order.order_no: _sale(claimed.get(order.id, order)) for order in orders}
-
-    async def _claim(
-        self, tx: Tx, wishes: Sequence[Wish], orders: Sequence[Order], now: datetime
-    ) -> dict[int, Order]:
-        """Take the first turn of orders that are to be paid at once, with the insert."""
-        turns = [
-            self._first_turn(order, wish.command.first_attempt, now)
-            for order, wish in zip(orders, wishes, strict=True)
-            if wish.command.first_attempt is not None
-        ]
-        if turns:
-            await write(tx, turns, now)
-        return {turn.after.id: turn.after for turn in turns}
-
-    def _first_turn(self, order: Order, words: AttemptWords, now: datetime) -> WrittenTurn:
-        events = start_attempt(order, words, now, self._policy)
-        after = msgspec.structs.replace(evolve_all(order, events), version=order.version + 1)
-        return WrittenTurn(before=order, after=after, events=tuple(events))
+        orders = [self._new_order(wish, now) for wish in wishes]
+        ids = await insert_orders(tx, orders)
+        return {new.order.order_no: _sale(new.order, *ids[new.order.order_no]) for new in orders}
 
     def _new_order(self, wish: Wish, now: datetime) -> NewOrder:
         command = wish.command
+        order, events = _order(wish, now, self._policy), []
+        if command.first_attempt is not None:
+            events = start_attempt(order, command.first_attempt, now, self._policy)
         return NewOrder(
-            order_no=command.order_no,
-            event_id=command.event_id,
-            user_id=command.user_id,
-            ticket_type_id=command.ticket_type_id,
-            quantity=command.quantity,
-            total_minor=wish.total_minor,
-            currency=wish.offer.currency,
-            payment_channel=command.payment_channel,
-            expired_at=now + timedelta(seconds=self._policy.order_expire_seconds),
-            created_at=now,
-            trace_ctx=command.trace_ctx,
+            order=evolve_all(order, events),
+            events=tuple(events),
             idempotency_key=command.idempotency_key,
             body_hash=command.body_hash,
-            invites=tuple(
-                (n, self._invite_hash(command.order_no, n)) for n in range(1, command.quantity)
+            invite_hashes=tuple(
+                self._invite_hash(command.order_no, n) for n in range(1, command.quantity)
             ),
         )
 
@@ -303,37 +273,42 @@ def _free_status(offer: Offer) -> RegistrationStatus:
     return RegistrationStatus.PENDING if offer.require_approval else RegistrationStatus.APPROVED
 
 
-def _sale(order: Order) -> Sale:
-    return Sale(order_id=order.id, registration_id=order.registrations[0].id, order=order)
-
-
-def _order(new: NewOrder, offer: Offer, order_id: int, registration_id: int) -> Order:
-    return Order(
+def _sale(order: Order, order_id: int, registration_id: int) -> Sale:
+    (place,) = order.registrations
+    written = msgspec.structs.replace(
+        order,
         id=order_id,
-        order_no=new.order_no,
-        event_id=new.event_id,
+        registrations=(msgspec.structs.replace(place, id=registration_id),),
+    )
+    return Sale(order_id=order_id, registration_id=registration_id, order=written)
+
+
+def _order(wish: Wish, now: datetime, policy: Policy) -> Order:
+    """Make the order that a wish becomes; it has no id until it is written."""
+    command, offer = wish.command, wish.offer
+    return Order(
+        id=0,
+        order_no=command.order_no,
+        event_id=command.event_id,
         event_title=offer.event_title,
-        user_id=new.user_id,
-        ticket_type_id=new.ticket_type_id,
-        quantity=new.quantity,
-        total=Money(amount_minor=new.total_minor, currency=new.currency),
-        payment_channel=new.payment_channel,
+        user_id=command.user_id,
+        ticket_type_id=command.ticket_type_id,
+        quantity=command.quantity,
+        total=Money(amount_minor=wish.total_minor, currency=offer.currency),
+        payment_channel=command.payment_channel,
         status=OrderStatus.PENDING,
         payment_status=PaymentStatus.UNPAID,
-        seats_held=new.quantity,
-        expired_at=new.expired_at,
-        created_at=new.created_at,
+        seats_held=command.quantity,
+        expired_at=now + timedelta(seconds=policy.order_expire_seconds),
+        created_at=now,
         version=1,
         requires_approval=offer.require_approval,
-        trace_ctx=new.trace_ctx,
+        trace_ctx=command.trace_ctx,
         registrations=(
-            Registration(
-                id=registration_id,
-                user_id=new.user_id,
-                status=RegistrationStatus.PENDING_PAYMENT,
-            ),
+            Registration(user_id=command.user_id, status=RegistrationStatus.PENDING_PAYMENT),
         ),
         invites=tuple(
-            Invite(position=position, status=InviteStatus.PENDING) for position, _ in new.invites
+            Invite(position=position, status=InviteStatus.PENDING)
+            for position in range(1, command.quantity)
         ),
     )

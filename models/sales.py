@@ -4,11 +4,12 @@ Each statement takes the whole group; the caller holds the ticket types' locks.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 
 from contracts.commands import CreateOrder
+from contracts.events import OrderEvent
+from contracts.order import Order
 from models.encoding import rows
 from models.engine import Connection, Tx
 
@@ -64,34 +65,31 @@ async def standing(
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as it is first written; *invites* pairs positions with code hashes."""
+    """An order as it is first written, with what became true of it already.
 
-    order_no: str
-    event_id: int
-    user_id: int
-    ticket_type_id: int
-    quantity: int
-    total_minor: int
-    currency: str
-    payment_channel: str
-    expired_at: datetime
-    created_at: datetime
-    trace_ctx: str | None
+    It has no id yet. *invite_hashes* are its invites' codes, in order.
+    """
+
+    order: Order
+    events: tuple[OrderEvent, ...]
     idempotency_key: str | None
     body_hash: str | None
-    invites: tuple[tuple[int, str], ...]
+    invite_hashes: tuple[str, ...]
 
 
 _INSERT_ORDERS = """
 WITH r AS (SELECT * FROM json_to_recordset($1::json) AS r(order_no text, event_id bigint,
-    user_id bigint, ticket_type_id bigint, quantity int, total_minor bigint, currency text,
-    payment_channel text, expired_at timestamptz, created_at timestamptz, trace_ctx text,
-    idempotency_key text, body_hash text, invites json)),
+    user_id bigint, ticket_type_id bigint, quantity int, total json, payment_channel text,
+    channel text, last_payment_attempt_status text, expired_at timestamptz,
+    created_at timestamptz, trace_ctx text, idempotency_key text, body_hash text,
+    invite_hashes json, attempts json, events json)),
 o AS (INSERT INTO orders (order_no, biz_type, event_id, user_id, ticket_type_id, quantity,
-    total_minor, currency, status, payment_status, payment_channel, seats_held, expired_at,
-    version, trace_ctx, created_at)
-  SELECT order_no, 'EVENT_TICKET', event_id, user_id, ticket_type_id, quantity, total_minor,
-    currency, 'PENDING', 'UNPAID', payment_channel, quantity, expired_at, 1, trace_ctx, created_at
+    total_minor, currency, status, payment_status, payment_channel, channel,
+    last_payment_attempt_status, seats_held, expired_at, version, trace_ctx, created_at)
+  SELECT order_no, 'EVENT_TICKET', event_id, user_id, ticket_type_id, quantity,
+    (total ->> 'amount_minor')::bigint, total ->> 'currency', 'PENDING', 'UNPAID',
+    payment_channel, channel, last_payment_attempt_status, quantity, expired_at, 1, trace_ctx,
+    created_at
   FROM r ORDER BY event_id, user_id
   RETURNING id, order_no, event_id, user_id, ticket_type_id, quantity),
 g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, status, seats_held)
@@ -99,23 +97,57 @@ g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, st
   ORDER BY event_id, user_id
   RETURNING id, order_id),
 i AS (INSERT INTO order_invites (order_id, position, generation, status, code_hash)
-  SELECT o.id, (x.invite ->> 0)::int, 1, 'PENDING', x.invite ->> 1
-  FROM o JOIN r USING (order_no) CROSS JOIN LATERAL json_array_elements(r.invites) AS x(invite)),
+  SELECT o.id, x.position, 1, 'PENDING', x.code_hash
+  FROM o JOIN r USING (order_no) CROSS JOIN LATERAL
+    json_array_elements_text(r.invite_hashes) WITH ORDINALITY AS x(code_hash, position)),
 k AS (INSERT INTO api_idempotency (user_id, key, body_hash, order_id, found)
   SELECT r.user_id, r.idempotency_key, r.body_hash, o.id, false FROM o JOIN r USING (order_no)
   WHERE r.idempotency_key IS NOT NULL),
 l AS (INSERT INTO seat_ledger (holder_kind, holder_id, cause, event_id, ticket_type_id, seats)
   SELECT 'order', id, 'sold', event_id, ticket_type_id, quantity FROM o),
+p AS (INSERT INTO payment_attempts (order_id, attempt_no, provider, channel, state, merchant_id,
+    appid, amount_minor, currency, request, claim_until, payable_until, close_owed, due_at, looks)
+  SELECT o.id, a.attempt_no, a.request ->> 'provider', a.request ->> 'channel', a.state,
+    a.request ->> 'merchant_id', a.request ->> 'appid',
+    (a.request -> 'amount' ->> 'amount_minor')::bigint, a.request -> 'amount' ->> 'currency',
+    a.request, a.claim_until, (a.request ->> 'payable_until')::timestamptz, false, a.claim_until, 0
+  FROM o JOIN r USING (order_no) CROSS JOIN LATERAL json_to_recordset(r.attempts)
+    AS a(attempt_no text, state text, request jsonb, claim_until timestamptz)),
 a AS (INSERT INTO order_events (order_id, version, kind, data)
-  SELECT id, 1, 'order_created', jsonb_build_object('quantity', quantity) FROM o)
+  SELECT id, 1, 'order_created', jsonb_build_object('quantity', quantity) FROM o
+  UNION ALL SELECT o.id, 1, e ->> 'type', e - 'type' FROM o JOIN r USING (order_no)
+    CROSS JOIN LATERAL jsonb_array_elements(r.events::jsonb) AS e)
 SELECT o.id, o.order_no, g.id AS registration_id FROM o JOIN g ON g.order_id = o.id
 """
 
 
 async def insert_orders(tx: Tx, orders: Sequence[NewOrder]) -> dict[str, tuple[int, int]]:
     """Write orders with all that belongs to them; return order and registration ids by number."""
-    found = await tx.fetch(_INSERT_ORDERS, rows(orders))
+    found = await tx.fetch(_INSERT_ORDERS, rows([_row(new) for new in orders]))
     return {row["order_no"]: (row["id"], row["registration_id"]) for row in found}
+
+
+def _row(new: NewOrder) -> dict[str, object]:
+    order = new.order
+    return {
+        "order_no": order.order_no,
+        "event_id": order.event_id,
+        "user_id": order.user_id,
+        "ticket_type_id": order.ticket_type_id,
+        "quantity": order.quantity,
+        "total": order.total,
+        "payment_channel": order.payment_channel,
+        "channel": order.channel,
+        "last_payment_attempt_status": order.last_payment_attempt_status,
+        "expired_at": order.expired_at,
+        "created_at": order.created_at,
+        "trace_ctx": order.trace_ctx,
+        "idempotency_key": new.idempotency_key,
+        "body_hash": new.body_hash,
+        "invite_hashes": new.invite_hashes,
+        "attempts": order.attempts,
+        "events": new.events,
+    }
 
 
 class NewPlace(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -20,6 +19,7 @@ from models.engine import Tx
 from models.locks import lock_orders
 from models.turn_money import write_attempts
 from models.written import WrittenTurn
+from tests.rules.builders import an_order
 from tests.simulation.twins import Twin
 
 Crossing: TypeAlias = Callable[[Twin], Awaitable[list[str]]]
@@ -184,22 +184,9 @@ async def _two_orders(twin: Twin, stop: RuntimeError | None) -> list[str]:
 
 
 def _new_order(number: int) -> sales.NewOrder:
-    now = datetime.now(UTC)
+    order = an_order(id=0, order_no=_wish(1, number).order_no, event_id=1, user_id=1)
     return sales.NewOrder(
-        order_no=_wish(1, number).order_no,
-        event_id=1,
-        user_id=1,
-        ticket_type_id=1,
-        quantity=1,
-        total_minor=9900,
-        currency="CNY",
-        payment_channel="wechat",
-        expired_at=now,
-        created_at=now,
-        trace_ctx=None,
-        idempotency_key=None,
-        body_hash=None,
-        invites=(),
+        order=order, events=(), idempotency_key=None, body_hash=None, invite_hashes=()
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from tests.simulation.sql import at, records, stands_for
+from tests.simulation.statements_turns import attempt_row
 from tests.simulation.tables import Row
 from tests.simulation.transactions import Transaction, Waiting
 
@@ -149,7 +150,7 @@ def insert_orders(tx: Transaction, rows: str) -> Waiting:
 
 
 def _insert_belongings(tx: Transaction, record: Row, order: Row) -> Waiting:
-    for position, code_hash in record["invites"]:
+    for position, code_hash in enumerate(record["invite_hashes"], 1):
         yield from tx.insert(
             "order_invites",
             {
@@ -162,20 +163,34 @@ def _insert_belongings(tx: Transaction, record: Row, order: Row) -> Waiting:
         )
     yield from _insert_key(tx, record, order_id=order["id"])
     yield from tx.insert("seat_ledger", _sold("order", order["id"], order, order["quantity"]))
-    yield from tx.insert(
-        "order_events", {"order_id": order["id"], "version": 1, "kind": "order_created"}
-    )
+    for attempt in record["attempts"]:
+        claimed = attempt | {"order_id": order["id"], "due_at": attempt["claim_until"]}
+        yield from tx.insert("payment_attempts", attempt_row(claimed))
+    for kind in ("order_created", *(event["type"] for event in record["events"])):
+        yield from tx.insert("order_events", {"order_id": order["id"], "version": 1, "kind": kind})
+
+
+_OWN = (
+    "order_no",
+    "event_id",
+    "user_id",
+    "ticket_type_id",
+    "quantity",
+    "payment_channel",
+    "channel",
+    "last_payment_attempt_status",
+    "trace_ctx",
+)
 
 
 def _order(record: Row) -> Row:
-    dropped = ("invites", "idempotency_key", "body_hash")
-    return {name: value for name, value in record.items() if name not in dropped} | {
+    return {name: record[name] for name in _OWN} | {
+        "total_minor": record["total"]["amount_minor"],
+        "currency": record["total"]["currency"],
         "status": "PENDING",
         "payment_status": "UNPAID",
-        "last_payment_attempt_status": None,
         "refund_status": None,
         "closing_for": None,
-        "channel": None,
         "seats_held": record["quantity"],
         "expired_at": at(record["expired_at"]),
         "created_at": at(record["created_at"]),

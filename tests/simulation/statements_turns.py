@@ -170,7 +170,7 @@ def finish_notices(tx: Transaction, rows: str) -> Waiting:
 def write_new_attempts(tx: Transaction, rows: str) -> Waiting:
     """Write new attempts."""
     for record in records(rows):
-        yield from tx.insert("payment_attempts", {**_attempt(record), **_moved_attempt(record)})
+        yield from tx.insert("payment_attempts", attempt_row(record))
 
 
 @stands_for("models.turn_money", "_MOVED_ATTEMPTS")
@@ -195,9 +195,10 @@ def _moved_attempt(record: Row) -> Row:
     }
 
 
-def _attempt(record: Row) -> Row:
+def attempt_row(record: Row) -> Row:
+    """Make the row of a new attempt."""
     request = record["request"]
-    return {
+    return _moved_attempt(record) | {
         "order_id": record["order_id"],
         "attempt_no": record["attempt_no"],
         "provider": request["provider"],
