@@ -73,11 +73,12 @@ def tell(
         channel=word,
         code=code,
         environment_type=visit.environment.value,
-        shell_version=_loggable(visit.shell_version),
-        bridge_version=_loggable(visit.bridge_version),
+        shell_version=loggable(visit.shell_version),
+        bridge_version=loggable(visit.bridge_version),
         bridge_supported=visit.bridge_supported,
     )
 
 
-def _loggable(text: str) -> str:
+def loggable(text: str) -> str:
+    """Shorten a client's word, and leave out what has no place in a version."""
     return _STRANGE.sub("?", text[:_LOGGED_MAX])
