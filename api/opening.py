@@ -62,7 +62,7 @@ async def begin(
     parameters, failure = None, None
     try:
         payer = await _payer(house, order, channel)
-        order, parameters = await _open(house, order, channel, payer)
+        order, parameters = await _open(house, order, channel, payer, datetime.now(UTC))
     except WechatOpenidRequired as refused:
         tell(visit, channel, refused.code, order)
         raise
@@ -121,9 +121,7 @@ async def prepare(house: House, order: Order, visit: Visit, now: datetime) -> Or
         if channel is None:
             raise ProviderNotConfigured
         payer = await _payer(house, order, channel)
-        parameters = house.payers.parameters(order, channel, payer, now)
-        if parameters is None:
-            order, parameters = await _open(house, order, channel, payer)
+        order, parameters = await _open(house, order, channel, payer, now)
     except MiniProgramBridgeRequired as refused:
         tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code, order)
         raise
@@ -155,8 +153,12 @@ async def _payer(house: House, order: Order, channel: Channel) -> Payer:
 
 
 async def _open(
-    house: House, order: Order, channel: Channel, payer: Payer
+    house: House, order: Order, channel: Channel, payer: Payer, now: datetime
 ) -> tuple[Order, PayerParameters | None]:
+    found = house.payers.parameters(order, channel, payer, now)
+    if found is not None:
+        # Neither a turn nor a call: what is open is only signed anew.
+        return order, found
     order = await house.checkout.prepare(order, channel, payer)
     opened = order.current_attempt and order.current_attempt.opened
     if opened and house.settings.legacy_payment_fields:

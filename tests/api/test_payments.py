@@ -514,7 +514,7 @@ class TestWhatWaitsToBePaid:
         assert is_upgrade(pending(buyer, user_agent=SHELL))
         assert is_upgrade(pending(buyer, in_query(OLD_SHELL)))
 
-    @pytest.mark.parametrize("word", ["", "True", "1", "yes", "0", "null"])
+    @pytest.mark.parametrize("word", ["", "True", "1", "yes", "0", "on"])
     def test_takes_true_and_false_for_booleans(self, buyer: Buyer, word: str) -> None:
         answer = pending(buyer, {"miniProgramBridgeSupported": word})
 

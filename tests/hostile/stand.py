@@ -10,6 +10,7 @@ import msgspec
 from tests.api.service import ORDERS, Buyer, Service
 
 WEBHOOK = "/api/webhooks/wechatpay"
+PREPARE = "/api/payments/wechat/prepare"
 LOGIN = "/api/auth/sandbox-login"
 KEY = "the victim's key"
 
@@ -49,6 +50,7 @@ DOORS = (
     Door("GET", "/api/events/{event_id}/orders/{order}", signed_in=True),
     Door("POST", "/api/events/{event_id}/orders/{order}/cancel", signed_in=True),
     Door("POST", "/api/events/{event_id}/orders/{order}/query", signed_in=True),
+    Door("POST", PREPARE, signed_in=True, reads_body=True),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)

@@ -74,6 +74,9 @@ class TestAHeaderThatLies:
         for door in DOORS:
             if door.method == "POST" or door.path == "/metrics":
                 continue
+            if name == "User-Agent" and door.path.endswith("/pending"):
+                # It says where the payer is, and that decides how to pay.
+                continue
             path = door.to(order=stand.order["orderNo"])
             plain, lying = (stand.victim.http.get(path, headers=more) for more in ([], header))
 

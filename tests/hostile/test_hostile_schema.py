@@ -20,7 +20,7 @@ from schemathesis.specs.openapi import checks
 
 from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
-from tests.hostile.stand import DOORS, WEBHOOK, Door, Stand
+from tests.hostile.stand import DOORS, PREPARE, WEBHOOK, Door, Stand
 from tests.sandbox.simulator import Simulator
 
 pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(300)]
@@ -155,6 +155,12 @@ def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer) -> None:
             "ticketTypeId": STANDARD,
             "quantity": _OFFERED[int(body.get("quantity", 1)) % len(_OFFERED)],
         }
+    elif door.path == PREPARE:
+        newcomer = Buyer(stand.service)
+        order = newcomer.order().json()
+        newcomer.http.close()
+        case.headers["Authorization"] = f"Bearer {newcomer.token}"
+        case.body = body | {"bizType": "EVENT_TICKET", "bizId": str(order["orderId"])}
     elif door.reads_body:
         case.body = body | {"name": "".join(filter(str.isprintable, body["name"])) or "nameless"}
 
