@@ -17,6 +17,7 @@ from contracts.attempt import PayerParameters
 from contracts.channels import Payer, Visit
 from contracts.errors import (
     MiniProgramBridgeRequired,
+    PrepareInProgress,
     ProviderNotConfigured,
     Refusal,
     WechatOpenidRequired,
@@ -154,7 +155,7 @@ async def _payer(house: House, order: Order, channel: Channel) -> Payer:
 
 async def _open(
     house: House, order: Order, channel: Channel, payer: Payer, now: datetime
-) -> tuple[Order, PayerParameters | None]:
+) -> tuple[Order, PayerParameters]:
     found = house.payers.parameters(order, channel, payer, now)
     if found is not None:
         # Neither a turn nor a call: what is open is only signed anew.
@@ -165,7 +166,13 @@ async def _open(
         await note_legacy_fields(
             house.database, order.id, code_url=opened.code_url, prepay_id=opened.prepay_id
         )
-    return order, house.payers.parameters(order, channel, payer, datetime.now(UTC))
+    now = datetime.now(UTC)
+    refuse_unless_payable(order, now)
+    found = house.payers.parameters(order, channel, payer, now)
+    if found is None:
+        # The same payer asked elsewhere meanwhile, and this one is being closed again.
+        raise PrepareInProgress
+    return order, found
 
 
 def _answer(
