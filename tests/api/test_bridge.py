@@ -1,7 +1,8 @@
 """The doors around the Mini Program bridge, over real HTTP against the simulator."""
 
+import asyncio
 import base64
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,11 +29,24 @@ STRANGER = "o" + "x" * 27
 
 
 @pytest.fixture
-def admin(service: Service) -> Iterator[Buyer]:
+async def admin(service: Service, database: Database) -> AsyncIterator[Buyer]:
+    """Lend the gate to a test; other tests find it as the settings say."""
     admin = Buyer(service, "admin")
     yield admin
-    admin.http.put(ADMIN, json={"rolloutPercent": 100, "minVersion": "1.2.0"})
     admin.http.close()
+    await database.execute("DELETE FROM bridge_gate")
+    await asyncio.to_thread(wait_for_floor, service, "1.2.0")
+
+
+def wait_for_floor(service: Service, version: str) -> None:
+    """Wait until every process knows the floor: a run of answers is from both."""
+
+    def is_known() -> bool:
+        with service.client() as http:
+            floor: str = http.get("/api/config").json()["minBridgeVersion"]
+            return floor == version
+
+    wait_until(lambda: all(is_known() for _ in range(16)), seconds=10)
 
 
 @pytest.fixture
@@ -105,13 +119,7 @@ class TestTheGate:
         changed = {"rolloutPercent": 0, "minVersion": "1.3"}
         assert admin.http.put(ADMIN, json=changed).json() == changed
 
-        def refuses() -> bool:
-            with service.client() as http:
-                floor: str = http.get("/api/config").json()["minBridgeVersion"]
-                return floor == "1.3"
-
-        # Two processes answer: a run of answers is from both.
-        wait_until(lambda: all(refuses() for _ in range(12)), seconds=10)
+        wait_for_floor(service, "1.3")
         refused = buyer.order(STANDARD, prepare=True, clientContext=BRIDGE)
 
         assert is_problem(refused, 400, "MINI_PROGRAM_BRIDGE_REQUIRED")
