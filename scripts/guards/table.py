@@ -1041,6 +1041,38 @@ _WECHAT = (
         "trust_env=True,",
         f"{_PROVIDERS}requests.py::TestACall::test_on_loopback_ignores_proxies",
     ),
+    Guard(
+        "identity.address",
+        "no log tells an app's secret or a login code",
+        "providers/wechat/identity.py",
+        "        request.url = _Discreet(request.url)\n",
+        "",
+        f"{_PROVIDERS}identity.py::TestEverySecret::test_stays_between_wechat_and_the_caller[openid_of_login]",
+    ),
+    Guard(
+        "identity.openid",
+        "an openid has the form of one",
+        "providers/wechat/exchange.py",
+        "    openid: Openid",
+        "    openid: str",
+        f"{_PROVIDERS}identity.py::TestAnAnswer::test_that_cannot_be_read_leaves_the_outcome_unknown[content7-unreadable]",
+    ),
+    Guard(
+        "identity.preview",
+        "a made-up visitor is bound to nobody",
+        "providers/wechat/exchange.py",
+        "if person.is_snapshotuser:",
+        "if False:",
+        f"{_PROVIDERS}identity.py::TestAnAnswer::test_that_says_no_is_a_no_whatever_else_it_says[content4-snapshot_user]",
+    ),
+    Guard(
+        "identity.time",
+        "a call of a few bytes at a time ends in time",
+        "providers/wechat/identity.py",
+        "asyncio.timeout(self._settings.timeout_seconds)",
+        "asyncio.timeout(None)",
+        f"{_PROVIDERS}identity.py::TestAWorldThatFails::test_by_dripping_leaves_the_outcome_unknown_in_time",
+    ),
 )
 
 _DOORS = (
