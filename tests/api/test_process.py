@@ -116,6 +116,7 @@ class TestTheProcess:
             WECHAT_API_BASE="",
             WECHAT_OPEN_BASE="",
             WECHAT_SERVICE_ACCOUNT_APP_SECRET="",
+            WECHAT_MINIPROGRAM_APP_SECRET="",
             JWT_SECRET="r" * 64,
             GIFT_CODE_KEY="g" * 64,
         )
