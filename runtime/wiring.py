@@ -114,7 +114,7 @@ def _policy(settings: Settings) -> Policy:
 
 def _gate(settings: Settings) -> BridgeGate:
     return BridgeGate(
-        rollout_percent=settings.miniprogram_bridge_rollout_percent,
+        rollout_percent=settings.bridge_rollout_percent,
         min_version=settings.miniprogram_bridge_min_version,
     )
 
