@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test format-check lint types imports tests chaos guards simulate fuzz bench docs format deps venv clean
+.PHONY: help run test format-check lint types imports tests chaos guards simulate fuzz bench docs schemas format deps venv clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,8 +61,11 @@ ONLY ?=
 bench: venv ## Measure, beside pgbench, and write docs/performance.md; ROUNDS=5 SECONDS=5 ONLY= may be set
 	$(VENV_PYTHON) -m bench --rounds $(ROUNDS) --seconds $(SECONDS) --only "$(ONLY)"
 
-docs: venv ## Draw the documents that are made from code
+docs: schemas ## Draw the documents that are made from code
 	$(VENV_PYTHON) -m scripts.order_states
+
+schemas: venv ## Write contracts/schemas from the structs
+	$(VENV_PYTHON) -m scripts.schemas
 
 format: venv ## Format everything and repair what can be repaired
 	$(VENV_PYTHON) -m ruff format .

@@ -23,7 +23,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from api import auth, events, health, orders, payments, webhooks
+from api import auth, binding, bridge, events, health, orders, payments, webhooks
 from api.bodies import StrictBody
 from api.descriptions import StrictStructs
 from api.frontdesk import FrontDesk
@@ -44,6 +44,8 @@ PUBLIC_ROUTES: tuple[ControllerRouterHandler, ...] = (
     events.list_events,
     events.get_event,
     webhooks.receive_wechat_notice,
+    bridge.redeem_bridge_ticket,
+    binding.bind_mini_openid_with_token,
 )
 SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
     orders.create_order,
@@ -53,6 +55,14 @@ SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
     orders.cancel_order,
     orders.query_order,
     payments.prepare_wechat_payment,
+    bridge.report_bridge_payment,
+    bridge.make_bridge_ticket,
+    bridge.get_bridge_settings,
+    bridge.change_bridge_settings,
+    binding.make_mini_bind_token,
+    binding.bind_mini_openid,
+    binding.make_h5_bind_state,
+    binding.bind_openid,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)

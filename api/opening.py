@@ -20,6 +20,7 @@ from contracts.channels import Payer, Visit
 from contracts.commands import AttemptWords
 from contracts.errors import (
     MiniProgramBridgeRequired,
+    PrepareInProgress,
     ProviderNotConfigured,
     Refusal,
     WechatOpenidRequired,
@@ -83,7 +84,9 @@ async def begin(
     parameters, failure = None, None
     try:
         payer = await _payer(house, order, channel)
-        order, parameters = await _open(house, order, channel, payer, is_claimed=is_claimed)
+        order, parameters = await _open(
+            house, order, channel, payer, datetime.now(UTC), is_claimed=is_claimed
+        )
     except WechatOpenidRequired as refused:
         tell(visit, channel, refused.code, order)
         raise
@@ -142,9 +145,7 @@ async def prepare(house: House, order: Order, visit: Visit, now: datetime) -> Or
         if channel is None:
             raise ProviderNotConfigured
         payer = await _payer(house, order, channel)
-        parameters = house.payers.parameters(order, channel, payer, now)
-        if parameters is None:
-            order, parameters = await _open(house, order, channel, payer)
+        order, parameters = await _open(house, order, channel, payer, now)
     except MiniProgramBridgeRequired as refused:
         tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code, order)
         raise
@@ -176,10 +177,26 @@ async def _payer(house: House, order: Order, channel: Channel) -> Payer:
 
 
 async def _open(
-    house: House, order: Order, channel: Channel, payer: Payer, *, is_claimed: bool = False
-) -> tuple[Order, PayerParameters | None]:
+    house: House,
+    order: Order,
+    channel: Channel,
+    payer: Payer,
+    now: datetime,
+    *,
+    is_claimed: bool = False,
+) -> tuple[Order, PayerParameters]:
+    found = house.payers.parameters(order, channel, payer, now)
+    if found is not None:
+        # Neither a turn nor a call: what is open is only signed anew.
+        return order, found
     order = await house.checkout.prepare(order, channel, payer, is_claimed=is_claimed)
-    return order, house.payers.parameters(order, channel, payer, datetime.now(UTC))
+    now = datetime.now(UTC)
+    refuse_unless_payable(order, now)
+    found = house.payers.parameters(order, channel, payer, now)
+    if found is None:
+        # The same payer asked elsewhere meanwhile, and this one is being closed again.
+        raise PrepareInProgress
+    return order, found
 
 
 def _answer(

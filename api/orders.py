@@ -1,7 +1,7 @@
 """The doors to orders under an event."""
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -36,7 +36,7 @@ _KEY_MAX = 255
 _SAID_MAX = 64
 _Said = Annotated[str | None, QueryParameter(name="environmentType", max_length=_SAID_MAX)]
 _SaidOfTheBridge = Annotated[
-    str | None, QueryParameter(name="miniProgramBridgeSupported", max_length=_SAID_MAX)
+    Literal["true", "false"] | None, QueryParameter(name="miniProgramBridgeSupported")
 ]
 _SaidOfItsVersion = Annotated[
     str | None, QueryParameter(name="miniProgramBridgeVersion", max_length=_SAID_MAX)

@@ -1,11 +1,11 @@
 """Where a payer says they are, and what is told of each wish to pay: one line, one count."""
 
 import re
+from typing import Literal
 
 import structlog
 
 from actors.channels import visit_of
-from api.bodies import invalid
 from api.metrics import PREPARES
 from api.rooms import Visitor
 from contracts.channels import Visit
@@ -13,7 +13,6 @@ from contracts.order import Order
 from contracts.states import Channel
 from contracts.wire.payments import ClientContext
 
-_BOOLEANS = {"true": True, "false": False}
 # A version says who must update; longer or stranger words are somebody's noise in our logs.
 _LOGGED_MAX = 32
 _STRANGE = re.compile(r"[^0-9A-Za-z.+_-]")
@@ -37,24 +36,18 @@ def visit_in(request: Visitor, context: ClientContext | None) -> Visit:
 
 def context_in_query(
     environment_type: str | None,
-    bridge_supported: str | None,
+    bridge_supported: Literal["true", "false"] | None,
     bridge_version: str | None,
     shell_version: str | None,
 ) -> ClientContext | None:
-    """Read the context out of a query; None when it says nothing.
-
-    :raises InvalidRequest: the boolean is none.
-    """
+    """Read the context out of a query; None when it says nothing."""
     said = (environment_type, bridge_supported, bridge_version, shell_version)
     if said == (None, None, None, None):
         return None
-    if bridge_supported is not None and bridge_supported not in _BOOLEANS:
-        raise invalid("miniProgramBridgeSupported", "true or false is needed.")
+    supported = None if bridge_supported is None else bridge_supported == "true"
     return ClientContext(
         environment_type=environment_type,
-        mini_program_bridge_supported=None
-        if bridge_supported is None
-        else _BOOLEANS[bridge_supported],
+        mini_program_bridge_supported=supported,
         mini_program_bridge_version=bridge_version,
         shell_version=shell_version,
     )
@@ -73,11 +66,12 @@ def tell(
         channel=word,
         code=code,
         environment_type=visit.environment.value,
-        shell_version=_loggable(visit.shell_version),
-        bridge_version=_loggable(visit.bridge_version),
+        shell_version=loggable(visit.shell_version),
+        bridge_version=loggable(visit.bridge_version),
         bridge_supported=visit.bridge_supported,
     )
 
 
-def _loggable(text: str) -> str:
+def loggable(text: str) -> str:
+    """Shorten a client's word, and leave out what has no place in a version."""
     return _STRANGE.sub("?", text[:_LOGGED_MAX])

@@ -4,11 +4,13 @@
 
     Refusal
     ├── InvalidRequest            the words are wrong; mend them
-    │   └── BizTypeUnsupported
+    │   └── BizTypeUnsupported  WechatCodeRefused  BindStateInvalid
     ├── PayerNotReady             nothing can be paid from there yet; mend that, ask again
     │   └── MiniProgramBridgeRequired  WechatOpenidRequired
     ├── Unauthenticated           sign in
+    │   └── BindTokenInvalid  BridgeTicketInvalid
     ├── Forbidden                 another role
+    │   └── PayerMismatch
     ├── NotFound                  absent, or someone else's
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
@@ -49,6 +51,20 @@ class BizTypeUnsupported(InvalidRequest):
     detail = "This kind of business cannot be paid for here."
 
 
+class WechatCodeRefused(InvalidRequest):
+    """WeChat does not take the code; the client logs in again for another."""
+
+    code = "WECHAT_CODE_REFUSED"
+    detail = "WeChat does not accept this login; please log in again."
+
+
+class BindStateInvalid(InvalidRequest):
+    """The state is not one of this user's, was used, or is too old; begin again."""
+
+    code = "BIND_STATE_INVALID"
+    detail = "This way back from WeChat is not valid any more; please start again."
+
+
 class PayerNotReady(Refusal):
     """Who asks cannot pay from where they are, until they mend it; an order stays payable."""
 
@@ -77,11 +93,32 @@ class Unauthenticated(Refusal):
     detail = "A valid bearer token is needed."
 
 
+class BindTokenInvalid(Unauthenticated):
+    """The token is unknown, was used, or is too old; the page makes another."""
+
+    code = "BIND_TOKEN_INVALID"
+    detail = "This token is not valid any more; please start again."
+
+
+class BridgeTicketInvalid(Unauthenticated):
+    """The ticket is unknown, was used, or is too old; the page makes another."""
+
+    code = "BRIDGE_TICKET_INVALID"
+    detail = "This ticket is not valid any more; please start again."
+
+
 class Forbidden(Refusal):
     """The role does not allow it."""
 
     code = "FORBIDDEN"
     detail = "Your role does not allow this."
+
+
+class PayerMismatch(Forbidden):
+    """Who is logged in to WeChat is not whose payment was prepared; the ticket is used up."""
+
+    code = "PAYER_MISMATCH"
+    detail = "Another WeChat account is to pay this order."
 
 
 class NotFound(Refusal):

@@ -24,6 +24,7 @@ class MintedToken(msgspec.Struct, frozen=True, kw_only=True):
 class RedeemedToken(msgspec.Struct, frozen=True, kw_only=True):
     """What a token stood for; it opens nothing any more."""
 
+    id: int
     user_id: int
     order_id: int | None
     attempt_no: str | None

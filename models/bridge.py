@@ -1,7 +1,16 @@
 """How far the Mini Program bridge is rolled out: the newest row says, the others remember."""
 
+import msgspec
+
 from contracts.bridge import BridgeGate
 from models.engine import Connection
+
+
+class ReportedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of whom reports about it, and how it is being paid."""
+
+    id: int
+    channel: str | None
 
 
 async def load_gate(db: Connection) -> BridgeGate | None:
@@ -20,3 +29,11 @@ async def set_gate(db: Connection, gate: BridgeGate, *, changed_by: int) -> None
         gate.min_version,
         changed_by,
     )
+
+
+async def reported_order(db: Connection, *, user_id: int, order_no: str) -> ReportedOrder | None:
+    """Find an order of the person's own by its number; None when it is not."""
+    row = await db.fetchrow(
+        "SELECT id, channel FROM orders WHERE order_no = $1 AND user_id = $2", order_no, user_id
+    )
+    return None if row is None else ReportedOrder(**dict(row))

@@ -26,7 +26,7 @@ _REDEEM = """
 UPDATE one_time_tokens SET used_at = now()
 WHERE token_hash = $1 AND kind = $2 AND used_at IS NULL AND expires_at > now()
   AND ($3::bigint IS NULL OR user_id = $3)
-RETURNING user_id, order_id, attempt_no
+RETURNING id, user_id, order_id, attempt_no
 """
 # Tokens are numbered as they are made, and none lives long: the ended ones are among the first.
 _PURGE = """
@@ -64,6 +64,11 @@ async def redeem_token(
     """
     row = await db.fetchrow(_REDEEM, _hash_of(secret), kind.value, user_id)
     return None if row is None else msgspec.convert(dict(row), RedeemedToken)
+
+
+async def give_back_token(db: Connection, token: RedeemedToken) -> None:
+    """Let a token be used again: what it was to open never began to."""
+    await db.execute("UPDATE one_time_tokens SET used_at = NULL WHERE id = $1", token.id)
 
 
 async def purge_tokens(db: Connection, *, limit: int) -> int:

@@ -6,11 +6,14 @@ import msgspec
 from redis.asyncio import Redis
 
 from actors.actor import Actor
+from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.failpoints import Reach, nowhere
+from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.payers import Payers
+from actors.tickets import Tickets
 from models.engine import Database
 from providers.identity import Identity
 from providers.provider import Provider
@@ -33,6 +36,9 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     payers: Payers
     inbox: Inbox
     gatekeeper: Gatekeeper
+    tickets: Tickets
+    bindings: Bindings
+    hints: Hints
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
     identity: Identity | None = None

@@ -133,6 +133,8 @@ def _kind(hint: Any) -> str:  # noqa: ANN401  # annotations have no common type
     if get_origin(plain) is tuple:
         return "list"
     named = next((a for a in get_args(plain) if a is not type(None)), plain)
+    if get_origin(named) is Annotated:
+        named = get_args(named)[0]
     return str(getattr(named, "__name__", named))
 
 

@@ -26,6 +26,7 @@ PRODUCTION_WECHAT_API = "https://api.weixin.qq.com"
 PRODUCTION_WECHAT_OPEN = "https://open.weixin.qq.com"
 
 _Port = Annotated[int, Meta(ge=0, le=65535)]
+_Percent = Annotated[int, Meta(ge=0, le=100)]
 _Seconds = Annotated[int, Meta(ge=0)]
 _Interval = Annotated[float, Meta(ge=0)]
 
@@ -72,10 +73,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "1.2.0"
     miniprogram_bridge_rollout_percent: Annotated[
-        int,
-        Meta(ge=0, le=100),
-        about("http", "How many users may use that bridge, until an admin says otherwise."),
-    ] = 100
+        _Percent | None,
+        about(
+            "http",
+            "Percent of users who may use it until an admin says otherwise; unset: 0, sandbox 100.",
+        ),
+    ] = None
     wechat_oauth_redirect_url: Annotated[
         str | None,
         about("http", "Page to which WeChat sends back who binds an account; unset: APP_URL."),
@@ -240,6 +243,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def gift_key(self) -> bytes:
         """The key of gift codes; the sandbox makes do with one derived from the token key."""
         return (self.gift_code_key or f"gift codes of {self.jwt_secret}").encode()
+
+    @property
+    def bridge_rollout_percent(self) -> int:
+        """How many users may use the bridge while no admin has said so; live, it is opened."""
+        if self.miniprogram_bridge_rollout_percent is None:
+            return 100 if self.is_sandbox else 0
+        return self.miniprogram_bridge_rollout_percent
 
     @property
     def other_mini_program_app_id(self) -> str | None:

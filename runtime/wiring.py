@@ -8,10 +8,13 @@ import structlog
 from redis.asyncio import Redis
 
 from actors.actor import Actor
+from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.payers import Merchant, Payers
+from actors.tickets import Tickets
 from actors.wakeups import Wakeups
 from contracts.bridge import BridgeGate
 from contracts.policy import Policy
@@ -69,7 +72,10 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             reach=reach,
         )
         stack.push_async_callback(checkout.close)
+        hints = Hints(checkout=checkout)
+        stack.push_async_callback(hints.close)
         identity = await _identity(settings, stack)
+        payers = Payers(database=database, providers=providers, merchants=merchants)
         inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
         stack.push_async_callback(inbox.close)
         yield House(
@@ -79,9 +85,16 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             providers=providers,
             actor=actor,
             checkout=checkout,
-            payers=Payers(database=database, providers=providers, merchants=merchants),
+            payers=payers,
             inbox=inbox,
             gatekeeper=Gatekeeper(database=database, default=_gate(settings)),
+            tickets=Tickets(database=database, payers=payers, identity=identity),
+            bindings=Bindings(
+                database=database,
+                identity=identity,
+                redirect_uri=settings.wechat_oauth_redirect_url or settings.app_url,
+            ),
+            hints=hints,
             migrations=known_migrations(),
             identity=identity,
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},
@@ -102,7 +115,7 @@ def _policy(settings: Settings) -> Policy:
 
 def _gate(settings: Settings) -> BridgeGate:
     return BridgeGate(
-        rollout_percent=settings.miniprogram_bridge_rollout_percent,
+        rollout_percent=settings.bridge_rollout_percent,
         min_version=settings.miniprogram_bridge_min_version,
     )
 

@@ -8,6 +8,7 @@ from scripts.guards.guard import Guard
 
 _BEHAVIOUR = "migrations/guichet_2026_11_21t10_30_00_000000.py"
 _SHAPE = "migrations/guichet_2026_11_21t10_00_00_000000.py"
+_TOKENS = "models/one_time_tokens.py"
 _INVARIANTS = "models/invariants.sql"
 
 _API = "tests/api/test_"
@@ -421,6 +422,38 @@ _ATTEMPTS = (
         "    refuse_unless_payable(order, now)\n",
         "",
         f"{_RULES}decide_attempts.py::TestStartingAnAttempt::test_is_refused_when_there_is_nothing_to_pay[PAID-OrderAlreadyPaid]",
+    ),
+    Guard(
+        "attempt.words",
+        "a payer is shown only what was asked for in the same words",
+        "actors/decide.py",
+        "    return current if is_same and is_open else None\n",
+        "    return current if is_open else None\n",
+        f"{_RULES}decide_attempts.py::TestAUsableAttempt::test_is_none_of_other_words[change1]",
+    ),
+    Guard(
+        "attempt.waiter",
+        "who waits for an opener takes only what is open for them",
+        "actors/checkout.py",
+        "            if usable_attempt(order, command, now) is not None:\n",
+        "            if order.current_attempt and order.current_attempt.opened:\n",
+        f"{_STORAGE}checkout.py::TestAPrepareElsewhere::test_is_never_shown_what_another_channel_opened",
+    ),
+    Guard(
+        "channel.shell",
+        "a Mini Program is one whatever its client claims",
+        "actors/channels.py",
+        "    if seen is Environment.MINIPROGRAM:\n",
+        "    if False:\n",
+        f"{_RULES}channels.py::TestTheEnvironment::test_is_the_clients_word_unless_a_mini_program_shows_itself",
+    ),
+    Guard(
+        "channel.no_way_out",
+        "a Mini Program that cannot pay is offered nothing else",
+        "actors/channels.py",
+        "            if not _may_cross(visit, gate, user_id):\n",
+        "            if False:\n",
+        f"{_RULES}channels.py::TestTheChoice::test_follows_the_table_and_never_leads_out_of_a_mini_program",
     ),
     Guard(
         "attempt.in_time",
@@ -1041,6 +1074,38 @@ _WECHAT = (
         "trust_env=True,",
         f"{_PROVIDERS}requests.py::TestACall::test_on_loopback_ignores_proxies",
     ),
+    Guard(
+        "identity.address",
+        "no log tells an app's secret or a login code",
+        "providers/wechat/identity.py",
+        "        request.url = _Discreet(request.url)\n",
+        "",
+        f"{_PROVIDERS}identity.py::TestEverySecret::test_stays_between_wechat_and_the_caller[openid_of_login]",
+    ),
+    Guard(
+        "identity.openid",
+        "an openid has the form of one",
+        "providers/wechat/exchange.py",
+        "    openid: Openid",
+        "    openid: str",
+        f"{_PROVIDERS}identity.py::TestAnAnswer::test_that_cannot_be_read_leaves_the_outcome_unknown[content7-unreadable]",
+    ),
+    Guard(
+        "identity.preview",
+        "a made-up visitor is bound to nobody",
+        "providers/wechat/exchange.py",
+        "if person.is_snapshotuser:",
+        "if False:",
+        f"{_PROVIDERS}identity.py::TestAnAnswer::test_that_says_no_is_a_no_whatever_else_it_says[content4-snapshot_user]",
+    ),
+    Guard(
+        "identity.time",
+        "a call of a few bytes at a time ends in time",
+        "providers/wechat/identity.py",
+        "asyncio.timeout(self._settings.timeout_seconds)",
+        "asyncio.timeout(None)",
+        f"{_PROVIDERS}identity.py::TestAWorldThatFails::test_by_dripping_leaves_the_outcome_unknown_in_time",
+    ),
 )
 
 _DOORS = (
@@ -1267,6 +1332,105 @@ _HOUSE = (
     ),
 )
 
+_BRIDGE = (
+    Guard(
+        "tokens.once",
+        "a token opens one thing once",
+        _TOKENS,
+        " AND used_at IS NULL AND",
+        " AND",
+        f"{_STORAGE}bridge_tables.py::TestAToken::test_opens_once_for_fifty_at_once",
+    ),
+    Guard(
+        "tokens.time",
+        "a token opens nothing after its time",
+        _TOKENS,
+        " AND expires_at > now()",
+        "",
+        f"{_API}bridge.py::TestATicket::test_opens_nothing_after_a_minute",
+    ),
+    Guard(
+        "tokens.kind",
+        "a token opens nothing of another kind",
+        _TOKENS,
+        "token_hash = $1 AND kind = $2",
+        "token_hash = $1 AND $2::text IS NOT NULL",
+        f"{_API}binding.py::TestABindToken::test_is_no_other_thing",
+    ),
+    Guard(
+        "tokens.whose",
+        "a way back is only for who set out",
+        "actors/bindings.py",
+        "state, user_id=user_id",
+        "state",
+        f"{_API}binding.py::TestAState::test_is_only_for_who_set_out",
+    ),
+    Guard(
+        "tokens.hash",
+        "of a token only the hash is kept",
+        _TOKENS,
+        "return hashlib.sha256(secret.encode()).hexdigest()",
+        'return hashlib.sha256(b"").hexdigest()[: 64 - len(secret)] + secret',
+        f"{_STORAGE}bridge_tables.py::TestAToken::test_is_kept_as_its_hash_only",
+    ),
+    Guard(
+        "tickets.payer",
+        "only the account whose payment was prepared is handed it",
+        "actors/tickets.py",
+        "if attempt is None or not _is_whose(attempt, payer):",
+        "if attempt is None:",
+        f"{_API}bridge.py::TestATicket::test_is_used_up_by_another_account",
+    ),
+    Guard(
+        "tickets.attempt",
+        "a ticket is for the attempt that was open",
+        "actors/tickets.py",
+        "        raise errors.InvalidState(_NOT_PREPARED)\n    return attempt",
+        "        pass\n    assert attempt\n    return attempt",
+        f"{_API}bridge.py::TestATicket::test_needs_a_payment_that_is_prepared_for_the_bridge",
+    ),
+    Guard(
+        "reports.whose",
+        "nobody reports about somebody else's order",
+        "models/bridge.py",
+        "order_no = $1 AND user_id = $2",
+        "order_no = $1 AND $2::bigint > 0",
+        f"{_API}bridge.py::TestAReport::test_of_somebody_elses_order_is_not_found",
+    ),
+    Guard(
+        "reports.words",
+        "a report's code is one of a closed list",
+        "contracts/bridge.py",
+        "    return err_code if err_code is not None and err_code in _ERRORS else _OTHER",
+        "    return err_code or _OTHER",
+        f"{_API}bridge.py::TestAReport::test_is_counted_by_channel_and_code",
+    ),
+    Guard(
+        "gate.admin",
+        "only an admin changes who may use the bridge",
+        "api/bridge.py",
+        '@put("/api/admin/bridge", opt=role("admin"),',
+        '@put("/api/admin/bridge",',
+        f"{_API}bridge.py::TestTheGate::test_is_nobody_elses",
+    ),
+    Guard(
+        "cleanup.window",
+        "older clients keep what they pay with while it may be paid",
+        "models/legacy_fields.py",
+        "  AND orders.created_at < now() - $2::interval",
+        "  AND $2::interval > interval '0'",
+        f"{_STORAGE}bridge_tables.py::TestLegacyFields::test_are_removed_from_old_orders_only",
+    ),
+    Guard(
+        "cleanup.batch",
+        "a cleanup takes no more rows at once than it was told",
+        "models/legacy_fields.py",
+        "ORDER BY order_id LIMIT $1",
+        "ORDER BY order_id LIMIT $1 + 9",
+        f"{_STORAGE}bridge_tables.py::TestLegacyFields::test_are_removed_in_bounded_batches",
+    ),
+)
+
 _STATEMENTS = tuple(
     Guard(
         f"invariant.{name}",
@@ -1305,6 +1469,7 @@ GUARDS: tuple[Guard, ...] = (
     *_DELIVERY,
     *_WECHAT,
     *_DOORS,
+    *_BRIDGE,
     *_HOUSE,
     *_STATEMENTS,
 )

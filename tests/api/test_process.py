@@ -113,6 +113,10 @@ class TestTheProcess:
             APP_ENV="production",
             SANDBOX_URL="",
             WECHAT_PAY_GATEWAY="",
+            WECHAT_API_BASE="",
+            WECHAT_OPEN_BASE="",
+            WECHAT_SERVICE_ACCOUNT_APP_SECRET="",
+            WECHAT_MINIPROGRAM_APP_SECRET="",
             JWT_SECRET="r" * 64,
             GIFT_CODE_KEY="g" * 64,
         )

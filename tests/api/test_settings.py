@@ -126,6 +126,24 @@ class TestSettings:
         assert all(v.default is None for v in variables(Settings) if v.secret)
 
 
+class TestTheBridgesGate:
+    def test_is_closed_in_production_until_somebody_opens_it(self) -> None:
+        assert read_settings(PRODUCTION).bridge_rollout_percent == 0
+        half = PRODUCTION | {"MINIPROGRAM_BRIDGE_ROLLOUT_PERCENT": "50"}
+        assert read_settings(half).bridge_rollout_percent == 50
+
+    def test_is_open_in_the_sandbox_until_somebody_closes_it(self) -> None:
+        assert read_settings(SANDBOX).bridge_rollout_percent == 100
+        closed = SANDBOX | {"MINIPROGRAM_BRIDGE_ROLLOUT_PERCENT": "0"}
+        assert read_settings(closed).bridge_rollout_percent == 0
+
+    @pytest.mark.parametrize("text", ["-1", "101", "50.5", "all"])
+    def test_opens_by_whole_percents(self, text: str) -> None:
+        name = "MINIPROGRAM_BRIDGE_ROLLOUT_PERCENT"
+
+        assert name in complaint(SANDBOX | {name: text})
+
+
 class TestProduction:
     @pytest.mark.parametrize(
         ("name", "text"),

@@ -13,7 +13,8 @@ from runtime.settings import Settings
 from scripts.order_states import PAGE, page
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+_AT_HOME = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
+DOCUMENTS = sorted([*_AT_HOME, *(ROOT / "docs").rglob("*.md"), *(ROOT / "contracts").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 TEST = re.compile(r"`(Test\w+)(?:\.(test_\w+))?`")

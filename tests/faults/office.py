@@ -9,11 +9,14 @@ from typing import TypeVar
 from redis.asyncio import Redis
 
 from actors.actor import Actor
+from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.failpoints import Reach
+from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.payers import Merchant, Payers
+from actors.tickets import Tickets
 from contracts.bridge import BridgeGate
 from contracts.channels import Payer
 from contracts.order import Order
@@ -65,6 +68,7 @@ class Office:
             reach=reach,
         )
         self.inbox = Inbox(actor=self.actor, database=database, providers=providers, reach=reach)
+        payers = Payers(database=database, providers=providers, merchants=merchants)
         house = House(
             settings=_SETTINGS,
             database=database,
@@ -72,9 +76,12 @@ class Office:
             providers=providers,
             actor=self.actor,
             checkout=self.checkout,
-            payers=Payers(database=database, providers=providers, merchants=merchants),
+            payers=payers,
             inbox=self.inbox,
             gatekeeper=Gatekeeper(database=database, default=BridgeGate()),
+            tickets=Tickets(database=database, payers=payers, identity=None),
+            bindings=Bindings(database=database, identity=None, redirect_uri=""),
+            hints=Hints(checkout=self.checkout),
             migrations=frozenset(),
             key_checks={},
             reach=reach,

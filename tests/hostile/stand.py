@@ -10,6 +10,8 @@ import msgspec
 from tests.api.service import ORDERS, Buyer, Service
 
 WEBHOOK = "/api/webhooks/wechatpay"
+PAYMENTS = "/api/payments/wechat"
+BRIDGE = "/api/admin/bridge"
 LOGIN = "/api/auth/sandbox-login"
 KEY = "the victim's key"
 
@@ -22,6 +24,7 @@ class Door(msgspec.Struct, frozen=True):
     signed_in: bool = False
     reads_body: bool = False
     described: bool = True
+    role: str | None = None
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -49,11 +52,23 @@ DOORS = (
     Door("GET", "/api/events/{event_id}/orders/{order}", signed_in=True),
     Door("POST", "/api/events/{event_id}/orders/{order}/cancel", signed_in=True),
     Door("POST", "/api/events/{event_id}/orders/{order}/query", signed_in=True),
+    Door("POST", f"{PAYMENTS}/prepare", signed_in=True, reads_body=True),
+    Door("POST", f"{PAYMENTS}/bridge-report", signed_in=True, reads_body=True),
+    Door("POST", f"{PAYMENTS}/bridge-ticket", signed_in=True, reads_body=True),
+    Door("POST", f"{PAYMENTS}/bridge-redeem", reads_body=True),
+    Door("POST", f"{PAYMENTS}/mini-bind-token", signed_in=True),
+    Door("POST", f"{PAYMENTS}/bind-mini-openid", signed_in=True, reads_body=True),
+    Door("POST", f"{PAYMENTS}/bind-mini-openid-with-token", reads_body=True),
+    Door("POST", f"{PAYMENTS}/h5-bind-state", signed_in=True),
+    Door("POST", f"{PAYMENTS}/bind-openid", signed_in=True, reads_body=True),
+    Door("GET", BRIDGE, signed_in=True, role="admin"),
+    Door("PUT", BRIDGE, signed_in=True, reads_body=True, role="admin"),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)
 OF_ONE_EVENT = tuple(door for door in DOORS if "{event_id}" in door.path)
-WITH_BODY = tuple(door for door in DOORS if door.method == "POST")
+OF_ONE_ROLE = tuple(door for door in DOORS if door.role)
+WITH_BODY = tuple(door for door in DOORS if door.method != "GET")
 
 
 class Stand:

@@ -201,7 +201,7 @@ class TestAHugeBody:
         limit = (64 if path == WEBHOOK else 256) * KIB
         for size in (limit + KIB, 900 * KIB):
             for content in (b" " * size, chunks(size)):
-                answer = stand.attacker.http.post(path, content=content)
+                answer = stand.attacker.http.request(door.method, path, content=content)
 
                 assert refusal(answer) == TOO_LARGE
 

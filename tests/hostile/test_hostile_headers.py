@@ -72,7 +72,10 @@ class TestAHeaderThatLies:
     def test_changes_nothing_at_any_door(self, stand: Stand, name: str) -> None:
         header = [(name.encode(), _LIES[name].encode())]
         for door in DOORS:
-            if door.method == "POST" or door.path == "/metrics":
+            if door.method != "GET" or door.path == "/metrics":
+                continue
+            if name == "User-Agent" and door.path.endswith("/pending"):
+                # It says where the payer is, and that decides how to pay.
                 continue
             path = door.to(order=stand.order["orderNo"])
             plain, lying = (stand.victim.http.get(path, headers=more) for more in ([], header))

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi import checks
 
 from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
+from tests.hostile.honest import body_for, is_known
 from tests.hostile.stand import DOORS, WEBHOOK, Door, Stand
 from tests.sandbox.simulator import Simulator
 
@@ -135,7 +136,7 @@ def buyer(stand: Stand) -> Iterator[Buyer]:
     buyer.http.close()
 
 
-def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer) -> None:
+def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator: Simulator) -> None:
     """Point a generated call at what exists, as somebody who may see it."""
     orders = buyer.http.get("/api/events/1/orders").json()["items"]
     if "{event_id}" in door.path:
@@ -145,7 +146,8 @@ def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer) -> None:
     if case.query and "cursor" in case.query:
         case.query["cursor"] = str(len(str(case.query["cursor"])))
     if door.signed_in:
-        case.headers["Authorization"] = f"Bearer {buyer.token}"
+        who = next((one for one in stand.attackers if door.role in one.user["roles"]), buyer)
+        case.headers["Authorization"] = f"Bearer {who.token}"
     body: Any = case.body
     if door.path.endswith("/orders") and door.reads_body:
         newcomer = Buyer(stand.service)
@@ -155,6 +157,9 @@ def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer) -> None:
             "ticketTypeId": STANDARD,
             "quantity": _OFFERED[int(body.get("quantity", 1)) % len(_OFFERED)],
         }
+    elif is_known(door.path) and door.reads_body:
+        case.body, token = body_for(door.path, body, stand, simulator)
+        case.headers["Authorization"] = f"Bearer {token}"
     elif door.reads_body:
         case.body = body | {"name": "".join(filter(str.isprintable, body["name"])) or "nameless"}
 
@@ -170,7 +175,7 @@ class TestAnOperation:
                 headers = signed(body, simulator.keyring.platform)
                 answer = caller.call(case, headers=headers, data=body)
             else:
-                honest(case, door, stand, buyer)
+                honest(case, door, stand, buyer, simulator)
                 answer = caller.call(case)
             assert 200 <= answer.status_code < 300, (case.body, answer.text)
 

@@ -12,7 +12,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from tests.api.service import JWT_SECRET, ORDERS
-from tests.hostile.stand import DOORS, OF_ONE_ORDER, SIGNED_IN, UNKNOWN, Stand, refusal
+from tests.hostile.stand import (
+    DOORS,
+    OF_ONE_ORDER,
+    OF_ONE_ROLE,
+    SIGNED_IN,
+    UNKNOWN,
+    Door,
+    Stand,
+    refusal,
+)
 from tests.providers.signing import private_pem, public_pem
 
 pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.usefixtures("unmoved")]
@@ -135,6 +144,22 @@ class TestAForgedToken:
             headers = {name: str(stand.victim.user["id"])}
 
             assert refusal(stand.http.request(door.method, path, headers=headers)) == UNKNOWN
+
+
+class TestATokenOfAnotherRole:
+    @pytest.mark.usefixtures("unmoved")
+    @pytest.mark.parametrize("door", OF_ONE_ROLE, ids=str)
+    def test_opens_no_door_of_one_role(self, stand: Stand, door: Door) -> None:
+        others = [one for one in stand.attackers if door.role not in one.user["roles"]]
+        forged = token(sub=stand.victim.name, roles=["buyer", "Admin", "admin "])
+        for bearer in (*(other.token for other in others), forged):
+            for content in (b"", b"{}", b'{"rolloutPercent": 0, "minVersion": "9"}', b"{"):
+                headers = {"Authorization": f"Bearer {bearer}"}
+                answer = stand.http.request(
+                    door.method, door.path, content=content, headers=headers
+                )
+
+                assert refusal(answer) == (403, "FORBIDDEN")
 
 
 class TestTheTable:

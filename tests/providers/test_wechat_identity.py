@@ -1,5 +1,7 @@
 """Whose login code it is: asked of WeChat's identity servers over real HTTP."""
 
+import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -344,6 +346,22 @@ class TestAWorldThatFails:
 
         with pytest.raises(OutcomeUnknown, match="transport"):
             await ask(identity, method)
+
+    async def test_by_dripping_leaves_the_outcome_unknown_in_time(self) -> None:
+        async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+                while not writer.is_closing():
+                    await asyncio.sleep(0.05)
+                    writer.write(b" ")
+                    await writer.drain()
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            hasty = settings_of(url, timeout_seconds=0.4, connect_timeout_seconds=0.2)
+            async with WeChatIdentity(hasty) as identity, asyncio.timeout(5):
+                with pytest.raises(OutcomeUnknown, match="timeout"):
+                    await identity.openid_of_login(CODE)
 
     async def test_on_loopback_is_not_a_proxy(
         self, monkeypatch: pytest.MonkeyPatch, sim: Simulator

@@ -1,0 +1,62 @@
+"""Codes of WeChat's logins, exchanged for what the person is called, or refused in our words."""
+
+from collections.abc import Awaitable
+
+import structlog
+
+from contracts import errors
+from contracts.tokens import RedeemedToken
+from models.engine import Database
+from models.one_time_tokens import give_back_token
+from providers.identity import Identity
+from providers.provider import ProviderError, ProviderRefused, ProviderUnreachable
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("payments")
+
+
+def require(identity: Identity | None) -> Identity:
+    """Insist on somebody who can tell openids.
+
+    :raises contracts.errors.ProviderNotConfigured: nobody can, for want of settings.
+    """
+    if identity is None:
+        raise errors.ProviderNotConfigured
+    return identity
+
+
+async def openid_against(database: Database, token: RedeemedToken, exchange: Awaitable[str]) -> str:
+    """Wait for an openid that a token was used up for.
+
+    The token is given back where no exchange took place; else as :func:`openid_from`.
+    """
+    try:
+        return await openid_from(exchange)
+    except errors.ProviderUnavailable as away:
+        if isinstance(away.__cause__, ProviderUnreachable):
+            await give_back_token(database, token)
+        raise
+
+
+async def openid_from(exchange: Awaitable[str]) -> str:
+    """Wait for an openid.
+
+    :raises contracts.errors.WechatCodeRefused: the client logs in again.
+    :raises contracts.errors.ProviderUnavailable: WeChat is away; try again in a moment.
+    """
+    try:
+        return await exchange
+    except ProviderRefused as refused:
+        _note(refused)
+        raise errors.WechatCodeRefused from refused
+    except ProviderError as failure:
+        _note(failure)
+        raise errors.ProviderUnavailable from failure
+
+
+def _note(failure: ProviderError) -> None:
+    log.warning(
+        "payments.identity.failed",
+        provider=failure.provider,
+        operation=failure.operation,
+        code=failure.code,
+    )
