@@ -68,10 +68,12 @@ def work_span(
 ) -> AbstractContextManager[Span]:
     """Span a piece of work; a refusal is told by its code and is no error.
 
-    Below a span that nobody records there is nothing to tell, and that span stands for this one.
+    Below a span that is not sampled there is nothing to tell, and that span stands for this one.
     """
     parent = trace.get_current_span(context)
-    if parent.get_span_context().is_valid and not parent.is_recording():
+    about = parent.get_span_context()
+    # Not whether it is recording: one that has ended is not, and may have been.
+    if about.is_valid and not about.trace_flags.sampled:
         return nullcontext(parent)
     return _told(name, attributes=attributes, links=links, context=context)
 

@@ -73,7 +73,7 @@ class Batch(msgspec.Struct, Generic[_Row], frozen=True, kw_only=True):
 
     def _span(self, row: _Row) -> AbstractContextManager[Span]:
         round_span = get_current_span()
-        if not round_span.is_recording():
+        if not round_span.get_span_context().trace_flags.sampled:
             return nullcontext(round_span)
         return tracer.start_as_current_span(
             f"{self.job}.{self.noun}", links=links_to(row.trace_ctx), attributes=_attributes(row)

@@ -400,8 +400,8 @@ _SALES = (
         "key.person",
         "a key belongs to one person",
         "models/sales.py",
-        "ON k.user_id = b.user_id AND k.key = b.key",
-        "ON k.key = b.key",
+        "WHERE user_id = b.user_id AND key = b.key",
+        "WHERE key = b.key",
         f"{_STORAGE}sales.py::TestARequestWithAKey::test_does_not_meet_the_same_key_of_another_person",
     ),
     Guard(

@@ -133,7 +133,6 @@ class TestTheTraceOfAPurchase:
     PARTS = (
         f"guichet-api {CREATE}",
         "guichet-api sales.commit",
-        "guichet-api order.turn StartAttempt",
         "guichet-api wechat.open",
         "guichet-api order.turn RecordOpened",
         "guichet-api turns.commit",
