@@ -59,14 +59,15 @@ class Payers:
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
         """
         merchant = self._merchant(provider)
-        appid = appid_of(merchant, channel)
+        appid, openid = appid_of(merchant, channel), None
         if channel is Channel.WECHAT_NATIVE:
-            return Payer(appid=appid)
-        if appid == merchant.appid:
+            # A code to scan is for whoever scans it, so nobody is looked up.
+            pass
+        elif appid == merchant.appid:
             openid = await own_openid_of(self._database, user_id)
         else:
             openid = await openid_of(self._database, user_id=user_id, appid=appid)
-        return None if openid is None else Payer(appid=appid, openid=openid)
+        return payer_at(appid, channel, openid)
 
     def parameters(
         self, order: Order, channel: Channel, payer: Payer, now: datetime
@@ -94,6 +95,13 @@ def appid_of(merchant: Merchant, channel: Channel) -> str:
     if channel is Channel.MINIPROGRAM_BRIDGE:
         return merchant.mini_program_appid or merchant.appid
     return merchant.appid
+
+
+def payer_at(appid: str, channel: Channel, openid: str | None) -> Payer | None:
+    """Say as whom somebody pays; None when the channel needs an openid and none is known."""
+    if channel is Channel.WECHAT_NATIVE:
+        return Payer(appid=appid)
+    return None if openid is None else Payer(appid=appid, openid=openid)
 
 
 def attempt_for(merchant: Merchant, order_id: int, channel: Channel, payer: Payer) -> StartAttempt:
