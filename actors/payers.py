@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from actors.channels import CHOICES
 from actors.decide import usable_attempt
 from contracts import errors
 from contracts.attempt import PayerParameters
@@ -51,7 +52,7 @@ class Payers:
     def serves(self, provider: str) -> bool:
         """Tell whether a provider is reached by the channels of WeChat, and is set up."""
         known = self._providers.get(provider)
-        return known is not None and provider in self._merchants and known.channels >= set(Channel)
+        return known is not None and provider in self._merchants and known.channels >= CHOICES
 
     async def find(self, provider: str, channel: Channel, user_id: int) -> Payer | None:
         """Find out as whom a user pays; None while nobody knows what they are called there.
