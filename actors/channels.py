@@ -17,6 +17,8 @@ from contracts.channels import Environment, Visit
 from contracts.errors import MiniProgramBridgeRequired
 from contracts.states import Channel
 
+# Every channel that may be chosen here; a provider that opens them all can be paid this way.
+CHOICES = frozenset({Channel.WECHAT_NATIVE, Channel.WECHAT_JSAPI, Channel.MINIPROGRAM_BRIDGE})
 _ENVIRONMENTS = {word.value: word for word in Environment}
 # Nine digits are more than any version has, and cost nothing to compare.
 _PART = re.compile(r"[0-9]{1,9}")

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from actors.channels import CHOICES
 from actors.decide import usable_attempt
 from contracts import errors
 from contracts.attempt import PayerParameters
@@ -51,7 +52,7 @@ class Payers:
     def serves(self, provider: str) -> bool:
         """Tell whether a provider is reached by the channels of WeChat, and is set up."""
         known = self._providers.get(provider)
-        return known is not None and provider in self._merchants and known.channels >= set(Channel)
+        return known is not None and provider in self._merchants and known.channels >= CHOICES
 
     async def find(self, provider: str, channel: Channel, user_id: int) -> Payer | None:
         """Find out as whom a user pays; None while nobody knows what they are called there.
@@ -59,14 +60,15 @@ class Payers:
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
         """
         merchant = self._merchant(provider)
-        appid = appid_of(merchant, channel)
+        appid, openid = appid_of(merchant, channel), None
         if channel is Channel.WECHAT_NATIVE:
-            return Payer(appid=appid)
-        if appid == merchant.appid:
+            # A code to scan is for whoever scans it, so nobody is looked up.
+            pass
+        elif appid == merchant.appid:
             openid = await own_openid_of(self._database, user_id)
         else:
             openid = await openid_of(self._database, user_id=user_id, appid=appid)
-        return None if openid is None else Payer(appid=appid, openid=openid)
+        return payer_at(appid, channel, openid)
 
     def words(self, provider: str, channel: Channel, payer: Payer) -> AttemptWords:
         """Word the attempt by which a payer would pay.
@@ -100,6 +102,13 @@ def appid_of(merchant: Merchant, channel: Channel) -> str:
     if channel is Channel.MINIPROGRAM_BRIDGE:
         return merchant.mini_program_appid or merchant.appid
     return merchant.appid
+
+
+def payer_at(appid: str, channel: Channel, openid: str | None) -> Payer | None:
+    """Say as whom somebody pays; None when the channel needs an openid and none is known."""
+    if channel is Channel.WECHAT_NATIVE:
+        return Payer(appid=appid)
+    return None if openid is None else Payer(appid=appid, openid=openid)
 
 
 def attempt_words(merchant: Merchant, channel: Channel, payer: Payer) -> AttemptWords:

@@ -30,7 +30,7 @@ _NOT_PREPARED = "The payment is not prepared for the Mini Program; prepare it fi
 class Crossing(msgspec.Struct, frozen=True, kw_only=True):
     """What the native page is handed."""
 
-    order_no: str
+    order: Order
     call: SignedCall
 
 
@@ -88,7 +88,7 @@ class Tickets:
         call = self._payers.parameters(order, Channel.MINIPROGRAM_BRIDGE, payer, now)
         if not isinstance(call, SignedCall):
             raise errors.InvalidState(_NOT_PREPARED)
-        return Crossing(order_no=order.order_no, call=call)
+        return Crossing(order=order, call=call)
 
 
 def _open_attempt(order: Order) -> Attempt:

@@ -10,6 +10,7 @@ from api.metrics import BRIDGE_REPORTS
 from api.preparing import loggable
 from api.problems import documented
 from api.rooms import Anybody, Visitor, house_of
+from api.tracing import mark_order, mark_view
 from contracts.bridge import BridgeGate, report_code
 from contracts.errors import NotFound
 from contracts.wire import bridge as wire
@@ -45,6 +46,7 @@ async def report_bridge_payment(request: Visitor, data: wire.BridgeReport) -> No
     )
     if order is None:
         raise NotFound
+    mark_view(order)
     channel, code = order.channel or "none", report_code(ok=data.ok, err_code=data.err_code)
     BRIDGE_REPORTS.labels(channel=channel, code=code).inc()
     log.info(
@@ -65,6 +67,7 @@ async def make_bridge_ticket(request: Visitor, data: wire.BridgeTicketRequest) -
     house = house_of(request)
     find = finder_of(data.biz_type)
     order, now = await find(house.database, request.user.user_id, data.biz_id)
+    mark_order(order)
     minted = await house.tickets.mint(order, now)
     return wire.BridgeTicket(ticket=minted.secret, expires_at=minted.expires_at)
 
@@ -80,7 +83,8 @@ async def redeem_bridge_ticket(
 ) -> wire.RedeemedBridgeTicket:
     """Hand the payer's Mini Program what it pays with; the ticket is used up."""
     crossing = await house_of(request).tickets.redeem(data.ticket, data.code)
-    params = request_payment_params(crossing.order_no, crossing.call)
+    mark_order(crossing.order)
+    params = request_payment_params(crossing.order.order_no, crossing.call)
     return wire.RedeemedBridgeTicket(request_payment_params=params)
 
 

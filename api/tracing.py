@@ -5,6 +5,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 
 from actors.tracing import describe_order, link
 from contracts.order import Order
+from models.bridge import ReportedOrder
 from models.order_views import OrderOverview
 
 
@@ -29,7 +30,7 @@ def mark_order(order: Order) -> None:
     link(span, order.trace_ctx)
 
 
-def mark_view(order: OrderOverview) -> None:
+def mark_view(order: OrderOverview | ReportedOrder) -> None:
     """Say which order this request only looks at."""
     span = trace.get_current_span()
     if span.is_recording():

@@ -10,6 +10,7 @@ class ReportedOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order of whom reports about it, and how it is being paid."""
 
     id: int
+    payment_channel: str
     channel: str | None
 
 
@@ -34,6 +35,8 @@ async def set_gate(db: Connection, gate: BridgeGate, *, changed_by: int) -> None
 async def reported_order(db: Connection, *, user_id: int, order_no: str) -> ReportedOrder | None:
     """Find an order of the person's own by its number; None when it is not."""
     row = await db.fetchrow(
-        "SELECT id, channel FROM orders WHERE order_no = $1 AND user_id = $2", order_no, user_id
+        "SELECT id, payment_channel, channel FROM orders WHERE order_no = $1 AND user_id = $2",
+        order_no,
+        user_id,
     )
     return None if row is None else ReportedOrder(**dict(row))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from models.engine import Database
-from tests.api.service import STANDARD, Buyer, Service
+from tests.api.service import STANDARD, Buyer, Service, running_service
 from tests.api.test_bridge import BASE, BRIDGE
 from tests.api.test_doors import is_problem
 from tests.sandbox.simulator import APP_ID, OTHER_APP_ID, Simulator
@@ -257,3 +258,56 @@ class TestAPaymentPreparedForAnother:
         before = order["payPayload"]["requestPaymentParams"]["package"]
         after = answer["payPayload"]["requestPaymentParams"]["package"]
         assert after != before
+
+
+class TestAMiniProgramWithoutAnAppOfItsOwn:
+    @pytest.fixture
+    def shared(
+        self, environ: dict[str, str], api_home: Path, request: pytest.FixtureRequest
+    ) -> Iterator[Service]:
+        """Run a service whose Mini Program has no app id, or the service account's."""
+        changes = {"WECHAT_MINIPROGRAM_APP_ID": request.param, "WECHAT_MINIPROGRAM_APP_SECRET": ""}
+        folder = api_home / f"shared {request.param}"
+        with running_service(environ, folder, API_WORKERS="1", **changes) as service:
+            yield service
+
+    @pytest.mark.parametrize("shared", ["", APP_ID], indirect=True)
+    async def test_knows_people_by_their_one_name(
+        self, shared: Service, simulator: Simulator, database: Database
+    ) -> None:
+        buyer = Buyer(shared)
+        before = await openids(database, buyer)
+
+        bound = post(buyer, "bind-mini-openid", code=simulator.log_in(APP_ID, NEW))
+        order = buyer.order(STANDARD, prepare=True, clientContext=BRIDGE).json()
+        ticket = post(buyer, "bridge-ticket", bizType="EVENT_TICKET", bizId=order["orderNo"])
+        words = {"ticket": ticket.json()["ticket"], "code": simulator.log_in(APP_ID, NEW)}
+        redeemed = post(buyer, "bridge-redeem", **words)
+
+        assert before[1] is None
+        assert bound.json() == BOUND
+        assert await openids(database, buyer) == (NEW, None)
+        assert order["payPayload"]["requestPaymentParams"]["appId"] == APP_ID
+        assert redeemed.json()["requestPaymentParams"]["appId"] == APP_ID
+        buyer.http.close()
+
+
+class TestAServiceThatCannotAskWechat:
+    def test_says_so(self, environ: dict[str, str], api_home: Path) -> None:
+        changes = {"WECHAT_MINIPROGRAM_APP_SECRET": "", "WECHAT_SERVICE_ACCOUNT_APP_SECRET": ""}
+        bodies: dict[str, dict[str, object]] = {
+            "mini-bind-token": {},
+            "bind-mini-openid": {"code": "x"},
+            "bind-mini-openid-with-token": {"code": "x", "bindToken": "y"},
+            "h5-bind-state": {},
+            "bind-openid": {"code": "x", "state": "y"},
+            "bridge-redeem": {"code": "x", "ticket": "y"},
+        }
+        with running_service(environ, api_home / "mute", API_WORKERS="1", **changes) as service:
+            buyer = Buyer(service)
+            answers = [post(buyer, door, **fields) for door, fields in bodies.items()]
+            buyer.http.close()
+
+        for answer in answers:
+            assert is_problem(answer, 503, "PROVIDER_NOT_CONFIGURED")
+            assert answer.headers["retry-after"]

@@ -189,6 +189,22 @@ class TestAPrepare:
         buyer.http.post(f"{ORDERS}/{order['orderId']}/cancel")
         assert is_problem(prepare(buyer, order), 409, "ORDER_CANCELLED")
 
+    def test_says_so_when_the_provider_is_not_set_up(
+        self, environ: dict[str, str], api_home: Path
+    ) -> None:
+        with running_service(
+            environ, api_home / "mocked", PAYMENT_PROVIDER="mock", API_WORKERS="1"
+        ) as service:
+            buyer = Buyer(service)
+            order = buyer.order(HOT, clientContext=OLD_SHELL, prepare=True).json()
+            answer = prepare(buyer, order, ELSEWHERE)
+            waiting = pending(buyer, in_query(IN_WECHAT)).json()
+            buyer.http.close()
+
+        assert is_problem(answer, 503, "PROVIDER_NOT_CONFIGURED")
+        for told in (order, waiting):
+            assert [told[n] for n in ("channel", "payPayload", "paymentMethod")] == [None] * 3
+
     def test_shows_no_legacy_fields_when_told_to(
         self, environ: dict[str, str], api_home: Path
     ) -> None:
@@ -565,6 +581,16 @@ class TestWhatIsTold:
         assert line["bridge_version"] == "1" * 32
         assert line["bridge_supported"] is True
         assert "lost_keys" not in line
+
+    async def test_is_nothing_that_could_be_paid_with(
+        self, buyer: Buyer, service: Service, database: Database
+    ) -> None:
+        openid = await database.fetchval("SELECT openid FROM users WHERE id = $1", buyer.user["id"])
+        params = prepare(buyer, buyer.order(HOT).json(), IN_WECHAT).json()["jsapiParams"]
+
+        log = service.log.read_text()
+        secrets = (openid, params["package"].partition("=")[2], params["paySign"])
+        assert not any(secret in log for secret in (*secrets, params["nonceStr"]))
 
     def test_counts_who_still_reads_the_legacy_fields(self, buyer: Buyer, service: Service) -> None:
         def counted() -> float:

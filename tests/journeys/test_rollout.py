@@ -4,13 +4,15 @@ import asyncio
 import os
 import re
 import subprocess
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx
 import pytest
 
 from models.engine import Database
-from tests.journeys.service import ROOT, Person, Service
+from tests.journeys.service import ROOT, Person, Service, eventually
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -34,6 +36,23 @@ def binaries() -> Path:
     assert found is not None
     assert found.origin is not None
     return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+def open_again(admin: Person) -> None:
+    """Leave the gate to others as they know it, in every process."""
+    client, page = admin.service.client, f"{admin.service.url}/api/config"
+
+    def shows(floor: str) -> bool:
+        # A connection stays with one process: each of these is a new one.
+        seen = [httpx.get(page, trust_env=False).json()["minBridgeVersion"] for _ in range(16)]
+        return set(seen) == {floor}
+
+    # The last change but one is seen by its floor; without it, a process that still knows the
+    # closed gate would look like one that knows the open one.
+    for floor in ("1.1.9", "1.2.0"):
+        wish = {"rolloutPercent": 100, "minVersion": floor}
+        client.put("/api/admin/bridge", json=wish, headers=admin.headers)
+        eventually(partial(shows, floor))
 
 
 class TestTheRollout:
@@ -61,8 +80,7 @@ class TestTheRollout:
             check=False,
         )
 
-        open_again = {"rolloutPercent": 100, "minVersion": "1.2.0"}
-        service.client.put("/api/admin/bridge", json=open_again, headers=admin.headers)
+        await asyncio.to_thread(open_again, admin)
         changes = await books.fetch("SELECT rollout_percent FROM bridge_gate ORDER BY id")
         assert done.returncode == 0, done.stderr
-        assert [row["rollout_percent"] for row in changes[before:-1]] == [0, 1, 10, 50, 100, 100, 0]
+        assert [row["rollout_percent"] for row in changes[before:-2]] == [0, 1, 10, 50, 100, 100, 0]

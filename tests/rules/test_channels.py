@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.channels import choose_channel, is_at_least, is_rolled_out, visit_of
+from actors.payers import payer_at
 from contracts.bridge import BridgeGate
-from contracts.channels import Environment, Visit
+from contracts.channels import Environment, Payer, Visit
 from contracts.errors import MiniProgramBridgeRequired
 from contracts.states import Channel
 
@@ -149,6 +150,7 @@ class Context(NamedTuple):
     version: str | None
     percent: int
     user_id: int
+    openid: str | None
 
 
 CONTEXTS = st.builds(
@@ -162,6 +164,7 @@ CONTEXTS = st.builds(
     | st.text(max_size=64),
     percent=st.integers(0, 100),
     user_id=st.integers(1, 2**53 - 1),
+    openid=st.sampled_from([None, "o1"]),
 )
 
 
@@ -190,6 +193,20 @@ class TestTheChoice:
             assert chosen == (Channel.MINIPROGRAM_BRIDGE if lets_in else None)
         else:
             assert chosen == (Channel.WECHAT_JSAPI if is_wechat else Channel.WECHAT_NATIVE)
+
+    @given(CONTEXTS)
+    def test_stays_what_it_is_when_nobody_knows_the_payer(self, context: Context) -> None:
+        gate = BridgeGate(rollout_percent=context.percent, min_version="1.2.0")
+        chosen = self.choice(context, gate)
+        if chosen is None:
+            return
+        payer = payer_at("wx1", chosen, context.openid)
+
+        if chosen is Channel.WECHAT_NATIVE:
+            assert payer == Payer(appid="wx1")
+        else:
+            # Without an openid nothing is opened: there is no third way.
+            assert payer == (context.openid and Payer(appid="wx1", openid=context.openid))
 
     @given(CONTEXTS)
     def test_is_the_same_every_time(self, context: Context) -> None:
