@@ -1,12 +1,13 @@
 """From a stored notice to the turns it causes.
 
-1. A notice is answered only after it is stored, and stored before it is understood.
+1. A notice is answered only after it is stored, and stored whether it is understood or not.
 2. What is stored ends processed, quarantined or dead with a reason: never forgotten.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import structlog
 from opentelemetry import trace
 
@@ -34,6 +35,13 @@ SEEN = 10_000
 RETRY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 3600)
 
 
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice that was stored just now; *facts* None where it could not be read."""
+
+    notice: StoredNotice
+    facts: list[Fact] | None
+
+
 class Inbox:
     """The notices of every provider, in this process."""
 
@@ -50,7 +58,6 @@ class Inbox:
         self._database = database
         self._providers = providers
         self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
-        self._orders: Lane[str, int | None] = Lane("attempts", self._find_orders)
         # Notices this process knows to be committed: their twins need no statement.
         self._seen: dict[tuple[str, str], None] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -61,7 +68,7 @@ class Inbox:
         headers: dict[str, str],
         body: bytes,
         trace_ctx: str | None,
-    ) -> StoredNotice | None:
+    ) -> "Received | None":
         """Store a notice, committed when this returns; None when it was there already.
 
         :raises contracts.errors.Busy: not stored; the provider must send it again.
@@ -70,6 +77,7 @@ class Inbox:
         twin = (verified.provider, verified.event_id)
         if twin in self._seen:
             return None
+        facts = self._facts(verified.provider, body)
         stored = await self._stores.submit(
             NewNotice(
                 provider=verified.provider,
@@ -77,17 +85,19 @@ class Inbox:
                 headers=headers,
                 body=body,
                 trace_ctx=trace_ctx,
+                attempt_no=facts[0].attempt_no if facts else None,
             )
         )
         self._remember(twin)
         await self._reach("notice.stored")
-        return stored
+        return None if stored is None else Received(notice=stored, facts=facts)
 
-    def process_soon(self, notice: StoredNotice) -> None:
+    def process_soon(self, received: "Received") -> None:
         """Process a notice in the background; what does not fit is left to the sweep."""
         if len(self._background) >= IN_BACKGROUND:
             return
-        task = asyncio.get_running_loop().create_task(self._process(notice))
+        work = self._process(received.notice, received.facts)
+        task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -118,11 +128,14 @@ class Inbox:
     async def _store_group(self, notices: Sequence[NewNotice]) -> list[StoredNotice | None]:
         return await inbox.store(self._database, notices)
 
-    async def _find_orders(self, attempt_nos: Sequence[str]) -> list[int | None]:
-        found = await order_ids_of_attempts(self._database, attempt_nos)
-        return [found.get(attempt_no) for attempt_no in attempt_nos]
+    def _facts(self, provider: str, body: bytes) -> list[Fact] | None:
+        """Read a notice if that is possible; why it is not is found out when it is stored."""
+        try:
+            return self._providers[provider].read(body)
+        except Exception:  # noqa: BLE001 - nothing may keep a genuine notice from being stored
+            return None
 
-    async def _process(self, notice: StoredNotice) -> None:
+    async def _process(self, notice: StoredNotice, facts: list[Fact] | None = None) -> None:
         about: dict[str, str | int] = {
             "guichet.provider": notice.provider,
             "guichet.notice.id": notice.id,
@@ -130,7 +143,8 @@ class Inbox:
         with work_span("inbox.process", attributes=about) as span:
             link(span, notice.trace_ctx)
             try:
-                facts = self._providers[notice.provider].read(notice.body)
+                if facts is None:
+                    facts = self._providers[notice.provider].read(notice.body)
                 await self._reach("notice.read")
                 await self._record_all(notice, facts)
             except NoticeUnreadable as unreadable:
@@ -142,7 +156,8 @@ class Inbox:
         if not facts:
             await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, "no_money")
         for fact in facts:
-            order_id = await self._orders.submit(fact.attempt_no)
+            known = notice.order_id if fact is facts[0] else None
+            order_id = known or await self._order_of(fact)
             if order_id is None:
                 await self._quarantine(notice, fact)
             else:
@@ -150,6 +165,10 @@ class Inbox:
                 describe_order(trace.get_current_span(), turn.order)
         NOTICES.labels(provider=notice.provider, outcome="processed").inc()
         log.info("payments.webhook.processed", provider=notice.provider, notice_id=notice.id)
+
+    async def _order_of(self, fact: Fact) -> int | None:
+        found = await order_ids_of_attempts(self._database, [fact.attempt_no])
+        return found.get(fact.attempt_no)
 
     async def _quarantine(self, notice: StoredNotice, fact: Fact) -> None:
         case = Case(

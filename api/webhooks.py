@@ -73,14 +73,14 @@ async def _take(house: House, scope: HTTPScope, body: bytes) -> None:
         raise ProviderNotConfigured
     headers = _signed_headers(scope)
     verified = provider.verify(headers, body, datetime.now(UTC))
-    notice = await house.inbox.store(verified, headers, body, trace_context())
-    if notice is None:
+    received = await house.inbox.store(verified, headers, body, trace_context())
+    if received is None:
         _count("duplicate")
         log.debug("payments.webhook.duplicate", provider=_WECHAT)
         return
     _count("stored")
-    log.debug("payments.webhook.stored", provider=_WECHAT, notice_id=notice.id)
-    house.inbox.process_soon(notice)
+    log.debug("payments.webhook.stored", provider=_WECHAT, notice_id=received.notice.id)
+    house.inbox.process_soon(received)
 
 
 def _signed_headers(scope: HTTPScope) -> dict[str, str]:

@@ -15,7 +15,7 @@ from bench.shots import Shot, Volley
 from bench.stage import OnSale, Payable, make_order, payables, put_on_sale, settle_down
 
 # How often is looked under load; a delay is too long by as much at most.
-_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.05
 # Two processes with one group of 64 in flight each, twice over: what may commit out of order.
 _UNORDERED = 256
 _PATIENCE_SECONDS = 90

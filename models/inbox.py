@@ -7,21 +7,22 @@ import msgspec
 from contracts.effects import Case
 from contracts.states import NoticeStatus
 from models.encoding import document, rows
-from models.engine import Connection, Database
+from models.engine import Connection, Database, Record
 
 
 class NewNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified notice that is about to be stored."""
+    """A verified notice that is about to be stored; *attempt_no* where one could be read."""
 
     provider: str
     event_id: str
     headers: dict[str, str]
     body: bytes
     trace_ctx: str | None
+    attempt_no: str | None = None
 
 
 class StoredNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice in the inbox."""
+    """A notice in the inbox; *order_id* where its attempt was known when it was stored."""
 
     id: int
     provider: str
@@ -29,19 +30,24 @@ class StoredNotice(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     trace_ctx: str | None
     retry_count: int
+    order_id: int | None = None
 
 
 # The claim of whoever stored it: the sweep takes over from a process that died since.
 _STORE = """
-INSERT INTO webhook_events (provider, event_id, headers, body, status, retry_count, due_at,
-  trace_ctx)
-SELECT n.provider, n.event_id, n.headers::jsonb, n.body, 'RECEIVED', 0,
-  clock_timestamp() + interval '15 seconds', n.trace_ctx
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[])
-  AS n(provider, event_id, headers, body, trace_ctx)
-ORDER BY n.provider, n.event_id
-ON CONFLICT (provider, event_id) DO NOTHING
-RETURNING id, provider, event_id
+WITH n AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[],
+    $6::text[]) AS n(provider, event_id, headers, body, trace_ctx, attempt_no)),
+new AS (INSERT INTO webhook_events (provider, event_id, headers, body, status, retry_count, due_at,
+    trace_ctx)
+  SELECT provider, event_id, headers::jsonb, body, 'RECEIVED', 0,
+    clock_timestamp() + interval '15 seconds', trace_ctx
+  FROM n ORDER BY provider, event_id
+  ON CONFLICT (provider, event_id) DO NOTHING
+  RETURNING id, provider, event_id)
+SELECT new.id, new.provider, new.event_id, a.order_id
+FROM new JOIN n USING (provider, event_id)
+LEFT JOIN LATERAL (SELECT order_id FROM payment_attempts WHERE attempt_no = n.attempt_no
+  LIMIT 1) a ON true
 """
 
 
@@ -54,23 +60,25 @@ async def store(database: Database, notices: Sequence[NewNotice]) -> list[Stored
         [document(notice.headers) for notice in notices],
         [notice.body for notice in notices],
         [notice.trace_ctx for notice in notices],
+        [notice.attempt_no for notice in notices],
     )
-    new = {(row["provider"], row["event_id"]): row["id"] for row in found}
+    new = {(row["provider"], row["event_id"]): row for row in found}
     return [
         _stored(notice, new.pop((notice.provider, notice.event_id), None)) for notice in notices
     ]
 
 
-def _stored(notice: NewNotice, notice_id: int | None) -> StoredNotice | None:
-    if notice_id is None:
+def _stored(notice: NewNotice, row: Record | None) -> StoredNotice | None:
+    if row is None:
         return None
     return StoredNotice(
-        id=notice_id,
+        id=row["id"],
         provider=notice.provider,
         headers=notice.headers,
         body=notice.body,
         trace_ctx=notice.trace_ctx,
         retry_count=0,
+        order_id=row["order_id"],
     )
 
 

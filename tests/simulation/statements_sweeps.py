@@ -225,11 +225,12 @@ def store(  # noqa: PLR0917 - as the statement has it
     headers: list[str],
     bodies: list[bytes],
     traces: list[str | None],
+    attempts: list[str | None],
 ) -> Waiting:
-    """Store notices, each once."""
+    """Store notices, each once, and say whose they are."""
     found = []
-    given = zip(providers, events, headers, bodies, traces, strict=True)
-    for provider, event_id, words, body, trace_ctx in sorted(given, key=lambda n: n[:2]):
+    given = zip(providers, events, headers, bodies, traces, attempts, strict=True)
+    for provider, event_id, words, body, trace_ctx, number in sorted(given, key=lambda n: n[:2]):
         row = {
             "provider": provider,
             "event_id": event_id,
@@ -248,7 +249,15 @@ def store(  # noqa: PLR0917 - as the statement has it
         if (yield from tx.insert("webhook_events", row, or_find=unique)) is None:
             new = tx.find("webhook_events", unique, (provider, event_id))
             assert new is not None
-            found.append({"id": new["id"], "provider": provider, "event_id": event_id})
+            attempt = tx.find("payment_attempts", "payment_attempts_attempt_no_key", (number,))
+            found.append(
+                {
+                    "id": new["id"],
+                    "provider": provider,
+                    "event_id": event_id,
+                    "order_id": attempt and attempt["order_id"],
+                }
+            )
     return found
 
 

@@ -79,7 +79,7 @@ class TestAStoredNotice:
         assert stored is not None
         reader.can_verify = False
 
-        await inbox.process(stored.id)
+        await inbox.process(stored.notice.id)
 
         assert await how_it_stands(database) == ("FAILED", 1, "NoticeRefused")
 
@@ -90,9 +90,9 @@ class TestAStoredNotice:
         assert stored is not None
 
         for tries in range(1, len(RETRY_SECONDS) + 1):
-            await inbox.process(stored.id)
+            await inbox.process(stored.notice.id)
             assert await how_it_stands(database) == ("FAILED", tries, "ZeroDivisionError")
-        await inbox.process(stored.id)
+        await inbox.process(stored.notice.id)
 
         assert (await how_it_stands(database))[0] == "DEAD"
         assert await database.fetchval("SELECT kind FROM cases") == "UNREADABLE_NOTICE"
