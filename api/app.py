@@ -5,7 +5,6 @@ replaced, and none outlives the main process.
 """
 
 import contextlib
-import gc
 import multiprocessing
 import os
 import signal
@@ -30,6 +29,7 @@ from api.frontdesk import FrontDesk
 from api.problems import answer_failure
 from api.schema_page import PlainPage
 from runtime.logs import configure_logs
+from runtime.memory import begin_serving
 from runtime.metrics import bury_dead_processes
 from runtime.processes import die_with_parent
 from runtime.settings import Settings, SettingsError, read_settings
@@ -152,9 +152,7 @@ def _opened(
         start_telemetry("api", settings.otel_exporter_otlp_endpoint)
         async with open_house(settings) as house:
             app.state["house"] = house
-            # What exists now stays for good: collections need not look at it again.
-            gc.collect()
-            gc.freeze()
+            begin_serving()
             yield
         stop_telemetry()
 

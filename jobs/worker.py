@@ -25,6 +25,7 @@ from jobs.wakeups import Listener
 from models import sweeps as rows
 from runtime.house import House
 from runtime.logs import configure_logs
+from runtime.memory import begin_serving
 from runtime.metrics import bury_dead_processes
 from runtime.settings import Settings, SettingsError, read_settings
 from runtime.telemetry import start_telemetry, stop_telemetry
@@ -161,6 +162,7 @@ async def work(settings: Settings) -> None:
     ending = _Ending()
     with suppress(asyncio.CancelledError):
         async with open_house(settings) as house:
+            begin_serving()
             sweeps = sweeps_of(house)
             ending.sweeps = sweeps
             listener = Listener(settings.redis_url, {sweep.name: sweep for sweep in sweeps})
