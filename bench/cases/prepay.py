@@ -11,7 +11,7 @@ from bench.rows import Row, ratios
 from bench.shots import Shot, Volley
 from bench.stage import put_on_sale, settle_down
 
-_CLIENTS = 32
+_CLIENTS = 64
 _PROCESSES = 2
 
 
