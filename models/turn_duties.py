@@ -1,4 +1,4 @@
-"""Writing what a group of turns owes to the outside, asks a person, and leaves on record."""
+"""Writing what a group of turns owes to the outside and asks a person."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -47,21 +47,3 @@ async def write_cases(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> N
     opened = [{"order_id": turn.after.id, **asdict(case)} for turn in turns for case in turn.cases]
     if opened:
         await tx.execute(_CASES, rows(opened))
-
-
-_AUDIT = """
-INSERT INTO order_events (order_id, version, kind, data)
-SELECT r.order_id, r.version, r.data ->> 'type', r.data - 'type'
-FROM json_to_recordset($1::json) AS r(order_id bigint, version int, data jsonb)
-"""
-
-
-async def write_audit(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
-    """Store what became true, turn by turn."""
-    events = [
-        {"order_id": turn.after.id, "version": turn.before.version + 1, "data": event}
-        for turn in turns
-        for event in turn.events
-    ]
-    if events:
-        await tx.execute(_AUDIT, rows(events))

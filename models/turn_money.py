@@ -28,29 +28,27 @@ FROM json_to_recordset($1::json) AS r(order_id bigint, attempt_no text, state te
   opened jsonb, opened_at timestamptz, claim_until timestamptz, close_owed boolean,
   due_at timestamptz)
 """
-_MOVED_ATTEMPTS = """
-UPDATE payment_attempts a SET state = r.state, opened = r.opened, opened_at = r.opened_at,
-  claim_until = r.claim_until, close_owed = r.close_owed, due_at = r.due_at, looks = 0
-FROM json_to_recordset($1::json) AS r(attempt_no text, state text, opened jsonb,
-  opened_at timestamptz, claim_until timestamptz, close_owed boolean, due_at timestamptz)
-WHERE a.attempt_no = r.attempt_no
-"""
 
 
-async def write_attempts(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> None:
-    """Store attempts that are new or have moved, and say when to look at them next."""
-    new, moved = [], []
-    for turn in turns:
-        for attempt in changed(turn.before.attempts, turn.after.attempts):
-            row = _moved_attempt(attempt, now)
-            if turn.before.attempt(attempt.attempt_no) is None:
-                new.append({"order_id": turn.after.id, "request": attempt.request, **row})
-            else:
-                moved.append(row)
+async def write_new_attempts(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> None:
+    """Store attempts that are new, and say when to look at them."""
+    new = [
+        {"order_id": turn.after.id, "request": attempt.request, **_attempt_row(attempt, now)}
+        for turn in turns
+        for attempt in turn.after.attempts
+        if turn.before.attempt(attempt.attempt_no) is None
+    ]
     if new:
         await tx.execute(_NEW_ATTEMPTS, rows(new))
-    if moved:
-        await tx.execute(_MOVED_ATTEMPTS, rows(moved))
+
+
+def moved_attempts(turn: WrittenTurn, now: datetime) -> list[dict[str, object]]:
+    """List the attempts that were there and have moved, and when to look at them next."""
+    return [
+        _attempt_row(attempt, now)
+        for attempt in changed(turn.before.attempts, turn.after.attempts)
+        if turn.before.attempt(attempt.attempt_no) is not None
+    ]
 
 
 async def write_legacy_fields(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
@@ -60,7 +58,7 @@ async def write_legacy_fields(tx: Tx, turns: Sequence[WrittenTurn], _now: dateti
         await note_legacy_fields(tx, fields)
 
 
-def _moved_attempt(attempt: Attempt, now: datetime) -> dict[str, object]:
+def _attempt_row(attempt: Attempt, now: datetime) -> dict[str, object]:
     return {
         "attempt_no": attempt.attempt_no,
         "state": attempt.state,

@@ -1,7 +1,8 @@
 """Writing what a group of turns decided: at the version they loaded, or not at all.
 
 Each statement takes the whole group. The compare-and-swap comes first and takes its rows in
-order of id; only the orders that won it are written further.
+order of id; only the orders that won it are written further. What nearly every turn has goes with
+the swap: what became true, and the attempts that moved.
 """
 
 from collections.abc import Sequence
@@ -10,15 +11,21 @@ from datetime import datetime
 from contracts.states import NoticeStatus
 from models.encoding import rows
 from models.engine import Tx
-from models.turn_duties import write_audit, write_cases, write_effects
-from models.turn_money import write_attempts, write_legacy_fields, write_payments, write_refunds
+from models.turn_duties import write_cases, write_effects
+from models.turn_money import (
+    moved_attempts,
+    write_legacy_fields,
+    write_new_attempts,
+    write_payments,
+    write_refunds,
+)
 from models.turn_places import write_invites, write_registrations, write_seats
 from models.written import WrittenTurn
 
-# The global order of locks: orders (the swap), seats, then the inserts.
+# The global order of locks: orders and their attempts (the swap), seats, then the inserts.
 _STEPS = (
     write_seats,
-    write_attempts,
+    write_new_attempts,
     write_legacy_fields,
     write_payments,
     write_refunds,
@@ -26,14 +33,13 @@ _STEPS = (
     write_invites,
     write_effects,
     write_cases,
-    write_audit,
 )
 
 
 async def write(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]:
     """Write the turns whose order still has the version it was loaded with; return their ids."""
     moved = [turn for turn in turns if turn.events]
-    won = await _swap(tx, moved) if moved else set()
+    won = await _swap(tx, moved, now) if moved else set()
     winners = [turn for turn in moved if turn.after.id in won]
     for step in _STEPS:
         await step(tx, winners, now)
@@ -45,20 +51,32 @@ async def write(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]
 _SWAP = """
 WITH new AS (SELECT * FROM json_to_recordset($1::json) AS r(
     id bigint, version int, status text, payment_status text, last_payment_attempt_status text,
-    refund_status text, closing_for text, channel text, seats_held int, paid_at timestamptz)),
+    refund_status text, closing_for text, channel text, seats_held int, paid_at timestamptz,
+    events jsonb, attempts jsonb)),
 held AS (SELECT o.id FROM orders o JOIN new USING (id) WHERE o.version = new.version
-         ORDER BY o.id FOR NO KEY UPDATE OF o)
-UPDATE orders o SET version = o.version + 1, status = new.status,
+         ORDER BY o.id FOR NO KEY UPDATE OF o),
+won AS (UPDATE orders o SET version = o.version + 1, status = new.status,
   payment_status = new.payment_status, refund_status = new.refund_status,
   last_payment_attempt_status = new.last_payment_attempt_status,
   closing_for = new.closing_for, channel = new.channel, seats_held = new.seats_held,
   paid_at = new.paid_at
-FROM new JOIN held USING (id) WHERE o.id = new.id
-RETURNING o.id
+  FROM new JOIN held USING (id) WHERE o.id = new.id
+  RETURNING o.id),
+audit AS (INSERT INTO order_events (order_id, version, kind, data)
+  SELECT new.id, new.version + 1, e ->> 'type', e - 'type'
+  FROM new JOIN won USING (id) CROSS JOIN LATERAL jsonb_array_elements(new.events) AS e),
+moved AS (UPDATE payment_attempts a SET state = r.state, opened = r.opened,
+  opened_at = r.opened_at, claim_until = r.claim_until, close_owed = r.close_owed,
+  due_at = r.due_at, looks = 0
+  FROM new JOIN won USING (id) CROSS JOIN LATERAL jsonb_to_recordset(new.attempts)
+    AS r(attempt_no text, state text, opened jsonb, opened_at timestamptz,
+      claim_until timestamptz, close_owed boolean, due_at timestamptz)
+  WHERE a.attempt_no = r.attempt_no)
+SELECT id FROM won
 """
 
 
-async def _swap(tx: Tx, turns: Sequence[WrittenTurn]) -> set[int]:
+async def _swap(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]:
     new = [
         {
             "id": turn.after.id,
@@ -71,6 +89,8 @@ async def _swap(tx: Tx, turns: Sequence[WrittenTurn]) -> set[int]:
             "channel": turn.after.channel,
             "seats_held": turn.after.seats_held,
             "paid_at": turn.after.paid_at,
+            "events": turn.events,
+            "attempts": moved_attempts(turn, now),
         }
         for turn in turns
     ]

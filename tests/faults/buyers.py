@@ -103,6 +103,17 @@ class Buyer:
             assert time.monotonic() < deadline, made
             self._rest()
 
+    def prepare(self, order: dict[str, Any]) -> None:
+        """Ask until there is a way to pay for an order that was left without."""
+        body = {"bizType": "EVENT_TICKET", "bizId": order["orderNo"]}
+        deadline = time.monotonic() + _GIVE_UP_SECONDS
+        while (
+            answer := self.send("POST", "/api/payments/wechat/prepare", body)
+        ).status_code != 200:
+            assert answer.json()["code"] == "PREPARE_IN_PROGRESS", answer.text
+            assert time.monotonic() < deadline, order
+            self._rest()
+
     def see(self, order: dict[str, Any]) -> str:
         """Look at an order."""
         answer = self.send("GET", f"/api/events/{EVENT}/orders/{order['orderId']}")
@@ -165,8 +176,9 @@ def create(house: FaultHouse, ledger: Ledger) -> None:
 
 
 def prepare(house: FaultHouse, ledger: Ledger) -> None:
-    """Take a seat and get a way to pay."""
-    Buyer(house, ledger).order()
+    """Take a seat, and get a way to pay later."""
+    buyer = Buyer(house, ledger)
+    buyer.prepare(buyer.order(prepare=False))
 
 
 def settle(house: FaultHouse, ledger: Ledger) -> None:

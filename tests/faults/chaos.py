@@ -18,12 +18,12 @@ from tests.faults.house import FaultHouse, running_house
 
 # Enough that every fault meets strangers' work, few enough that two cores can follow.
 _BUYERS = 2
-_WAY_THERE = {"create", "start_attempt", "open", "record_opened"}
+_WAY_THERE = {"create", "open", "record_opened"}
 _NOTICE = {"notice.verified", "notice.stored", "notice.read", "record_payment"}
 # What each flow passes in any case; other steps it passes when a sweep happens to be the first.
 SUBJECTS: dict[str, set[str]] = {
     "create": {"create"},
-    "prepare": _WAY_THERE,
+    "prepare": _WAY_THERE | {"start_attempt"},
     "settle": _WAY_THERE | _NOTICE | {"sweep.effects", "effect"},
     "ask": _WAY_THERE | {"query", "record_payment"},
     "expire": _WAY_THERE | {"sweep.expire", "expire", "sweep.close", "close", "record_attempt"},

@@ -1,7 +1,7 @@
 """Two sessions that meet at a row, a key or a lock, played to PostgreSQL and its stand-in."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -17,7 +17,7 @@ from models.attempts import may_ask
 from models.encoding import rows
 from models.engine import Tx
 from models.locks import lock_orders
-from models.turn_money import write_attempts
+from models.turn_money import moved_attempts
 from models.written import WrittenTurn
 from tests.rules.builders import an_order
 from tests.simulation.twins import Twin
@@ -83,7 +83,9 @@ async def _meet(work: Awaitable[Any], then: Callable[[], Awaitable[Any]]) -> lis
     return [f"waited: {waited}", str(answer)]
 
 
-def _swap(tx: Tx, order: Order, channel: str) -> Awaitable[Any]:
+def _swap(
+    tx: Tx, order: Order, channel: str, attempts: Sequence[dict[str, object]] = ()
+) -> Awaitable[Any]:
     new = {
         "id": order.id,
         "version": order.version,
@@ -95,6 +97,8 @@ def _swap(tx: Tx, order: Order, channel: str) -> Awaitable[Any]:
         "channel": channel,
         "seats_held": order.seats_held,
         "paid_at": None,
+        "events": [],
+        "attempts": attempts,
     }
     return tx.fetch(turns._SWAP, rows([new]))  # noqa: SLF001 - what is compared
 
@@ -130,9 +134,8 @@ async def a_locking_load_that_waits(twin: Twin) -> list[str]:
     number = order.attempts[0].attempt_no
     second = await _begin(twin)
     first = await _begin(twin)
-    await _swap(first, order, "new")
+    await _swap(first, order, "new", _closed(order))
     await may_ask(first, number, 6.0)
-    await _close_attempt(first, order)
     seen: dict[int, Order] = {}
 
     async def load() -> str:
@@ -146,10 +149,9 @@ async def a_locking_load_that_waits(twin: Twin) -> list[str]:
     return [*said, str(late.channel), str(late.version - order.version), late.attempts[0].state]
 
 
-async def _close_attempt(tx: Tx, order: Order) -> None:
+def _closed(order: Order) -> list[dict[str, object]]:
     closed = replace(order, attempts=(replace(order.attempts[0], state=AttemptState.CLOSED),))
-    turn = WrittenTurn(before=order, after=closed, events=())
-    await write_attempts(tx, [turn], order.created_at)
+    return moved_attempts(WrittenTurn(before=order, after=closed, events=()), order.created_at)
 
 
 async def a_claim_of_a_row_that_is_held(twin: Twin) -> list[str]:

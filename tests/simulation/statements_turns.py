@@ -139,10 +139,21 @@ def swap(tx: Transaction, rows: str) -> Waiting:
         latest = tx.get("orders", record["id"])
         assert latest is not None
         changes = record | {"version": latest["version"] + 1, "paid_at": at(record["paid_at"])}
-        del changes["id"]
+        for name in ("id", "events", "attempts"):
+            del changes[name]
         yield from tx.update("orders", record["id"], **changes)
+        yield from _write_audit(tx, record)
+        yield from _move_attempts(tx, record["attempts"])
         won.append({"id": record["id"]})
     return won
+
+
+def _write_audit(tx: Transaction, record: Row) -> Waiting:
+    for event in record["events"]:
+        yield from tx.insert(
+            "order_events",
+            {"order_id": record["id"], "version": record["version"] + 1, "kind": event["type"]},
+        )
 
 
 def _is_current(tx: Transaction, record: Row) -> bool:
@@ -173,10 +184,8 @@ def write_new_attempts(tx: Transaction, rows: str) -> Waiting:
         yield from tx.insert("payment_attempts", attempt_row(record))
 
 
-@stands_for("models.turn_money", "_MOVED_ATTEMPTS")
-def write_moved_attempts(tx: Transaction, rows: str) -> Waiting:
-    """Write attempts that have moved."""
-    for record in records(rows):
+def _move_attempts(tx: Transaction, attempts: list[Row]) -> Waiting:
+    for record in attempts:
         key = (record["attempt_no"],)
         seen = tx.find("payment_attempts", "payment_attempts_attempt_no_key", key)
         if seen is not None:
@@ -320,17 +329,3 @@ def write_cases(tx: Transaction, rows: str) -> Waiting:
     """Write questions, each once."""
     for record in records(rows):
         yield from tx.insert("cases", record, or_find="cases_kind_subject_key")
-
-
-@stands_for("models.turn_duties", "_AUDIT")
-def write_audit(tx: Transaction, rows: str) -> Waiting:
-    """Write what became true."""
-    for record in records(rows):
-        yield from tx.insert(
-            "order_events",
-            {
-                "order_id": record["order_id"],
-                "version": record["version"],
-                "kind": record["data"]["type"],
-            },
-        )
