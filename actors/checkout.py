@@ -135,13 +135,19 @@ class Checkout:
         or somebody asked a moment ago.
         """
         order = await self._actor.load(order_id)
-        attempt = next(iter(reversed(order.live_attempts)), None)
-        if attempt is None:
+        if not order.live_attempts:
             return order, None
-        if not await may_ask(self._database, attempt.attempt_no, ASK_EVERY_SECONDS):
+        # The newest is what the payer sees; an older one may have been paid before it was closed.
+        newest, *older = [attempt.attempt_no for attempt in reversed(order.live_attempts)]
+        if not await may_ask(self._database, newest, ASK_EVERY_SECONDS):
             return order, None
-        fact = await self.look(order_id, attempt.attempt_no)
-        return await self._actor.load(order_id), _STATUS_WORDS[type(fact)] if fact else None
+        told = await self.look(order_id, newest)
+        for attempt_no in older:
+            if isinstance(told, PaymentSucceeded):
+                break
+            fact = await self.look(order_id, attempt_no)
+            told = fact if isinstance(fact, PaymentSucceeded) else told
+        return await self._actor.load(order_id), _STATUS_WORDS[type(told)] if told else None
 
     async def look(self, order_id: int, attempt_no: str) -> QueryFact | None:
         """Ask the provider about one attempt and record the answer; None when it gave none."""

@@ -16,8 +16,9 @@ from contracts.attempt import AttemptRequest, CodeToScan, Opened, PayerParameter
 from contracts.channels import Payer
 from contracts.commands import OrderCommand
 from contracts.errors import OrderCancelled, PrepareInProgress
+from contracts.facts import FactSource, PaymentNotPaid, PaymentSucceeded, QueryFact
 from contracts.order import Order
-from contracts.states import AttemptState, Channel
+from contracts.states import AttemptState, Channel, OrderStatus
 from models.engine import Database
 from models.wechat_identities import bind_openid
 from tests.storage.stage import POLICY, buy, put_on_sale
@@ -38,6 +39,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.opened: list[AttemptRequest] = []
+        self.paid: set[str] = set()
         self.was_asked = asyncio.Event()
         self.may_scan = asyncio.Event()
         self.may_scan.set()
@@ -50,6 +52,23 @@ class Counter:
         if request.channel is NATIVE:
             await self.may_scan.wait()
         return Opened(code_url=f"weixin://{request.attempt_no}", prepay_id=request.attempt_no)
+
+    async def query(self, request: AttemptRequest) -> QueryFact:
+        """Say whether somebody paid."""
+        if request.attempt_no not in self.paid:
+            return PaymentNotPaid(
+                provider="wechat", attempt_no=request.attempt_no, asked_at=datetime.now(UTC)
+            )
+        return PaymentSucceeded(
+            provider="wechat",
+            attempt_no=request.attempt_no,
+            provider_txn_id=f"T{request.attempt_no}",
+            paid=request.amount,
+            merchant_id=request.merchant_id,
+            appid=request.appid,
+            paid_at=datetime.now(UTC),
+            source=FactSource.QUERY,
+        )
 
     def payer_parameters(
         self, _request: AttemptRequest, opened: Opened, _now: object
@@ -235,3 +254,31 @@ def payers(database: Database, provider: Counter, **changes: Any) -> Payers:  # 
         providers={"wechat": provider},  # type: ignore[dict-item]  # as above
         merchants={"wechat": msgspec.structs.replace(MERCHANT, **changes)},
     )
+
+
+class TestAQuestion:
+    async def test_is_about_everything_that_could_have_been_paid(
+        self, actor: Actor, database: Database, provider: Counter
+    ) -> None:
+        (checkout,) = checkouts(database, provider, [actor])
+        order = await buy(actor, await put_on_sale(database))
+        order = await checkout.prepare(order, NATIVE, SCANNER)
+        await checkout.prepare(order, Channel.WECHAT_JSAPI, IN_WECHAT)
+        provider.paid.add(f"{order.order_no}01")
+
+        order, told = await checkout.query(order.id)
+
+        assert (order.status, told) == (OrderStatus.PAID, "SUCCESS")
+        assert order.settlement is not None
+        assert order.settlement.attempt_no == f"{order.order_no}01"
+
+    async def test_is_asked_once_in_a_while(
+        self, actor: Actor, database: Database, provider: Counter
+    ) -> None:
+        (checkout,) = checkouts(database, provider, [actor])
+        order = await buy(actor, await put_on_sale(database))
+        order = await checkout.prepare(order, NATIVE, SCANNER)
+
+        assert (await checkout.query(order.id))[1] == "NOTPAY"
+        provider.paid.add(f"{order.order_no}01")
+        assert (await checkout.query(order.id))[1] is None
