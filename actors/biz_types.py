@@ -1,23 +1,18 @@
 """What can be paid for, by the word a client uses for it: the next kind is one entry here."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from functools import partial
 from typing import TypeAlias
 
+from actors.own_orders import OwnOrders, Seen
 from contracts.errors import BizTypeUnsupported
-from contracts.order import Order
-from models.engine import Connection
-from models.orders import load_own
 
 # Finds a person's order by its id or its number, with the database's clock; raises NotFound.
-FindOrder: TypeAlias = Callable[[Connection, int, str], Awaitable[tuple[Order, datetime]]]
+FindOrder: TypeAlias = Callable[[OwnOrders, int, str], Awaitable[Seen]]
 
 
-async def _own_order(
-    connection: Connection, user_id: int, reference: str, *, biz_type: str
-) -> tuple[Order, datetime]:
-    return await load_own(connection, user_id=user_id, reference=reference, biz_type=biz_type)
+async def _own_order(orders: OwnOrders, user_id: int, reference: str, *, biz_type: str) -> Seen:
+    return await orders.find(user_id=user_id, reference=reference, biz_type=biz_type)
 
 
 BIZ_TYPES: Mapping[str, FindOrder] = {

@@ -9,7 +9,7 @@ import uvloop
 
 from bench import report
 from bench.bench import BUYERS, Bench, introduce, say, sized
-from bench.cases import create, expiry, prepay, settle, sold_out, statements, storm
+from bench.cases import create, expiry, prepare, prepay, settle, sold_out, statements, storm
 from bench.history import ORDERS, write_history
 from bench.house import running_house
 from bench.notices import Signers
@@ -21,6 +21,7 @@ CASES: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "create": create.measure,
     "statements": statements.measure,
     "prepay": prepay.measure,
+    "prepare": prepare.measure,
     "sold_out": sold_out.measure,
     "settle": settle.measure,
     "storm": storm.measure,

@@ -1,6 +1,7 @@
 """What must be there before the clock starts: people, events, a history, orders to be paid."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -57,6 +58,22 @@ async def register(database: Database, secret: str, count: int) -> list[Buyer]:
     )
     ids = {row["subject"]: row["id"] for row in found}
     return [Buyer(ids[subject], f"Bearer {_token(secret, subject)}") for subject in subjects]
+
+
+async def bind_openids(database: Database, buyers: Sequence[Buyer], other_appid: str) -> None:
+    """Let *buyers* pay inside WeChat: at the service account, and at the app *other_appid*."""
+    user_ids = [buyer.user_id for buyer in buyers]
+    await database.execute(
+        "UPDATE users SET openid = 'oService' || lpad(id::text, 20, '0')"
+        " WHERE id = ANY($1::bigint[])",
+        user_ids,
+    )
+    await database.execute(
+        "INSERT INTO wechat_identities (user_id, appid, openid, bound_at)"
+        " SELECT u, $2, 'oProgram' || lpad(u::text, 20, '0'), now() FROM unnest($1::bigint[]) u",
+        user_ids,
+        other_appid,
+    )
 
 
 def _token(secret: str, subject: str) -> str:

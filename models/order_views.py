@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from typing import Literal
 
 import asyncpg
 import msgspec
@@ -63,7 +64,7 @@ _OVERVIEW = """
 """
 
 
-def key_of(reference: str) -> tuple[str, str | int]:
+def key_of(reference: str) -> tuple[Literal["id", "order_no"], str | int]:
     """Tell by which column an order is meant, and its value there.
 
     :raises NotFound: it is neither an id nor a number of ours.

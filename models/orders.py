@@ -1,17 +1,27 @@
 """Loading an order whole: one row, one JSON document, one struct."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import msgspec
 
-from contracts.errors import NotFound
 from contracts.order import Order
 from models.engine import Connection
-from models.order_views import key_of
 
-_ORDER = """
-SELECT clock_timestamp() AS now, json_build_object(
+Column: TypeAlias = Literal["id", "order_no"]
+
+
+class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Which order is meant, by its id or its number, by whom, and of which business."""
+
+    column: Column
+    key: str | int
+    user_id: int
+    biz_type: str
+
+
+_DOCUMENT = """json_build_object(
   'id', o.id, 'order_no', o.order_no, 'event_id', o.event_id, 'event_title', e.title,
   'user_id', o.user_id,
   'ticket_type_id', o.ticket_type_id, 'quantity', o.quantity,
@@ -49,10 +59,23 @@ SELECT clock_timestamp() AS now, json_build_object(
     FROM order_invites i WHERE i.order_id = o.id),
   'case_subjects', (SELECT coalesce(json_agg(c.subject ORDER BY c.id), '[]')
     FROM cases c WHERE c.order_id = o.id)
-)::text AS document
-FROM orders o JOIN events e ON e.id = o.event_id
+)::text AS document"""
+_READ = f"clock_timestamp() AS now, {_DOCUMENT}"
+_LOAD = (
+    f"SELECT {_READ} FROM orders o JOIN events e ON e.id = o.event_id"  # noqa: S608 - no input
+    " WHERE o.id = ANY($1::bigint[]) ORDER BY o.id"
+)
+_OWN = """
+SELECT w.n, {read}
+FROM unnest($1::{type}[], $2::bigint[], $3::text[])
+  WITH ORDINALITY AS w(key, user_id, biz_type, n)
+JOIN orders o ON o.{column} = w.key AND o.user_id = w.user_id AND o.biz_type = w.biz_type
+JOIN events e ON e.id = o.event_id
 """
-_LOAD = f"{_ORDER} WHERE o.id = ANY($1::bigint[]) ORDER BY o.id"
+_LOAD_OWN: Mapping[Column, str] = {
+    "id": _OWN.format(read=_READ, type="bigint", column="id"),
+    "order_no": _OWN.format(read=_READ, type="text", column="order_no"),
+}
 _LOCK = "SELECT id FROM orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 
 _decoder = msgspec.json.Decoder(Order)
@@ -75,18 +98,21 @@ async def load(
 
 
 async def load_own(
-    connection: Connection, *, user_id: int, reference: str, biz_type: str
-) -> tuple[Order, datetime]:
-    """Load the order that a person calls by its id or its number, with the database's clock.
+    connection: Connection, wanted: Sequence[OwnOrder]
+) -> dict[OwnOrder, tuple[Order, datetime]]:
+    """Load the orders that people call their own, each with the database's clock.
 
-    :raises NotFound: it is absent, of another business, or someone else's.
+    What is absent, of another business, or someone else's is missing.
     """
-    column, value = key_of(reference)
-    own = f"{_ORDER} WHERE o.{column} = $1 AND o.user_id = $2 AND o.biz_type = $3"
-    found = await connection.fetchrow(own, value, user_id, biz_type)
-    if found is None:
-        raise NotFound
-    return _decoder.decode(found["document"]), found["now"]
+    found: dict[OwnOrder, tuple[Order, datetime]] = {}
+    for column, statement in _LOAD_OWN.items():
+        asked = [one for one in wanted if one.column == column]
+        if asked:
+            keys, user_ids = [one.key for one in asked], [one.user_id for one in asked]
+            biz_types = [one.biz_type for one in asked]
+            for row in await connection.fetch(statement, keys, user_ids, biz_types):
+                found[asked[row["n"] - 1]] = _decoder.decode(row["document"]), row["now"]
+    return found
 
 
 async def order_ids_of_attempts(

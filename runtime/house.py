@@ -12,6 +12,7 @@ from actors.checkout import Checkout
 from actors.failpoints import Reach, nowhere
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.own_orders import OwnOrders
 from actors.payers import Payers
 from actors.tickets import Tickets
 from models.engine import Database
@@ -34,6 +35,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     checkout: Checkout
     payers: Payers
+    own_orders: OwnOrders
     inbox: Inbox
     gatekeeper: Gatekeeper
     tickets: Tickets

@@ -13,6 +13,7 @@ from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.tickets import Tickets
 from actors.wakeups import Wakeups
@@ -76,6 +77,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         stack.push_async_callback(hints.close)
         identity = await _identity(settings, stack)
         payers = Payers(database=database, providers=providers, merchants=merchants)
+        stack.push_async_callback(payers.close)
+        own_orders = OwnOrders(database)
+        stack.push_async_callback(own_orders.close)
         inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
         stack.push_async_callback(inbox.close)
         yield House(
@@ -86,6 +90,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             actor=actor,
             checkout=checkout,
             payers=payers,
+            own_orders=own_orders,
             inbox=inbox,
             gatekeeper=Gatekeeper(database=database, default=_gate(settings)),
             tickets=Tickets(database=database, payers=payers, identity=identity),

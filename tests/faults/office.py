@@ -15,6 +15,7 @@ from actors.checkout import Checkout
 from actors.failpoints import Reach
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.tickets import Tickets
 from contracts.bridge import BridgeGate
@@ -77,6 +78,7 @@ class Office:
             actor=self.actor,
             checkout=self.checkout,
             payers=payers,
+            own_orders=OwnOrders(database),
             inbox=self.inbox,
             gatekeeper=Gatekeeper(database=database, default=BridgeGate()),
             tickets=Tickets(database=database, payers=payers, identity=None),
