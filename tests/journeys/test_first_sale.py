@@ -326,20 +326,19 @@ class TestACrowd:
         self, service: Service, books: Database
     ) -> None:
         buyers = await asyncio.to_thread(_crowd, service, 2000)
-        limits = httpx.Limits(max_connections=64)
-        async with httpx.AsyncClient(
-            base_url=service.url, timeout=60, trust_env=False, limits=limits
-        ) as client:
-            answers = await asyncio.gather(
-                *(
-                    client.post(
-                        f"/api/events/{EVENT}/orders",
-                        json={"ticketTypeId": LAST, "prepare": False},
-                        headers=buyer.headers,
-                    )
-                    for buyer in buyers
+        # The client looks through all who wait for a connection again and again: they wait here.
+        connections = asyncio.Semaphore(64)
+
+        async def press(client: httpx.AsyncClient, buyer: Person) -> httpx.Response:
+            async with connections:
+                return await client.post(
+                    f"/api/events/{EVENT}/orders",
+                    json={"ticketTypeId": LAST, "prepare": False},
+                    headers=buyer.headers,
                 )
-            )
+
+        async with httpx.AsyncClient(base_url=service.url, timeout=60, trust_env=False) as client:
+            answers = await asyncio.gather(*(press(client, buyer) for buyer in buyers))
 
         sold = [answer for answer in answers if answer.status_code == 201]
         refused = [a.json()["code"] for a in answers if a.status_code == 409]
