@@ -82,7 +82,7 @@ FROM unnest($1::{type}[], $2::bigint[], $3::text[])
   WITH ORDINALITY AS w(key, user_id, biz_type, n)
 JOIN orders o ON o.{column} = w.key AND o.user_id = w.user_id AND o.biz_type = w.biz_type
 JOIN events e ON e.id = o.event_id
-JOIN users u ON u.id = w.user_id
+LEFT JOIN users u ON u.id = w.user_id
 """
 _LOAD_OWN: Mapping[Column, str] = {
     "id": _OWN.format(read=_READ, type="bigint", column="id"),
