@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeAlias
 
-from actors.own_orders import OwnOrders, Seen
+from actors.own_orders import OwnOrders
 from contracts.errors import BizTypeUnsupported
+from models.orders import Seen
 
-# Finds a person's order by its id or its number, with the database's clock; raises NotFound.
+# Finds a person's order by its id or its number; raises NotFound.
 FindOrder: TypeAlias = Callable[[OwnOrders, int, str], Awaitable[Seen]]
 
 

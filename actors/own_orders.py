@@ -1,18 +1,12 @@
 """People's own orders: many who ask for theirs in the same moment share one look."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TypeAlias
 
 from actors.lane import Lane
 from contracts.errors import NotFound
-from contracts.order import Order
 from models.engine import Database
 from models.order_views import key_of
-from models.orders import OwnOrder, load_own
-
-# An order, and the database's clock when it was read.
-Seen: TypeAlias = tuple[Order, datetime]
+from models.orders import OwnOrder, Seen, load_own
 
 
 class OwnOrders:

@@ -6,21 +6,19 @@ app wherever it has one of its own; everything else is paid as the service accou
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 
 import msgspec
 
 from actors.channels import CHOICES
 from actors.decide import usable_attempt
-from actors.lane import Lane
 from contracts import errors
 from contracts.attempt import PayerParameters
-from contracts.channels import Payer
+from contracts.channels import Openids, Payer
 from contracts.commands import AttemptWords
 from contracts.order import Order
 from contracts.states import Channel
 from models.engine import Database
-from models.wechat_identities import At, openids_of
+from models.wechat_identities import openid_of, own_openid_of
 from providers.provider import Provider
 
 
@@ -47,9 +45,9 @@ class Payers:
         providers: Mapping[str, Provider],
         merchants: Mapping[str, Merchant],
     ) -> None:
+        self._database = database
         self._providers = providers
         self._merchants = merchants
-        self._openids: Lane[At, str | None] = Lane("openids", partial(openids_of, database))
 
     def serves(self, provider: str) -> bool:
         """Tell whether a provider is reached by the channels of WeChat, and is set up."""
@@ -63,10 +61,23 @@ class Payers:
         """
         merchant = self._merchant(provider)
         appid, openid = appid_of(merchant, channel), None
-        # A code to scan is for whoever scans it, so nobody is looked up.
-        if channel is not Channel.WECHAT_NATIVE:
-            other_appid = None if appid == merchant.appid else appid
-            openid = await self._openids.submit(At(user_id=user_id, other_appid=other_appid))
+        if channel is Channel.WECHAT_NATIVE:
+            # A code to scan is for whoever scans it, so nobody is looked up.
+            pass
+        elif appid == merchant.appid:
+            openid = await own_openid_of(self._database, user_id)
+        else:
+            openid = await openid_of(self._database, user_id=user_id, appid=appid)
+        return payer_at(appid, channel, openid)
+
+    def among(self, provider: str, channel: Channel, openids: Openids) -> Payer | None:
+        """Say as whom somebody pays who is called *openids*; None as :meth:`find` says it.
+
+        :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
+        """
+        merchant = self._merchant(provider)
+        appid = appid_of(merchant, channel)
+        openid = openids.own if appid == merchant.appid else openids.elsewhere.get(appid)
         return payer_at(appid, channel, openid)
 
     def words(self, provider: str, channel: Channel, payer: Payer) -> AttemptWords:
@@ -88,10 +99,6 @@ class Payers:
             return None
         provider = self._providers[attempt.request.provider]
         return provider.payer_parameters(attempt.request, attempt.opened, now)
-
-    async def close(self) -> None:
-        """Wait for the look that is in flight."""
-        await self._openids.close()
 
     def _merchant(self, provider: str) -> Merchant:
         try:

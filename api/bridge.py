@@ -66,9 +66,9 @@ async def make_bridge_ticket(request: Visitor, data: wire.BridgeTicketRequest) -
     """Make a ticket with which the Mini Program's own page fetches what it pays with, once."""
     house = house_of(request)
     find = finder_of(data.biz_type)
-    order, now = await find(house.own_orders, request.user.user_id, data.biz_id)
-    mark_order(order)
-    minted = await house.tickets.mint(order, now)
+    seen = await find(house.own_orders, request.user.user_id, data.biz_id)
+    mark_order(seen.order)
+    minted = await house.tickets.mint(seen.order, seen.now)
     return wire.BridgeTicket(ticket=minted.secret, expires_at=minted.expires_at)
 
 

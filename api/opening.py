@@ -29,6 +29,7 @@ from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from contracts.wire.payments import OrderToPay
 from models.catalogue import load_offers
+from models.orders import Seen
 from runtime.house import House
 
 
@@ -130,13 +131,14 @@ async def resume(house: House, order: Order, visit: Visit) -> OrderToPay:
     return _answer(house, order, channel, visit, is_existing=True, parameters=parameters)
 
 
-async def prepare(house: House, order: Order, visit: Visit, now: datetime) -> OrderToPay:
-    """Open the payment of an order here, or find it open; *now* is when the order was loaded.
+async def prepare(house: House, seen: Seen, visit: Visit) -> OrderToPay:
+    """Open the payment of an order here, or find it open.
 
     :raises Conflict: the order cannot be paid any more, or another request opens it.
     :raises PayerNotReady: it cannot be paid from here; the order stays payable.
     :raises Busy: the provider is away or not set up; the order stays payable.
     """
+    order, now = seen.order, seen.now
     mark_order(order)
     channel: Channel | None = None
     try:
@@ -144,7 +146,8 @@ async def prepare(house: House, order: Order, visit: Visit, now: datetime) -> Or
         channel = await _choose(house, visit, provider=order.payment_channel, user_id=order.user_id)
         if channel is None:
             raise ProviderNotConfigured
-        payer = await _payer(house, order, channel)
+        payer = house.payers.among(order.payment_channel, channel, seen.openids)
+        payer = _known(payer, order, channel)
         order, parameters = await _open(house, order, channel, payer, now)
     except MiniProgramBridgeRequired as refused:
         tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code, order)
@@ -164,6 +167,10 @@ async def _choose(house: House, visit: Visit, *, provider: str, user_id: int) ->
 
 async def _payer(house: House, order: Order, channel: Channel) -> Payer:
     payer = await house.payers.find(order.payment_channel, channel, order.user_id)
+    return _known(payer, order, channel)
+
+
+def _known(payer: Payer | None, order: Order, channel: Channel) -> Payer:
     if payer is None:
         raise WechatOpenidRequired(
             orderId=order.id,

@@ -22,6 +22,6 @@ async def prepare_wechat_payment(request: Visitor, data: PrepareRequest) -> Orde
     """
     house = house_of(request)
     find = finder_of(data.biz_type)
-    order, now = await find(house.own_orders, request.user.user_id, data.biz_id)
+    seen = await find(house.own_orders, request.user.user_id, data.biz_id)
     visit = visit_in(request, data.client_context)
-    return await opening.prepare(house, order, visit, now)
+    return await opening.prepare(house, seen, visit)

@@ -1,5 +1,6 @@
 """Where a payer is, as far as the way to pay depends on it, and what the payer is called there."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -31,3 +32,10 @@ class Payer(msgspec.Struct, frozen=True, kw_only=True):
 
     appid: str
     openid: str | None = None
+
+
+class Openids(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person is called at the service account, and at other apps by their appid."""
+
+    own: str | None = None
+    elsewhere: Mapping[str, str] = {}

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from contracts.channels import Openids
 from contracts.order import Order
 from models.engine import Connection
 
@@ -19,6 +20,14 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
     key: str | int
     user_id: int
     biz_type: str
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """An order and what its buyer is called, read together; *now* is the database's clock then."""
+
+    order: Order
+    now: datetime
+    openids: Openids
 
 
 _DOCUMENT = """json_build_object(
@@ -66,11 +75,14 @@ _LOAD = (
     " WHERE o.id = ANY($1::bigint[]) ORDER BY o.id"
 )
 _OWN = """
-SELECT w.n, {read}
+SELECT w.n, {read}, json_build_object('own', u.openid, 'elsewhere', (
+    SELECT coalesce(json_object_agg(i.appid, i.openid), '{{}}')
+    FROM wechat_identities i WHERE i.user_id = w.user_id))::text AS openids
 FROM unnest($1::{type}[], $2::bigint[], $3::text[])
   WITH ORDINALITY AS w(key, user_id, biz_type, n)
 JOIN orders o ON o.{column} = w.key AND o.user_id = w.user_id AND o.biz_type = w.biz_type
 JOIN events e ON e.id = o.event_id
+LEFT JOIN users u ON u.id = w.user_id
 """
 _LOAD_OWN: Mapping[Column, str] = {
     "id": _OWN.format(read=_READ, type="bigint", column="id"),
@@ -79,6 +91,7 @@ _LOAD_OWN: Mapping[Column, str] = {
 _LOCK = "SELECT id FROM orders WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 
 _decoder = msgspec.json.Decoder(Order)
+_openids_decoder = msgspec.json.Decoder(Openids)
 
 
 async def load(
@@ -97,21 +110,23 @@ async def load(
     return {order.id: order for order in orders}, found[0]["now"] if found else None
 
 
-async def load_own(
-    connection: Connection, wanted: Sequence[OwnOrder]
-) -> dict[OwnOrder, tuple[Order, datetime]]:
-    """Load the orders that people call their own, each with the database's clock.
+async def load_own(connection: Connection, wanted: Sequence[OwnOrder]) -> dict[OwnOrder, Seen]:
+    """Load the orders that people call their own.
 
     What is absent, of another business, or someone else's is missing.
     """
-    found: dict[OwnOrder, tuple[Order, datetime]] = {}
+    found: dict[OwnOrder, Seen] = {}
     for column, statement in _LOAD_OWN.items():
         asked = [one for one in wanted if one.column == column]
         if asked:
             keys, user_ids = [one.key for one in asked], [one.user_id for one in asked]
             biz_types = [one.biz_type for one in asked]
             for row in await connection.fetch(statement, keys, user_ids, biz_types):
-                found[asked[row["n"] - 1]] = _decoder.decode(row["document"]), row["now"]
+                found[asked[row["n"] - 1]] = Seen(
+                    order=_decoder.decode(row["document"]),
+                    now=row["now"],
+                    openids=_openids_decoder.decode(row["openids"]),
+                )
     return found
 
 

@@ -1,31 +1,14 @@
 """What people are called at each WeChat app: an openid means nothing at another one."""
 
-from collections.abc import Sequence
-
-import msgspec
-
 from models.engine import Connection
 
-_OPENIDS = """
-SELECT CASE WHEN w.appid IS NULL THEN u.openid ELSE i.openid END AS openid
-FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS w(user_id, appid, n)
-LEFT JOIN users u ON u.id = w.user_id
-LEFT JOIN wechat_identities i ON i.user_id = w.user_id AND i.appid = w.appid
-ORDER BY w.n
-"""
 
-
-class At(msgspec.Struct, frozen=True, kw_only=True):
-    """A person at an app; *other_appid* is None at the service account."""
-
-    user_id: int
-    other_appid: str | None = None
-
-
-async def openids_of(db: Connection, whose: Sequence[At]) -> list[str | None]:
-    """Return what people are called, in the order of *whose*; None where nothing is bound."""
-    user_ids, appids = [one.user_id for one in whose], [one.other_appid for one in whose]
-    return [row["openid"] for row in await db.fetch(_OPENIDS, user_ids, appids)]
+async def openid_of(db: Connection, *, user_id: int, appid: str) -> str | None:
+    """Return what the person is called at *appid*; None when nothing is bound."""
+    openid: str | None = await db.fetchval(
+        "SELECT openid FROM wechat_identities WHERE user_id = $1 AND appid = $2", user_id, appid
+    )
+    return openid
 
 
 async def bind_openid(db: Connection, *, user_id: int, appid: str, openid: str) -> None:
@@ -46,6 +29,12 @@ async def unbind_openid(db: Connection, *, user_id: int, appid: str) -> None:
     await db.execute(
         "DELETE FROM wechat_identities WHERE user_id = $1 AND appid = $2", user_id, appid
     )
+
+
+async def own_openid_of(db: Connection, user_id: int) -> str | None:
+    """Return what the person is called at the service account; None when nothing is bound."""
+    openid: str | None = await db.fetchval("SELECT openid FROM users WHERE id = $1", user_id)
+    return openid
 
 
 async def bind_own_openid(db: Connection, *, user_id: int, openid: str) -> None:

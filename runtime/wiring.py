@@ -77,7 +77,6 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         stack.push_async_callback(hints.close)
         identity = await _identity(settings, stack)
         payers = Payers(database=database, providers=providers, merchants=merchants)
-        stack.push_async_callback(payers.close)
         own_orders = OwnOrders(database)
         stack.push_async_callback(own_orders.close)
         inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)

@@ -13,10 +13,10 @@ from models.legacy_fields import LegacyFields, empty_legacy_fields, note_legacy_
 from models.one_time_tokens import mint_token, purge_tokens, redeem_token
 from models.people import user_at_first_sight
 from models.wechat_identities import (
-    At,
     bind_openid,
     bind_own_openid,
-    openids_of,
+    openid_of,
+    own_openid_of,
     unbind_openid,
 )
 from tests.storage.stage import put_on_sale, wish
@@ -41,42 +41,21 @@ async def age(database: Database, order_id: int, days: int) -> None:
     )
 
 
-async def openid_at(database: Database, user_id: int, appid: str | None) -> str | None:
-    [openid] = await openids_of(database, [At(user_id=user_id, other_appid=appid)])
-    return openid
-
-
 class TestAnOpenid:
-    async def test_comes_in_the_order_of_the_asking(self, database: Database, user_id: int) -> None:
-        other_id = await user_at_first_sight(database, issuer="tests", subject="another")
-        await bind_openid(database, user_id=user_id, appid="wx1", openid="o1")
-        await bind_own_openid(database, user_id=other_id, openid="o2")
-
-        assert await openids_of(
-            database,
-            [
-                At(user_id=other_id),
-                At(user_id=user_id, other_appid="wx1"),
-                At(user_id=other_id, other_appid="wx1"),
-                At(user_id=-1),
-                At(user_id=other_id),
-            ],
-        ) == ["o2", "o1", None, None, "o2"]
-
     async def test_is_bound_per_person_and_app(self, database: Database, user_id: int) -> None:
         other_id = await user_at_first_sight(database, issuer="tests", subject="other")
         await bind_openid(database, user_id=user_id, appid="wx1", openid="o1")
         await bind_openid(database, user_id=user_id, appid="wx2", openid="o2")
 
-        assert await openid_at(database, user_id, "wx1") == "o1"
-        assert await openid_at(database, user_id, "wx2") == "o2"
-        assert await openid_at(database, other_id, "wx1") is None
+        assert await openid_of(database, user_id=user_id, appid="wx1") == "o1"
+        assert await openid_of(database, user_id=user_id, appid="wx2") == "o2"
+        assert await openid_of(database, user_id=other_id, appid="wx1") is None
 
     async def test_replaces_the_one_before(self, database: Database, user_id: int) -> None:
         for openid in ("before", "after", "after"):
             await bind_openid(database, user_id=user_id, appid="wx1", openid=openid)
 
-        assert await openid_at(database, user_id, "wx1") == "after"
+        assert await openid_of(database, user_id=user_id, appid="wx1") == "after"
 
     async def test_can_be_forgotten(self, database: Database, user_id: int) -> None:
         await bind_openid(database, user_id=user_id, appid="wx1", openid="o1")
@@ -84,17 +63,17 @@ class TestAnOpenid:
         for _ in range(2):
             await unbind_openid(database, user_id=user_id, appid="wx1")
 
-        assert await openid_at(database, user_id, "wx1") is None
+        assert await openid_of(database, user_id=user_id, appid="wx1") is None
 
     async def test_of_the_service_account_is_the_users_own(
         self, database: Database, user_id: int
     ) -> None:
-        assert await openid_at(database, user_id, None) is None
+        assert await own_openid_of(database, user_id) is None
 
         await bind_own_openid(database, user_id=user_id, openid="o3")
 
-        assert await openid_at(database, user_id, None) == "o3"
-        assert await openid_at(database, user_id, "wx1") is None
+        assert await own_openid_of(database, user_id) == "o3"
+        assert await openid_of(database, user_id=user_id, appid="wx1") is None
 
     async def test_is_never_empty(self, database: Database, user_id: int) -> None:
         for appid, openid in (("", "o"), ("wx", "")):
