@@ -185,6 +185,26 @@ class TestABindToken:
         refused = next(answer for answer in answers if answer.status_code == 401)
         assert is_problem(refused, 401, "BIND_TOKEN_INVALID")
 
+    @pytest.mark.parametrize("fault", ["rate_limited", "error_500"])
+    def test_is_still_good_when_wechat_did_not_answer(
+        self, buyer: Buyer, simulator: Simulator, fault: str
+    ) -> None:
+        token = post(buyer, "mini-bind-token").json()["bindToken"]
+        simulator.fault("jscode2session", fault)
+
+        away, again = (
+            post(
+                buyer,
+                "bind-mini-openid-with-token",
+                bindToken=token,
+                code=simulator.log_in(OTHER_APP_ID, NEW),
+            )
+            for _ in range(2)
+        )
+
+        assert is_problem(away, 503, "PROVIDER_UNAVAILABLE")
+        assert again.json() == BOUND
+
     @pytest.mark.parametrize("kind", ["ticket", "state", "guess"])
     def test_is_no_other_thing(self, buyer: Buyer, simulator: Simulator, kind: str) -> None:
         order = buyer.order(STANDARD, prepare=True, clientContext=BRIDGE).json()
