@@ -14,12 +14,22 @@ from providers.provider import ProviderError, ProviderRefused
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments")
 
 
-def require(identity: Identity | None) -> Identity:
-    """Insist on somebody who can tell openids.
+def who_knows_logins(identity: Identity | None) -> Identity:
+    """Insist on somebody who can tell whose a login in the Mini Program is.
 
     :raises contracts.errors.ProviderNotConfigured: nobody can, for want of settings.
     """
-    if identity is None:
+    if identity is None or not identity.knows_logins:
+        raise errors.ProviderNotConfigured
+    return identity
+
+
+def who_knows_consents(identity: Identity | None) -> Identity:
+    """Insist on somebody who can tell whose a consent in the WeChat browser is.
+
+    :raises contracts.errors.ProviderNotConfigured: nobody can, for want of settings.
+    """
+    if identity is None or not identity.knows_consents:
         raise errors.ProviderNotConfigured
     return identity
 

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from actors.decide import refuse_unless_payable
-from actors.logins import openid_against, require
+from actors.logins import openid_against, who_knows_logins
 from actors.payers import Payers
 from contracts import errors
 from contracts.attempt import SignedCall
@@ -48,7 +48,7 @@ class Tickets:
         :raises contracts.errors.Conflict: the order cannot be paid any more, or is not prepared.
         :raises contracts.errors.ProviderNotConfigured: nobody could redeem it.
         """
-        require(self._identity)
+        who_knows_logins(self._identity)
         refuse_unless_payable(order, now)
         attempt = _open_attempt(order)
         return await mint_token(
@@ -68,7 +68,7 @@ class Tickets:
         :raises contracts.errors.Conflict: the order cannot be paid any more, or not by this.
         :raises contracts.errors.Busy: WeChat is away, or not set up.
         """
-        identity = require(self._identity)
+        identity = who_knows_logins(self._identity)
         ticket = await redeem_token(self._database, TokenKind.BRIDGE_PAY, secret)
         if ticket is None or ticket.order_id is None:
             raise errors.BridgeTicketInvalid

@@ -312,22 +312,45 @@ class TestAMiniProgramWithoutAnAppOfItsOwn:
         buyer.http.close()
 
 
+OF_THE_PROGRAM: dict[str, dict[str, object]] = {
+    "mini-bind-token": {},
+    "bind-mini-openid": {"code": "x"},
+    "bind-mini-openid-with-token": {"code": "x", "bindToken": "y"},
+    "bridge-redeem": {"code": "x", "ticket": "y"},
+}
+OF_THE_ACCOUNT: dict[str, dict[str, object]] = {
+    "h5-bind-state": {},
+    "bind-openid": {"code": "x", "state": "y"},
+}
+PROGRAM, ACCOUNT = "WECHAT_MINIPROGRAM_APP_SECRET", "WECHAT_SERVICE_ACCOUNT_APP_SECRET"
+
+
 class TestAServiceThatCannotAskWechat:
-    def test_says_so(self, environ: dict[str, str], api_home: Path) -> None:
-        changes = {"WECHAT_MINIPROGRAM_APP_SECRET": "", "WECHAT_SERVICE_ACCOUNT_APP_SECRET": ""}
-        bodies: dict[str, dict[str, object]] = {
-            "mini-bind-token": {},
-            "bind-mini-openid": {"code": "x"},
-            "bind-mini-openid-with-token": {"code": "x", "bindToken": "y"},
-            "h5-bind-state": {},
-            "bind-openid": {"code": "x", "state": "y"},
-            "bridge-redeem": {"code": "x", "ticket": "y"},
-        }
-        with running_service(environ, api_home / "mute", API_WORKERS="1", **changes) as service:
+    @pytest.mark.parametrize(
+        ("missing", "bodies"),
+        [
+            ([PROGRAM, ACCOUNT], OF_THE_PROGRAM | OF_THE_ACCOUNT),
+            ([PROGRAM], OF_THE_PROGRAM),
+            ([ACCOUNT], OF_THE_ACCOUNT),
+        ],
+        ids=["anything", "about the program", "about the account"],
+    )
+    def test_says_so(
+        self,
+        environ: dict[str, str],
+        api_home: Path,
+        missing: list[str],
+        bodies: dict[str, dict[str, object]],
+    ) -> None:
+        changes = dict.fromkeys(missing, "") | {"API_WORKERS": "1"}
+        with running_service(environ, api_home / "mute", **changes) as service:
             buyer = Buyer(service)
             answers = [post(buyer, door, **fields) for door, fields in bodies.items()]
+            order = buyer.order(STANDARD, prepare=True, clientContext=BRIDGE).json()
+            ticket = post(buyer, "bridge-ticket", bizType="EVENT_TICKET", bizId=order["orderNo"])
             buyer.http.close()
 
-        for answer in answers:
+        assert ticket.status_code == (503 if PROGRAM in missing else 201)
+        for answer in [*answers, *([ticket] if PROGRAM in missing else [])]:
             assert is_problem(answer, 503, "PROVIDER_NOT_CONFIGURED")
             assert answer.headers["retry-after"]
