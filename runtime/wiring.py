@@ -78,6 +78,10 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         payers = Payers(database=database, providers=providers, merchants=merchants)
         inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
         stack.push_async_callback(inbox.close)
+        gatekeeper = Gatekeeper(database=database, default=_gate(settings))
+        tickets = Tickets(
+            database=database, gatekeeper=gatekeeper, payers=payers, identity=identity
+        )
         yield House(
             settings=settings,
             database=database,
@@ -87,8 +91,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             checkout=checkout,
             payers=payers,
             inbox=inbox,
-            gatekeeper=Gatekeeper(database=database, default=_gate(settings)),
-            tickets=Tickets(database=database, payers=payers, identity=identity),
+            gatekeeper=gatekeeper,
+            tickets=tickets,
             bindings=Bindings(
                 database=database,
                 identity=identity,

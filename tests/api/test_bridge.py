@@ -354,6 +354,19 @@ class TestATicket:
         assert is_problem(answer, 409, "INVALID_STATE")
         assert is_problem(ticket_of(buyer, order), 409, "INVALID_STATE")
 
+    def test_is_not_made_while_the_bridge_is_switched_off(
+        self, service: Service, admin: Buyer, buyer: Buyer
+    ) -> None:
+        order = an_order(buyer)
+        admin.http.put(ADMIN, json={"rolloutPercent": 0, "minVersion": "1.3"})
+        wait_for_floor(service, "1.3")
+
+        refused = ticket_of(buyer, order)
+
+        assert is_problem(refused, 400, "MINI_PROGRAM_BRIDGE_REQUIRED")
+        assert refused.json()["requiresUpgrade"] is True
+        assert refused.json()["minBridgeVersion"] == "1.3"
+
     def test_needs_a_payment_that_is_prepared_for_the_bridge(self, buyer: Buyer) -> None:
         order = buyer.order(STANDARD).json()
 
