@@ -536,9 +536,12 @@ class TestWhatWaitsToBePaid:
 
         assert is_problem(answer, 400, "INVALID_REQUEST")
 
-    def test_takes_no_words_without_end(self, buyer: Buyer) -> None:
-        for name in in_query(BRIDGE):
-            assert is_problem(pending(buyer, {name: "x" * 65}), 400, "INVALID_REQUEST")
+    @pytest.mark.parametrize("name", in_query(BRIDGE))
+    def test_takes_no_words_without_end_and_names_them(self, buyer: Buyer, name: str) -> None:
+        answer = pending(buyer, {name: "x" * 65})
+
+        assert is_problem(answer, 400, "INVALID_REQUEST")
+        assert [error["field"] for error in answer.json()["errors"]] == [name]
 
 
 class TestWhatIsTold:
