@@ -562,6 +562,23 @@ class TestWhatIsTold:
 
         assert [counted(*pair) for pair in words] == [count + 1 for count in before]
 
+    def test_is_nothing_of_a_look_at_what_waits(self, buyer: Buyer, service: Service) -> None:
+        def counted() -> list[str]:
+            with service.client() as http:
+                lines = http.get("/metrics").text.splitlines()
+            return [line for line in lines if line.startswith("guichet_prepares_total")]
+
+        lose_openid(buyer)
+        order, before = buyer.order(HOT).json(), counted()
+        for context in (ELSEWHERE, OLD_SHELL, IN_WECHAT):
+            pending(buyer, in_query(context))
+
+        assert counted() == before
+        assert not any(
+            order["orderNo"] in line and "payments.prepare" in line
+            for line in service.log.read_text().splitlines()
+        )
+
     def test_is_one_line_of_clean_words(self, buyer: Buyer, service: Service) -> None:
         order = buyer.order(HOT).json()
         dirty = {
