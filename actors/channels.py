@@ -54,14 +54,21 @@ def choose_channel(visit: Visit, gate: BridgeGate, user_id: int) -> Channel:
     match visit.environment:
         case Environment.MINIPROGRAM:
             if not _may_cross(visit, gate, user_id):
-                raise MiniProgramBridgeRequired(
-                    requiresUpgrade=True, minBridgeVersion=gate.min_version
-                )
+                raise _upgrade_to(gate)
             return Channel.MINIPROGRAM_BRIDGE
         case Environment.WECHAT:
             return Channel.WECHAT_JSAPI
         case Environment.NONE:
             return Channel.WECHAT_NATIVE
+
+
+def refuse_unless_rolled_out(gate: BridgeGate, user_id: int) -> None:
+    """Insist that the bridge is switched on for a user.
+
+    :raises MiniProgramBridgeRequired: it is not, or not any more.
+    """
+    if not is_rolled_out(user_id, gate.rollout_percent):
+        raise _upgrade_to(gate)
 
 
 def is_rolled_out(user_id: int, percent: int) -> bool:
@@ -95,6 +102,10 @@ def _may_cross(visit: Visit, gate: BridgeGate, user_id: int) -> bool:
         and is_at_least(visit.bridge_version, gate.min_version)
         and is_rolled_out(user_id, gate.rollout_percent)
     )
+
+
+def _upgrade_to(gate: BridgeGate) -> MiniProgramBridgeRequired:
+    return MiniProgramBridgeRequired(requiresUpgrade=True, minBridgeVersion=gate.min_version)
 
 
 def _parts(version: str) -> list[int]:

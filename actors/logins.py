@@ -9,17 +9,27 @@ from contracts.tokens import RedeemedToken
 from models.engine import Database
 from models.one_time_tokens import give_back_token
 from providers.identity import Identity
-from providers.provider import ProviderError, ProviderRefused, ProviderUnreachable
+from providers.provider import ProviderError, ProviderRefused
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments")
 
 
-def require(identity: Identity | None) -> Identity:
-    """Insist on somebody who can tell openids.
+def who_knows_logins(identity: Identity | None) -> Identity:
+    """Insist on somebody who can tell whose a login in the Mini Program is.
 
     :raises contracts.errors.ProviderNotConfigured: nobody can, for want of settings.
     """
-    if identity is None:
+    if identity is None or not identity.knows_logins:
+        raise errors.ProviderNotConfigured
+    return identity
+
+
+def who_knows_consents(identity: Identity | None) -> Identity:
+    """Insist on somebody who can tell whose a consent in the WeChat browser is.
+
+    :raises contracts.errors.ProviderNotConfigured: nobody can, for want of settings.
+    """
+    if identity is None or not identity.knows_consents:
         raise errors.ProviderNotConfigured
     return identity
 
@@ -27,13 +37,13 @@ def require(identity: Identity | None) -> Identity:
 async def openid_against(database: Database, token: RedeemedToken, exchange: Awaitable[str]) -> str:
     """Wait for an openid that a token was used up for.
 
-    The token is given back where no exchange took place; else as :func:`openid_from`.
+    The token is given back unless WeChat said no: it is as good with the code of another login,
+    and whoever holds both was told to try again. Else as :func:`openid_from`.
     """
     try:
         return await openid_from(exchange)
-    except errors.ProviderUnavailable as away:
-        if isinstance(away.__cause__, ProviderUnreachable):
-            await give_back_token(database, token)
+    except errors.ProviderUnavailable:
+        await give_back_token(database, token)
         raise
 
 

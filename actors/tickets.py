@@ -10,8 +10,10 @@ from datetime import datetime
 
 import msgspec
 
+from actors.bridge import Gatekeeper
+from actors.channels import refuse_unless_rolled_out
 from actors.decide import refuse_unless_payable
-from actors.logins import openid_against, require
+from actors.logins import openid_against, who_knows_logins
 from actors.payers import Payers
 from contracts import errors
 from contracts.attempt import SignedCall
@@ -37,8 +39,16 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True):
 class Tickets:
     """Makes tickets and redeems them; no order is changed by either."""
 
-    def __init__(self, *, database: Database, payers: Payers, identity: Identity | None) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        gatekeeper: Gatekeeper,
+        payers: Payers,
+        identity: Identity | None,
+    ) -> None:
         self._database = database
+        self._gatekeeper = gatekeeper
         self._payers = payers
         self._identity = identity
 
@@ -46,10 +56,13 @@ class Tickets:
         """Make a ticket for what is open for the bridge; it lives a minute.
 
         :raises contracts.errors.Conflict: the order cannot be paid any more, or is not prepared.
+        :raises contracts.errors.MiniProgramBridgeRequired: the bridge is switched off for the user.
         :raises contracts.errors.ProviderNotConfigured: nobody could redeem it.
         """
-        require(self._identity)
+        who_knows_logins(self._identity)
         refuse_unless_payable(order, now)
+        # What was prepared before the gate was closed goes no further: a broken shell is why.
+        refuse_unless_rolled_out(await self._gatekeeper.current(), order.user_id)
         attempt = _open_attempt(order)
         return await mint_token(
             self._database,
@@ -68,7 +81,7 @@ class Tickets:
         :raises contracts.errors.Conflict: the order cannot be paid any more, or not by this.
         :raises contracts.errors.Busy: WeChat is away, or not set up.
         """
-        identity = require(self._identity)
+        identity = who_knows_logins(self._identity)
         ticket = await redeem_token(self._database, TokenKind.BRIDGE_PAY, secret)
         if ticket is None or ticket.order_id is None:
             raise errors.BridgeTicketInvalid

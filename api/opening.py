@@ -114,16 +114,12 @@ def leave(
 
 
 async def resume(house: House, order: Order, visit: Visit) -> OrderToPay:
-    """Say how a waiting order is paid here, opening nothing.
+    """Say how a waiting order is paid here, opening nothing and counting no wish to pay.
 
     :raises PayerNotReady: it cannot be paid from here; the order stays payable.
     """
     mark_order(order)
-    try:
-        channel = await _choose(house, visit, provider=order.payment_channel, user_id=order.user_id)
-    except MiniProgramBridgeRequired as refused:
-        tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code, order)
-        raise
+    channel = await _choose(house, visit, provider=order.payment_channel, user_id=order.user_id)
     parameters = None
     if channel is not None:
         payer = await _payer(house, order, channel)

@@ -14,6 +14,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import ResponseSpec
+from litestar.params import ParameterKwarg
 from opentelemetry import trace
 
 from contracts.errors import (
@@ -66,7 +67,7 @@ def answer_failure(request: Request[Any, Any, Any], failure: Exception) -> Respo
     if isinstance(failure, Refusal):
         return refuse(failure)
     if isinstance(failure, HTTPException):
-        return _framework_refusal(failure)
+        return _framework_refusal(request, failure)
     route = str(request.scope.get("path_template", ""))
     if isinstance(failure, _DATABASE_AWAY):
         log.warning("api.store.unavailable", route=route, exc_info=failure)
@@ -137,20 +138,32 @@ def documented(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def _framework_refusal(failure: HTTPException) -> Response[Any]:
+def _framework_refusal(request: Request[Any, Any, Any], failure: HTTPException) -> Response[Any]:
     status = HTTPStatus(failure.status_code)
     # The framework's own details may repeat the request; the phrase says enough.
     detail = InvalidRequest.detail if status is HTTPStatus.BAD_REQUEST else status.description
     detail = detail or status.phrase
     if isinstance(failure, ValidationException):
-        return problem(status, detail, errors=_field_errors(failure))
+        return problem(status, detail, errors=_field_errors(request, failure))
     return problem(status, detail, headers=failure.headers)
 
 
-def _field_errors(failure: ValidationException) -> list[dict[str, str]]:
+def _field_errors(
+    request: Request[Any, Any, Any], failure: ValidationException
+) -> list[dict[str, str]]:
     told = failure.extra if isinstance(failure.extra, list) else []
     return [
-        {"field": str(error.get("key", "")), "message": str(error.get("message", ""))[:200]}
+        {
+            "field": _name_outside(request, str(error.get("key", ""))),
+            "message": str(error.get("message", ""))[:200],
+        }
         for error in told
         if isinstance(error, dict)
     ]
+
+
+def _name_outside(request: Request[Any, Any, Any], name: str) -> str:
+    """Return what clients call a handler's parameter: the framework tells what we call it."""
+    field = request.route_handler.parsed_fn_signature.parameters.get(name)
+    described = None if field is None else field.kwarg_definition
+    return (described.name if isinstance(described, ParameterKwarg) else None) or name

@@ -67,7 +67,7 @@ async def redeem_token(
 
 
 async def give_back_token(db: Connection, token: RedeemedToken) -> None:
-    """Let a token be used again: what it was to open never began to."""
+    """Let a token be used again: what it was to open stayed shut."""
     await db.execute("UPDATE one_time_tokens SET used_at = NULL WHERE id = $1", token.id)
 
 

@@ -23,6 +23,14 @@ class Identity(Protocol):
     def service_account_appid(self) -> str:
         """The appid to which the openids of consents belong."""
 
+    @property
+    def knows_logins(self) -> bool:
+        """Tell whether the Mini Program is set up, so that codes of its logins can be exchanged."""
+
+    @property
+    def knows_consents(self) -> bool:
+        """Tell whether the service account is set up, so that codes of consents can be."""
+
     async def openid_of_login(self, code: str) -> str:
         """Exchange the code of a login in the Mini Program (``wx.login``) for the openid.
 

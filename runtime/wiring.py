@@ -81,6 +81,10 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         stack.push_async_callback(own_orders.close)
         inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
         stack.push_async_callback(inbox.close)
+        gatekeeper = Gatekeeper(database=database, default=_gate(settings))
+        tickets = Tickets(
+            database=database, gatekeeper=gatekeeper, payers=payers, identity=identity
+        )
         yield House(
             settings=settings,
             database=database,
@@ -91,8 +95,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             payers=payers,
             own_orders=own_orders,
             inbox=inbox,
-            gatekeeper=Gatekeeper(database=database, default=_gate(settings)),
-            tickets=Tickets(database=database, payers=payers, identity=identity),
+            gatekeeper=gatekeeper,
+            tickets=tickets,
             bindings=Bindings(
                 database=database,
                 identity=identity,

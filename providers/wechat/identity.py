@@ -55,6 +55,16 @@ class WeChatIdentity:
         """See Identity.service_account_appid."""
         return self._settings.service_account.appid
 
+    @property
+    def knows_logins(self) -> bool:
+        """See Identity.knows_logins."""
+        return self._settings.mini_program.secret is not None
+
+    @property
+    def knows_consents(self) -> bool:
+        """See Identity.knows_consents."""
+        return self._settings.service_account.secret is not None
+
     async def openid_of_login(self, code: str) -> str:
         """See Identity.openid_of_login."""
         app = self._settings.mini_program

@@ -1382,6 +1382,14 @@ _BRIDGE = (
         f"{_API}bridge.py::TestATicket::test_is_used_up_by_another_account",
     ),
     Guard(
+        "tickets.rollout",
+        "no ticket is made while the bridge is switched off",
+        "actors/tickets.py",
+        "        refuse_unless_rolled_out(await self._gatekeeper.current(), order.user_id)\n",
+        "",
+        f"{_API}bridge.py::TestATicket::test_is_not_made_while_the_bridge_is_switched_off",
+    ),
+    Guard(
         "tickets.attempt",
         "a ticket is for the attempt that was open",
         "actors/tickets.py",

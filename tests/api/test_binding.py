@@ -185,6 +185,26 @@ class TestABindToken:
         refused = next(answer for answer in answers if answer.status_code == 401)
         assert is_problem(refused, 401, "BIND_TOKEN_INVALID")
 
+    @pytest.mark.parametrize("fault", ["rate_limited", "error_500"])
+    def test_is_still_good_when_wechat_did_not_answer(
+        self, buyer: Buyer, simulator: Simulator, fault: str
+    ) -> None:
+        token = post(buyer, "mini-bind-token").json()["bindToken"]
+        simulator.fault("jscode2session", fault)
+
+        away, again = (
+            post(
+                buyer,
+                "bind-mini-openid-with-token",
+                bindToken=token,
+                code=simulator.log_in(OTHER_APP_ID, NEW),
+            )
+            for _ in range(2)
+        )
+
+        assert is_problem(away, 503, "PROVIDER_UNAVAILABLE")
+        assert again.json() == BOUND
+
     @pytest.mark.parametrize("kind", ["ticket", "state", "guess"])
     def test_is_no_other_thing(self, buyer: Buyer, simulator: Simulator, kind: str) -> None:
         order = buyer.order(STANDARD, prepare=True, clientContext=BRIDGE).json()
@@ -292,22 +312,45 @@ class TestAMiniProgramWithoutAnAppOfItsOwn:
         buyer.http.close()
 
 
+OF_THE_PROGRAM: dict[str, dict[str, object]] = {
+    "mini-bind-token": {},
+    "bind-mini-openid": {"code": "x"},
+    "bind-mini-openid-with-token": {"code": "x", "bindToken": "y"},
+    "bridge-redeem": {"code": "x", "ticket": "y"},
+}
+OF_THE_ACCOUNT: dict[str, dict[str, object]] = {
+    "h5-bind-state": {},
+    "bind-openid": {"code": "x", "state": "y"},
+}
+PROGRAM, ACCOUNT = "WECHAT_MINIPROGRAM_APP_SECRET", "WECHAT_SERVICE_ACCOUNT_APP_SECRET"
+
+
 class TestAServiceThatCannotAskWechat:
-    def test_says_so(self, environ: dict[str, str], api_home: Path) -> None:
-        changes = {"WECHAT_MINIPROGRAM_APP_SECRET": "", "WECHAT_SERVICE_ACCOUNT_APP_SECRET": ""}
-        bodies: dict[str, dict[str, object]] = {
-            "mini-bind-token": {},
-            "bind-mini-openid": {"code": "x"},
-            "bind-mini-openid-with-token": {"code": "x", "bindToken": "y"},
-            "h5-bind-state": {},
-            "bind-openid": {"code": "x", "state": "y"},
-            "bridge-redeem": {"code": "x", "ticket": "y"},
-        }
-        with running_service(environ, api_home / "mute", API_WORKERS="1", **changes) as service:
+    @pytest.mark.parametrize(
+        ("missing", "bodies"),
+        [
+            ([PROGRAM, ACCOUNT], OF_THE_PROGRAM | OF_THE_ACCOUNT),
+            ([PROGRAM], OF_THE_PROGRAM),
+            ([ACCOUNT], OF_THE_ACCOUNT),
+        ],
+        ids=["anything", "about the program", "about the account"],
+    )
+    def test_says_so(
+        self,
+        environ: dict[str, str],
+        api_home: Path,
+        missing: list[str],
+        bodies: dict[str, dict[str, object]],
+    ) -> None:
+        changes = dict.fromkeys(missing, "") | {"API_WORKERS": "1"}
+        with running_service(environ, api_home / "mute", **changes) as service:
             buyer = Buyer(service)
             answers = [post(buyer, door, **fields) for door, fields in bodies.items()]
+            order = buyer.order(STANDARD, prepare=True, clientContext=BRIDGE).json()
+            ticket = post(buyer, "bridge-ticket", bizType="EVENT_TICKET", bizId=order["orderNo"])
             buyer.http.close()
 
-        for answer in answers:
+        assert ticket.status_code == (503 if PROGRAM in missing else 201)
+        for answer in [*answers, *([ticket] if PROGRAM in missing else [])]:
             assert is_problem(answer, 503, "PROVIDER_NOT_CONFIGURED")
             assert answer.headers["retry-after"]

@@ -294,15 +294,15 @@ class TestATicket:
         assert is_problem(wrong, 400, "WECHAT_CODE_REFUSED")
         assert is_problem(right, 401, "BRIDGE_TICKET_INVALID")
 
-    def test_is_still_good_when_wechat_could_not_be_asked(
-        self, service: Service, buyer: Buyer, simulator: Simulator, openid: str
+    @pytest.mark.parametrize("fault", ["rate_limited", "error_500"])
+    def test_is_still_good_when_wechat_did_not_answer(
+        self, service: Service, buyer: Buyer, simulator: Simulator, openid: str, fault: str
     ) -> None:
         ticket = ticket_of(buyer, an_order(buyer)).json()["ticket"]
-        code = simulator.log_in(OTHER_APP_ID, openid)
-        simulator.fault("jscode2session", "rate_limited")
+        simulator.fault("jscode2session", fault)
 
-        away = redeem(service, ticket, code)
-        again = redeem(service, ticket, code)
+        away = redeem(service, ticket, simulator.log_in(OTHER_APP_ID, openid))
+        again = redeem(service, ticket, simulator.log_in(OTHER_APP_ID, openid))
 
         assert is_problem(away, 503, "PROVIDER_UNAVAILABLE")
         assert again.status_code == 200
@@ -353,6 +353,19 @@ class TestATicket:
 
         assert is_problem(answer, 409, "INVALID_STATE")
         assert is_problem(ticket_of(buyer, order), 409, "INVALID_STATE")
+
+    def test_is_not_made_while_the_bridge_is_switched_off(
+        self, service: Service, admin: Buyer, buyer: Buyer
+    ) -> None:
+        order = an_order(buyer)
+        admin.http.put(ADMIN, json={"rolloutPercent": 0, "minVersion": "1.3"})
+        wait_for_floor(service, "1.3")
+
+        refused = ticket_of(buyer, order)
+
+        assert is_problem(refused, 400, "MINI_PROGRAM_BRIDGE_REQUIRED")
+        assert refused.json()["requiresUpgrade"] is True
+        assert refused.json()["minBridgeVersion"] == "1.3"
 
     def test_needs_a_payment_that_is_prepared_for_the_bridge(self, buyer: Buyer) -> None:
         order = buyer.order(STANDARD).json()

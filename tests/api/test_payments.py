@@ -536,9 +536,12 @@ class TestWhatWaitsToBePaid:
 
         assert is_problem(answer, 400, "INVALID_REQUEST")
 
-    def test_takes_no_words_without_end(self, buyer: Buyer) -> None:
-        for name in in_query(BRIDGE):
-            assert is_problem(pending(buyer, {name: "x" * 65}), 400, "INVALID_REQUEST")
+    @pytest.mark.parametrize("name", in_query(BRIDGE))
+    def test_takes_no_words_without_end_and_names_them(self, buyer: Buyer, name: str) -> None:
+        answer = pending(buyer, {name: "x" * 65})
+
+        assert is_problem(answer, 400, "INVALID_REQUEST")
+        assert [error["field"] for error in answer.json()["errors"]] == [name]
 
 
 class TestWhatIsTold:
@@ -558,6 +561,23 @@ class TestWhatIsTold:
             prepare(buyer, order, context)
 
         assert [counted(*pair) for pair in words] == [count + 1 for count in before]
+
+    def test_is_nothing_of_a_look_at_what_waits(self, buyer: Buyer, service: Service) -> None:
+        def counted() -> list[str]:
+            with service.client() as http:
+                lines = http.get("/metrics").text.splitlines()
+            return [line for line in lines if line.startswith("guichet_prepares_total")]
+
+        lose_openid(buyer)
+        order, before = buyer.order(HOT).json(), counted()
+        for context in (ELSEWHERE, OLD_SHELL, IN_WECHAT):
+            pending(buyer, in_query(context))
+
+        assert counted() == before
+        assert not any(
+            order["orderNo"] in line and "payments.prepare" in line
+            for line in service.log.read_text().splitlines()
+        )
 
     def test_is_one_line_of_clean_words(self, buyer: Buyer, service: Service) -> None:
         order = buyer.order(HOT).json()

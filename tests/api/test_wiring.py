@@ -76,3 +76,5 @@ class TestAHouse:
             assert identity is not None
             assert [identity.mini_program_appid, identity.service_account_appid] == appids
             assert await openids(identity, simulator) == answers
+            knows = [answer == OPENID for answer in answers]
+            assert [identity.knows_logins, identity.knows_consents] == knows

@@ -70,6 +70,7 @@ class Office:
         )
         self.inbox = Inbox(actor=self.actor, database=database, providers=providers, reach=reach)
         payers = Payers(database=database, providers=providers, merchants=merchants)
+        gatekeeper = Gatekeeper(database=database, default=BridgeGate())
         house = House(
             settings=_SETTINGS,
             database=database,
@@ -80,8 +81,8 @@ class Office:
             payers=payers,
             own_orders=OwnOrders(database),
             inbox=self.inbox,
-            gatekeeper=Gatekeeper(database=database, default=BridgeGate()),
-            tickets=Tickets(database=database, payers=payers, identity=None),
+            gatekeeper=gatekeeper,
+            tickets=Tickets(database=database, gatekeeper=gatekeeper, payers=payers, identity=None),
             bindings=Bindings(database=database, identity=None, redirect_uri=""),
             hints=Hints(checkout=self.checkout),
             migrations=frozenset(),
