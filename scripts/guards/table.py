@@ -1134,6 +1134,14 @@ _DOORS = (
         f"{_API}orders.py::TestOnesOrders::test_do_not_exist_for_others[/query]",
     ),
     Guard(
+        "owner.prepare",
+        "somebody else's order cannot be prepared",
+        "models/orders.py",
+        "AND o.user_id = w.user_id AND o.biz_type",
+        "AND o.biz_type",
+        f"{_STORAGE}own_orders.py::TestAnOwnOrder::test_is_nobody_elses_whoever_asks_beside",
+    ),
+    Guard(
         "owner.event",
         "an order is found under its own event",
         "models/order_views.py",
