@@ -384,7 +384,7 @@ _SALES = (
         "key.once",
         "a key makes one order",
         "actors/sales.py",
-        "if held.key_body_hash is not None:",
+        "if repeat is not None:",
         "if False:",
         f"{_STORAGE}sales.py::TestARequestWithAKey::test_gets_the_first_answer_again",
     ),
