@@ -181,6 +181,19 @@ class SalesCommit:
         return gift_code_hash(gift_code(self._policy.gift_code_key, order_no, position, 1))
 
 
+async def answer_to_key(database: Database, request: CreateOrder) -> Sale | None:
+    """Find what a request's key was answered with; nothing is sold and nothing is locked.
+
+    None where it has no key, or one that is new.
+
+    :raises contracts.errors.IdempotencyMismatch: the key was used with another body.
+    """
+    if request.idempotency_key is None:
+        return None
+    held = await standing(database, request.event_id, _buyers([request]))
+    return _repeat(request, held[request.user_id])
+
+
 def _first_of_each_buyer(requests: Sequence[CreateOrder]) -> list[CreateOrder]:
     firsts: dict[int, CreateOrder] = {}
     for request in requests:
@@ -220,15 +233,9 @@ def _earlier_sale(request: CreateOrder, held: Standing) -> Sale | None:
     :raises IdempotencyMismatch: the key was used with another body.
     :raises PendingOrderExists: another order of the buyer is open; extra names it.
     """
-    if held.key_body_hash is not None:
-        if held.key_body_hash != request.body_hash:
-            raise errors.IdempotencyMismatch
-        return Sale(
-            order_id=held.key_order_id,
-            registration_id=held.key_registration_id,
-            is_existing=held.key_found is True,
-            is_repeat=True,
-        )
+    repeat = _repeat(request, held)
+    if repeat is not None:
+        return repeat
     if held.place_no == request.order_no:
         return Sale(registration_id=held.place_id, is_repeat=True)
     if held.order_id is None:
@@ -240,6 +247,19 @@ def _earlier_sale(request: CreateOrder, held: Standing) -> Sale | None:
     if is_same and held.order_status == OrderStatus.PENDING and not held.is_over:
         return Sale(order_id=held.order_id, is_existing=True)
     raise errors.PendingOrderExists(orderId=held.order_id, orderNo=held.order_no)
+
+
+def _repeat(request: CreateOrder, held: Standing) -> Sale | None:
+    if held.key_body_hash is None:
+        return None
+    if held.key_body_hash != request.body_hash:
+        raise errors.IdempotencyMismatch
+    return Sale(
+        order_id=held.key_order_id,
+        registration_id=held.key_registration_id,
+        is_existing=held.key_found is True,
+        is_repeat=True,
+    )
 
 
 async def _insert_places(tx: Tx, wishes: Sequence[Wish]) -> dict[str, Outcome]:

@@ -34,7 +34,7 @@ from contracts.wire.payments import (
 )
 from models.order_views import OrderOverview, Place
 
-_UNPAYABLE: Mapping[Channel, type[ChannelOrderToPay]] = {
+_ANSWER_BY: Mapping[Channel, type[ChannelOrderToPay]] = {
     Channel.WECHAT_NATIVE: NativeOrderToPay,
     Channel.WECHAT_JSAPI: JsapiOrderToPay,
     Channel.MINIPROGRAM_BRIDGE: BridgeOrderToPay,
@@ -91,7 +91,7 @@ def order_to_pay(
                 **about,
             )
         case _:
-            return _UNPAYABLE[channel](pay_payload=None, **about)
+            return _ANSWER_BY[channel](pay_payload=None, **about)
 
 
 def request_payment_params(order_no: str, call: SignedCall) -> RequestPaymentParams:

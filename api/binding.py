@@ -3,6 +3,7 @@
 from litestar import post
 
 from api.auth import PUBLIC
+from api.bodies import refuse_words
 from api.problems import documented
 from api.rooms import Anybody, Visitor, house_of
 from contracts.wire import bridge as wire
@@ -14,6 +15,7 @@ _BOUND = wire.Bound(bound=True)
 @post(f"{_BASE}/mini-bind-token", responses=documented(401, 413))
 async def make_mini_bind_token(request: Visitor) -> wire.BindToken:
     """Make a token that stands for you in the Mini Program, once."""
+    await refuse_words(request)
     minted = await house_of(request).bindings.mint_token(request.user.user_id)
     return wire.BindToken(bind_token=minted.secret, expires_at=minted.expires_at)
 
@@ -42,6 +44,7 @@ async def bind_mini_openid_with_token(
 @post(f"{_BASE}/h5-bind-state", responses=documented(401, 413))
 async def make_h5_bind_state(request: Visitor) -> wire.BindState:
     """Say where to go in the WeChat browser; you come back with a code and the state."""
+    await refuse_words(request)
     consent = await house_of(request).bindings.begin_consent(request.user.user_id)
     return wire.BindState(
         state=consent.state.secret,

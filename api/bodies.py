@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 import msgspec
+from litestar import Request
 from litestar.dto import AbstractDTO
 from litestar.exceptions import HTTPException
 from litestar.openapi.spec import Reference, Schema
@@ -21,6 +22,13 @@ from contracts.errors import InvalidRequest
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
 _NAMED = re.compile(r"`([^`]*)`")
 _MESSAGE_MAX = 200
+
+
+class _Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+_NOTHING = msgspec.json.Decoder(_Nothing)
 
 
 class StrictBody(AbstractDTO[Any]):
@@ -79,6 +87,16 @@ def decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:  # noqa: ANN
     except (ValueError, RecursionError):
         raise invalid("", "The body is not well-formed JSON.") from None
     return read
+
+
+async def refuse_words(request: Request[Any, Any, Any]) -> None:
+    """Insist that a request says nothing in its body, or ``{}``.
+
+    :raises InvalidRequest: it says something, which nobody would read.
+    """
+    body = await request.body()
+    if body:
+        decode(_NOTHING, body)
 
 
 def invalid(field: str, message: str) -> InvalidRequest:

@@ -11,13 +11,14 @@ import msgspec
 
 from actors.channels import choose_channel
 from actors.decide import refuse_unless_payable
+from actors.sales import Sale, answer_to_key
 from api import answers
 from api.metrics import LEGACY_READS
 from api.preparing import tell
 from api.tracing import mark_order
 from contracts.attempt import PayerParameters
 from contracts.channels import Payer, Visit
-from contracts.commands import AttemptWords
+from contracts.commands import AttemptWords, CreateOrder
 from contracts.errors import (
     MiniProgramBridgeRequired,
     PrepareInProgress,
@@ -34,26 +35,32 @@ from runtime.house import House
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How an order that is about to be made would be paid; *words* None: not at once."""
+    """How an order that is about to be made would be paid; *words* None: not at once.
+
+    With *repeat* nothing may be made: it is what the request was answered with before.
+    """
 
     channel: Channel | None
     words: AttemptWords | None = None
+    repeat: Sale | None = None
 
 
-async def plan(
-    house: House, visit: Visit, *, ticket_type_id: int, user_id: int, is_eager: bool
-) -> Plan:
+async def plan(house: House, visit: Visit, request: CreateOrder, *, is_eager: bool) -> Plan:
     """Choose the channel before a seat is taken, and with *is_eager* the first attempt.
 
     :raises MiniProgramBridgeRequired: nothing may be sold to who cannot pay for it.
+    :raises IdempotencyMismatch: the same, and the request's key was used with another body.
     """
-    provider = house.settings.payment_provider
+    provider, user_id = request.payment_channel, request.user_id
     try:
         channel = await _choose(house, visit, provider=provider, user_id=user_id)
     except MiniProgramBridgeRequired as refused:
-        offer = (await load_offers(house.database, [ticket_type_id])).get(ticket_type_id)
-        if offer is not None and offer.is_free:
+        offers = await load_offers(house.database, [request.ticket_type_id])
+        if any(offer.is_free for offer in offers.values()):
             return Plan(channel=None)
+        repeat = await answer_to_key(house.database, request)
+        if repeat is not None:
+            return Plan(channel=Channel.MINIPROGRAM_BRIDGE, repeat=repeat)
         tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code)
         raise
     if channel is None or not is_eager:
@@ -93,6 +100,33 @@ async def begin(
         raise
     except Refusal as refused:
         failure = refused.code
+    tell(visit, channel, failure, order)
+    return _answer(
+        house,
+        order,
+        channel,
+        visit,
+        is_existing=is_existing,
+        parameters=parameters,
+        prepare_error=failure,
+    )
+
+
+async def recall(
+    house: House, order: Order, channel: Channel | None, visit: Visit, *, is_existing: bool
+) -> OrderToPay:
+    """Answer a request again whose channel was closed since.
+
+    What is open is signed anew, and nothing else is opened.
+
+    :raises WechatOpenidRequired: the order is kept; extra names it.
+    """
+    mark_order(order)
+    if channel is None or order.status is not OrderStatus.PENDING:
+        return _answer(house, order, channel, visit, is_existing=is_existing)
+    payer = await _payer(house, order, channel)
+    parameters = house.payers.parameters(order, channel, payer, datetime.now(UTC))
+    failure = MiniProgramBridgeRequired.code if parameters is None else None
     tell(visit, channel, failure, order)
     return _answer(
         house,

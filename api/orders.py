@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
+from msgspec import structs
 
 from actors.sales import Sale
 from api import answers, opening
@@ -15,7 +16,7 @@ from api.problems import also, documented
 from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_cursor
 from api.rooms import Visitor, house_of
 from api.tracing import mark_order, mark_view, trace_context
-from contracts.commands import AttemptWords, CreateOrder
+from contracts.commands import CreateOrder
 from contracts.errors import CouponInvalid
 from contracts.numbers import new_order_no
 from contracts.wire import orders as wire
@@ -65,21 +66,23 @@ async def create_order(
     if data.coupon_code is not None:
         raise CouponInvalid
     visit = visit_in(request, data.client_context)
-    plan = await opening.plan(
-        house,
-        visit,
-        ticket_type_id=data.ticket_type_id,
-        user_id=request.user.user_id,
-        is_eager=data.prepare,
+    command = _command(request, house, id_of(event_id), data)
+    plan = await opening.plan(house, visit, command, is_eager=data.prepare)
+    sale = plan.repeat or await house.actor.create(
+        structs.replace(command, first_attempt=plan.words)
     )
-    command = _command(request, house, id_of(event_id), data, plan.words)
-    sale = await house.actor.create(command)
     status = 200 if sale.is_existing else 201
     if sale.order_id is None:
         place = await _place(house, sale)
         return Response(answers.free_registration(place), status_code=status)
     order = sale.order or await house.actor.load(sale.order_id)
-    if data.prepare:
+    if not data.prepare:
+        content = opening.leave(house, order, plan.channel, visit, is_existing=sale.is_existing)
+    elif plan.repeat is not None:
+        content = await opening.recall(
+            house, order, plan.channel, visit, is_existing=sale.is_existing
+        )
+    else:
         content = await opening.begin(
             house,
             order,
@@ -89,8 +92,6 @@ async def create_order(
             # Found by its number after a lost answer it is this request's as well.
             is_claimed=order.order_no == command.order_no,
         )
-    else:
-        content = opening.leave(house, order, plan.channel, visit, is_existing=sale.is_existing)
     return Response(content, status_code=status)
 
 
@@ -190,13 +191,7 @@ async def _place(house: House, sale: Sale) -> Place:
     return await place_of(house.database, sale.registration_id)
 
 
-def _command(
-    request: Visitor,
-    house: House,
-    event_id: int,
-    data: wire.CreateOrder,
-    first_attempt: AttemptWords | None,
-) -> CreateOrder:
+def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrder) -> CreateOrder:
     key = _idempotency_key(request)
     return CreateOrder(
         order_no=new_order_no(),
@@ -208,7 +203,6 @@ def _command(
         idempotency_key=key,
         body_hash=None if key is None else _body_hash(event_id, data),
         trace_ctx=trace_context(),
-        first_attempt=first_attempt,
     )
 
 

@@ -33,8 +33,3 @@ def attempt_no(order_no: str, n: int) -> str:
 def refund_no(attempt_no: str, n: int) -> str:
     """Name the n-th refund of the payment made by *attempt_no*, counted from 1."""
     return f"{attempt_no}R{n:02d}"
-
-
-def order_no_of(attempt_no: str) -> str:
-    """Read the order's number off an attempt's."""
-    return attempt_no[:ORDER_NO_LENGTH]

@@ -1,4 +1,7 @@
-"""What has had its time is removed: a batch a round, until nothing is left."""
+"""What has had its time is removed: a batch a round, until nothing is left.
+
+A round cut short loses nothing: the next one begins with the oldest that are left. Safe to repeat.
+"""
 
 from jobs.metrics import JOBS
 from models.engine import Database
@@ -9,21 +12,15 @@ from models.one_time_tokens import purge_tokens
 BATCH = 1_000
 
 
-class Cleanup:
-    """Removes what older clients paid with, and tokens nobody can use. Safe to repeat.
+async def empty_fields(database: Database, window_days: float) -> bool:
+    """Remove a batch of what older clients paid with; return whether more may be left."""
+    gone = await empty_legacy_fields(database, older_than_days=window_days, limit=BATCH)
+    JOBS.labels("cleanup", "done").inc(gone)
+    return gone == BATCH
 
-    A round cut short loses nothing: the next one begins with the oldest that are left.
-    """
 
-    def __init__(self, *, database: Database, window_days: float) -> None:
-        self._database = database
-        self._window_days = window_days
-
-    async def do_round(self) -> bool:
-        """Remove a batch of each; return whether more may be left."""
-        fields = await empty_legacy_fields(
-            self._database, older_than_days=self._window_days, limit=BATCH
-        )
-        tokens = await purge_tokens(self._database, limit=BATCH)
-        JOBS.labels("cleanup", "done").inc(fields + tokens)
-        return BATCH in (fields, tokens)
+async def purge_ended_tokens(database: Database) -> bool:
+    """Remove a batch of tokens whose time is over; return whether more may be left."""
+    gone = await purge_tokens(database, limit=BATCH)
+    JOBS.labels("tokens", "done").inc(gone)
+    return gone == BATCH

@@ -16,7 +16,7 @@ from functools import partial
 from jobs.attempts import Attempts
 from jobs.batch import Batch
 from jobs.checks import beat, check_settlements, measure
-from jobs.cleanup import Cleanup
+from jobs.cleanup import empty_fields, purge_ended_tokens
 from jobs.effects import Effects, LogDelivery
 from jobs.expire import Expiry
 from jobs.refunds import Refunds
@@ -40,6 +40,8 @@ _LAST_MOMENT_SECONDS = 2.4
 _TURNS = 128
 # About as many provider calls as one process can sign and check in a tenth of a second.
 _CALLS = 32
+# The longest life of a token: what is kept is at most what two such spans made.
+_TOKENS_SECONDS = 600
 
 
 def sweeps_of(house: House) -> list[Sweep]:
@@ -55,7 +57,13 @@ def sweeps_of(house: House) -> list[Sweep]:
         Sweep("reconcile", reconcile_seconds, _reconcile(house).do_round),
         Sweep("refunds", settings.refund_interval_seconds, _refunds(house).do_round),
         Sweep("effects", settings.effects_interval_seconds, _effects(house).do_round),
-        Sweep("cleanup", cleanup_seconds, _cleanup(house).do_round),
+        Sweep(
+            "cleanup",
+            cleanup_seconds,
+            partial(empty_fields, database, settings.legacy_fields_window_days),
+        ),
+        # No setting turns this off: people make tokens, and no row of theirs is ever needed again.
+        Sweep("tokens", _TOKENS_SECONDS, partial(purge_ended_tokens, database)),
         # Mending what these find is a person's work, so they may look at their leisure.
         Sweep(
             "repair",
@@ -151,10 +159,6 @@ def _effects(house: House) -> Batch[rows.DueEffect]:
         let_go=effects.deliver_later,
         reach=house.reach,
     )
-
-
-def _cleanup(house: House) -> Cleanup:
-    return Cleanup(database=house.database, window_days=house.settings.legacy_fields_window_days)
 
 
 async def work(settings: Settings) -> None:

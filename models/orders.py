@@ -139,11 +139,3 @@ async def order_ids_of_attempts(
         list(attempt_nos),
     )
     return {row["attempt_no"]: row["order_id"] for row in found}
-
-
-async def order_id_of_number(connection: Connection, order_no: str) -> int | None:
-    """Find an order by the number others see."""
-    order_id: int | None = await connection.fetchval(
-        "SELECT id FROM orders WHERE order_no = $1", order_no
-    )
-    return order_id

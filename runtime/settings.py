@@ -215,7 +215,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _Interval, about("worker", "Between sweeps for duties owed; 0 = off.")
     ] = 1
     payments_job_cleanup_interval_min: Annotated[
-        _Interval, about("worker", "Minutes between sweeps of what has had its time; 0 = off.")
+        _Interval,
+        about("worker", "Minutes between sweeps of what older clients paid with; 0 = off."),
     ] = 10
     legacy_fields_window_days: Annotated[
         float,

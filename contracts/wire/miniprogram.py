@@ -3,17 +3,15 @@
 Written down in contracts/miniprogram-bridge.md, where it is told who says what, and when.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from contracts.bridge import BridgeError
 from contracts.wire.fields import ShortText
 from contracts.wire.payments import RequestPaymentParams
 
-_ErrorCode: TypeAlias = Literal[
-    "BRIDGE_NOT_SUPPORTED", "PAY_CANCELLED", "PAY_FAILED", "INVALID_PAYLOAD", "BRIDGE_TIMEOUT"
-]
 _RequestId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 _Marked: TypeAlias = Annotated[bool, Meta(extra_json_schema={"const": True})]
 
@@ -30,7 +28,7 @@ class PaymentResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What ``requestPayment(params)`` resolves to; *ok* is no proof that anything was paid."""
 
     ok: bool
-    err_code: _ErrorCode | None = None
+    err_code: BridgeError | None = None
     err_msg: Annotated[str, Meta(max_length=1024)] | None = None
 
 

@@ -23,6 +23,10 @@ _CONTRADICTION = (
     f"{_RULES}decide_payment.py::TestAContradictingPayment"
     "::test_is_held_for_a_person_and_gives_no_ticket"
 )
+_CROSSING = (
+    f"{_RULES}channels.py::TestAPayerInAMiniProgram"
+    "::test_is_told_what_to_get_when_the_bridge_cannot_pay"
+)
 _TOKEN = f"{_API}tokens.py::TestAToken::test_is_not_believed_when_anything_is_wrong"
 _FORGED = f"{_PROVIDERS}notice.py::TestANoticeThatProvesNothing::test_"
 _BODY = f"{_API}bodies.py::TestABody::test_"
@@ -384,7 +388,7 @@ _SALES = (
         "key.once",
         "a key makes one order",
         "actors/sales.py",
-        "if held.key_body_hash is not None:",
+        "if repeat is not None:",
         "if False:",
         f"{_STORAGE}sales.py::TestARequestWithAKey::test_gets_the_first_answer_again",
     ),
@@ -454,6 +458,70 @@ _ATTEMPTS = (
         "            if not _may_cross(visit, gate, user_id):\n",
         "            if False:\n",
         f"{_RULES}channels.py::TestTheChoice::test_follows_the_table_and_never_leads_out_of_a_mini_program",
+    ),
+    Guard(
+        "attempt.pause",
+        "a buyer who asks again and again does not bother the provider",
+        "models/attempts.py",
+        "AND (asked_at IS NULL OR asked_at <= clock_timestamp() - make_interval(secs => $2))",
+        "AND $2::float8 > 0",
+        f"{_API}orders.py::TestAskingTheProvider::test_bothers_it_seldom",
+    ),
+    Guard(
+        "channel.rollout",
+        "the bridge pays for whom it is switched on",
+        "actors/channels.py",
+        "        and is_rolled_out(user_id, gate.rollout_percent)\n",
+        "",
+        f"{_CROSSING}[changes3-gate3]",
+    ),
+    Guard(
+        "channel.floor",
+        "a bridge below the floor does not pay",
+        "actors/channels.py",
+        "        and is_at_least(visit.bridge_version, gate.min_version)\n",
+        "",
+        f"{_CROSSING}[changes1-gate1]",
+    ),
+    Guard(
+        "channel.no_number",
+        "a version that is no number proves nothing",
+        "actors/channels.py",
+        "_NO_NUMBER = -1",
+        "_NO_NUMBER = 0",
+        f"{_RULES}channels.py::TestAVersion::test_is_too_low_or_proves_nothing[1.2.0-beta]",
+    ),
+    Guard(
+        "channel.first",
+        "the channel is chosen before a seat is taken",
+        "api/orders.py",
+        "    plan = await opening.plan(",
+        "    await house.actor.create(command)\n    plan = await opening.plan(",
+        f"{_API}payments.py::TestAMiniProgram::test_without_a_bridge_takes_no_seat",
+    ),
+    Guard(
+        "channel.repeat",
+        "what a key was answered with is not refused later",
+        "api/opening.py",
+        "        if repeat is not None:\n",
+        "        if False:\n",
+        f"{_API}bridge.py::TestARequestThatIsRepeatedAfterTheGateWasClosed::test_gets_the_first_answer_again[True]",
+    ),
+    Guard(
+        "payer.app",
+        "the Mini Program pays as its own app",
+        "actors/payers.py",
+        "        return merchant.mini_program_appid or merchant.appid\n",
+        "        return merchant.appid\n",
+        f"{_API}payments.py::TestAnApp::test_knows_its_payers_by_its_own_names",
+    ),
+    Guard(
+        "payer.openid",
+        "a payer is named as the app that pays knows them",
+        "actors/payers.py",
+        "openid = await openid_of(self._database, user_id=user_id, appid=appid)",
+        "openid = await own_openid_of(self._database, user_id)",
+        f"{_API}payments.py::TestAnApp::test_knows_its_payers_by_its_own_names",
     ),
     Guard(
         "attempt.in_time",

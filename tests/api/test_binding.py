@@ -166,6 +166,20 @@ class TestABinding:
         assert is_problem(post(buyer, door, **fields), 400, "INVALID_REQUEST")
 
 
+class TestADoorThatIsToldNothing:
+    @pytest.mark.parametrize("door", ["mini-bind-token", "h5-bind-state"])
+    @pytest.mark.parametrize("body", ["", "{}", " {} "])
+    def test_takes_an_empty_body(self, buyer: Buyer, door: str, body: str) -> None:
+        assert buyer.http.post(f"{BASE}/{door}", content=body).status_code == 201
+
+    @pytest.mark.parametrize("door", ["mini-bind-token", "h5-bind-state"])
+    @pytest.mark.parametrize("body", ['{"x":1}', "garbage", "[]", "null", "1", "{}{}", "\x00"])
+    def test_takes_no_words(self, buyer: Buyer, door: str, body: str) -> None:
+        answer = buyer.http.post(f"{BASE}/{door}", content=body)
+
+        assert is_problem(answer, 400, "INVALID_REQUEST")
+
+
 class TestABindToken:
     def test_binds_once_of_fifty_at_once(
         self, service: Service, buyer: Buyer, simulator: Simulator

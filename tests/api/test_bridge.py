@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -154,6 +154,66 @@ class TestTheGate:
 
         assert is_problem(admin.http.put(ADMIN, json=body), 400, "INVALID_REQUEST")
         assert await database.fetchval("SELECT count(*) FROM bridge_gate") == before
+
+
+class TestARequestThatIsRepeatedAfterTheGateWasClosed:
+    @pytest.fixture
+    def close(self, service: Service, admin: Buyer) -> Callable[[], None]:
+        def close() -> None:
+            admin.http.put(ADMIN, json={"rolloutPercent": 0, "minVersion": "1.3"})
+            wait_for_floor(service, "1.3")
+
+        return close
+
+    @pytest.mark.parametrize("opens", [True, False])
+    def test_gets_the_first_answer_again(
+        self, buyer: Buyer, close: Callable[[], None], simulator: Simulator, *, opens: bool
+    ) -> None:
+        first = buyer.order(STANDARD, key="k", prepare=opens, clientContext=BRIDGE)
+        close()
+        again = buyer.order(STANDARD, key="k", prepare=opens, clientContext=BRIDGE)
+
+        assert (first.status_code, again.status_code) == (201, 201)
+        told, retold = first.json(), again.json()
+        if opens:
+            for answer in (told, retold):
+                params = answer["payPayload"]["requestPaymentParams"]
+                answer |= {"payPayload": params["package"], "jsapiParams": None}
+        assert retold == told
+        assert sum(simulator.calls(f"{told['orderNo']}01").values()) == opens
+
+    def test_opens_nothing_that_is_not_open(
+        self, buyer: Buyer, close: Callable[[], None], simulator: Simulator
+    ) -> None:
+        simulator.fault("jsapi", "error_500")
+        order = buyer.order(STANDARD, key="k", prepare=True, clientContext=BRIDGE).json()
+        close()
+        again = buyer.order(STANDARD, key="k", prepare=True, clientContext=BRIDGE).json()
+
+        assert order["prepareError"] == {"code": "PROVIDER_UNAVAILABLE"}
+        assert (again["orderId"], again["payPayload"]) == (order["orderId"], None)
+        assert again["prepareError"] == {"code": "MINI_PROGRAM_BRIDGE_REQUIRED"}
+        assert sum(simulator.calls(f"{order['orderNo']}01").values()) == 1
+
+    async def test_sells_nothing_to_a_key_that_is_new(
+        self, buyer: Buyer, close: Callable[[], None], database: Database
+    ) -> None:
+        close()
+        sold = await database.fetchval("SELECT count(*) FROM orders")
+
+        answer = buyer.order(STANDARD, key="k", prepare=True, clientContext=BRIDGE)
+
+        assert is_problem(answer, 400, "MINI_PROGRAM_BRIDGE_REQUIRED")
+        assert await database.fetchval("SELECT count(*) FROM orders") == sold
+
+    def test_is_not_mistaken_for_another_of_the_same_key(
+        self, buyer: Buyer, close: Callable[[], None]
+    ) -> None:
+        buyer.order(STANDARD, key="k", clientContext=BRIDGE)
+        close()
+        other = buyer.order(STANDARD, key="k", quantity=2, clientContext=BRIDGE)
+
+        assert is_problem(other, 422, "IDEMPOTENCY_MISMATCH")
 
 
 class TestAReport:

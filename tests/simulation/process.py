@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 # What these sweeps find is checked by the simulation itself, or is nothing anybody decides by.
-_WATCHED = ("heartbeat", "backlog", "repair", "cleanup")
+_WATCHED = ("heartbeat", "backlog", "repair", "cleanup", "tokens")
 GRACE_SECONDS = 20
 
 
