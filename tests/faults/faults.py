@@ -19,6 +19,7 @@ import msgspec
 from redis import Redis
 
 from runtime.failpoints import Deed, Misfortune
+from sandbox.embedded.store import EmbeddedStore, StoreFailedError
 from tests.faults import buyers
 from tests.faults.buyers import FLOWS, STANDARD, Buyer, Ledger
 from tests.faults.house import FaultHouse
@@ -223,8 +224,17 @@ def kill_postgres(house: FaultHouse, ledger: Ledger) -> None:
     assert house.postgres.process is not None
     os.killpg(house.postgres.process.pid, signal.SIGKILL)
     house.postgres.stop()
-    house.postgres.start()
+    # Its children hold its memory until they notice; a new server refuses to start before.
+    house.until(lambda: _starts(house.postgres), every=0.2)
     buyer.wait_for(order, "PAID")
+
+
+def _starts(store: EmbeddedStore) -> bool:
+    try:
+        store.start()
+    except StoreFailedError:
+        return False
+    return True
 
 
 def terminate_connections(house: FaultHouse, ledger: Ledger) -> None:
