@@ -59,16 +59,17 @@ def tell(
     """Count and log what became of a wish to pay; *refusal* is its code."""
     word, code = (channel.value if channel else "none"), refusal or "OK"
     PREPARES.labels(channel=word, code=code).inc()
+    # Named as the page knows them: the line is read beside what the page says it sent.
     log.info(
         "payments.prepare",
-        order_id=order and order.id,
-        order_no=order and order.order_no,
+        orderId=order and order.id,
+        orderNo=order and order.order_no,
         channel=word,
         code=code,
-        environment_type=visit.environment.value,
-        shell_version=loggable(visit.shell_version),
-        bridge_version=loggable(visit.bridge_version),
-        bridge_supported=visit.bridge_supported,
+        environmentType=visit.environment.value,
+        shellVersion=loggable(visit.shell_version),
+        bridgeVersion=loggable(visit.bridge_version),
+        bridgeSupported=visit.bridge_supported,
     )
 
 

@@ -21,7 +21,8 @@ _ABOUT = """
     order_id order_no order_ids number holder attempt_no refund_no notice_id effect_id
     event_id ticket_type_id case_id registration_id user_id
     provider channel kind cause command subject
-    environment_type shell_version bridge_version bridge_supported rollout_percent min_version
+    shell_version bridge_version rollout_percent min_version
+    orderId orderNo environmentType shellVersion bridgeVersion bridgeSupported
 """
 _OUTCOME = """
     code reason status outcome operation error error_code error_type sqlstate constraint

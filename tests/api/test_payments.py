@@ -593,13 +593,13 @@ class TestWhatIsTold:
             if order["orderNo"] in text
             and (entry := msgspec.json.decode(text))["event"] == "payments.prepare"
         ]
-        assert line["order_id"] == order["orderId"]
+        assert line["orderId"] == order["orderId"]
         assert line["channel"] == "MINIPROGRAM_BRIDGE"
         assert line["code"] == "MINI_PROGRAM_BRIDGE_REQUIRED"
-        assert line["environment_type"] == "miniprogram"
-        assert line["shell_version"] == "x?????event???forged??"
-        assert line["bridge_version"] == "1" * 32
-        assert line["bridge_supported"] is True
+        assert line["environmentType"] == "miniprogram"
+        assert line["shellVersion"] == "x?????event???forged??"
+        assert line["bridgeVersion"] == "1" * 32
+        assert line["bridgeSupported"] is True
         assert "lost_keys" not in line
 
     async def test_is_nothing_that_could_be_paid_with(
