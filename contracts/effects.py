@@ -11,6 +11,9 @@ class EffectKind(StrEnum):
     TICKETS = "TICKETS"  # tell the buyer: paid, here are the tickets
     FAREWELL = "FAREWELL"  # tell the buyer: the order ended unpaid
     REFUND_NOTICE = "REFUND_NOTICE"  # tell the buyer: money is on its way back
+    REDEEMED = "REDEEMED"  # tell the guest: here is the ticket; tell the buyer: a gift was taken
+    ADMISSION = "ADMISSION"  # tell a person: the organizer let them in, here is the ticket
+    REJECTION = "REJECTION"  # tell a person: the organizer did not let them in
     ALARM = "ALARM"  # tell a person: a case was opened
 
 

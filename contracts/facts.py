@@ -17,6 +17,7 @@ class FactSource(StrEnum):
     QUERY = "query"
     BILL = "bill"
     MANUAL = "manual"
+    FREE = "free"  # a coupon left nothing to pay
 
 
 class PaymentSucceeded(msgspec.Struct, frozen=True, kw_only=True, tag="payment_succeeded"):

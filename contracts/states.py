@@ -96,6 +96,13 @@ class EventStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
+class CouponKind(StrEnum):
+    """How a coupon lowers a price."""
+
+    FIXED = "FIXED"  # by an amount
+    PERCENT = "PERCENT"  # by hundredths of the price
+
+
 class NoticeStatus(StrEnum):
     """Where a stored notice stands in the inbox."""
 

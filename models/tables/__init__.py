@@ -8,6 +8,7 @@ from models.tables.catalogue import (
     SeatLedger,
     TicketTypes,
 )
+from models.tables.coupons import Coupons, CouponUsages
 from models.tables.delivery import Cases, Effects, WebhookEvents
 from models.tables.orders import ApiIdempotency, OrderEvents, OrderInvites, Orders, Registrations
 from models.tables.payments import OrderLegacyPaymentFields, PaymentAttempts, Payments, Refunds
@@ -35,4 +36,6 @@ TABLES = [
     OrderLegacyPaymentFields,
     BridgeGate,
     OneTimeTokens,
+    Coupons,
+    CouponUsages,
 ]

@@ -75,7 +75,10 @@ class Orders(Table, tablename="orders"):
 
 
 class Registrations(Table, tablename="registrations"):
-    """One person's place; a free one holds its own seat, a paid one sits in its order's."""
+    """One person's place; a free one holds its own seat, a paid one sits in its order's.
+
+    *refund_no* names the refund that frees it, under way or done.
+    """
 
     id = BigSerial(primary_key=True)
     event_id = parent(Events)
@@ -86,6 +89,10 @@ class Registrations(Table, tablename="registrations"):
     request_no = word(16, null=True)
     status = word(16)
     seats_held = number()
+    answers = document(null=True)
+    refund_no = word(64, null=True)
+    checked_in_at = instant(null=True)
+    checked_in_by = big(null=True)
     created_at = stamped()
     updated_at = stamped()
 
@@ -93,10 +100,14 @@ class Registrations(Table, tablename="registrations"):
     registrations_seats_check = Check(
         "seats_held IN (0, 1) AND (order_id IS NULL OR seats_held = 0)"
     )
+    registrations_check_in_check = Check("(checked_in_at IS NULL) = (checked_in_by IS NULL)")
 
 
 class OrderInvites(Table, tablename="order_invites"):
-    """One gift seat; the code itself is recomputed, only its hash is kept."""
+    """One gift seat; the code itself is recomputed, only its hash is kept.
+
+    *refund_no* names the refund that frees it, under way or done.
+    """
 
     id = BigSerial(primary_key=True)
     order_id = parent(Orders)
@@ -104,6 +115,7 @@ class OrderInvites(Table, tablename="order_invites"):
     generation = number()
     status = word(16)
     code_hash = word(64)
+    refund_no = word(64, null=True)
     redeemed_by = big(null=True)
     redeemed_at = instant(null=True)
     created_at = stamped()

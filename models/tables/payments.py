@@ -69,7 +69,7 @@ class Payments(Table, tablename="payments"):
 
     payments_provider_txn_key = Unique([provider, provider_txn_id])
     payments_source_check = one_of("source", FactSource)
-    payments_amount_check = Check("amount_minor > 0")
+    payments_amount_check = Check("amount_minor > 0 OR (amount_minor = 0 AND source = 'free')")
     payments_refund_check = Check("refund_minor BETWEEN 0 AND amount_minor")
 
 
@@ -79,7 +79,7 @@ class Refunds(Table, tablename="refunds"):
     id = BigSerial(primary_key=True)
     order_id = parent(Orders)
     payment_id = parent(Payments)
-    refund_no = word(32)
+    refund_no = word(64)
     idempotency_key = word(255)
     amount_minor = big()
     currency = word(3)

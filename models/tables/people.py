@@ -18,6 +18,8 @@ class Users(Table, tablename="users"):
     subject = word(255)
     name = word(64)
     openid = word(128, null=True)
+    email = word(254, null=True)
+    locale = word(16, null=True)
     created_at = stamped()
 
     users_issuer_subject_key = Unique([issuer, subject])
