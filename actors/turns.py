@@ -23,7 +23,7 @@ from actors.metrics import LEASE_FALLBACKS, LEASES_MISSED, OVERTAKEN
 from contracts import errors
 from contracts.commands import OrderCommand, RecordPayment, RecordRefund
 from contracts.events import AttemptOpened, OrderEvent
-from contracts.order import Order, Reclaim
+from contracts.order import Invite, Order, Reclaim
 from contracts.policy import Policy
 from models.engine import Database, Tx
 from models.legacy_fields import LegacyFields
@@ -184,16 +184,22 @@ class TurnsCommit:
             cases=tuple(case for event in turn.events if (case := case_of(event)) is not None),
             seat_cause=seat_cause_of(list(turn.events)) if moved else None,
             invite_hashes={
-                invite.position: self._invite_hash(turn.order.order_no, invite.position)
+                invite.position: self._invite_hash(turn.order.order_no, invite)
                 for invite in turn.order.invites
-                if invite.id is None
+                if invite.id is None or _is_reissued(turn.before, invite)
             },
             notice_id=notice_id,
             legacy_fields=_legacy_fields(turn) if self._policy.legacy_payment_fields else None,
         )
 
-    def _invite_hash(self, order_no: str, position: int) -> str:
-        return gift_code_hash(gift_code(self._policy.gift_code_key, order_no, position, 1))
+    def _invite_hash(self, order_no: str, invite: Invite) -> str:
+        key = self._policy.gift_code_key
+        return gift_code_hash(gift_code(key, order_no, invite.position, invite.generation))
+
+
+def _is_reissued(before: Order, invite: Invite) -> bool:
+    earlier = next(i for i in before.invites if i.position == invite.position)
+    return earlier.generation != invite.generation
 
 
 def _legacy_fields(turn: Turn) -> LegacyFields | None:

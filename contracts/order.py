@@ -65,21 +65,32 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's place at the event; *id* is None until it is written."""
+    """One person's place at the event; *id* is None until it is written.
+
+    *refund_no* names the refund that frees it: while that is under way nobody uses it.
+    """
 
     user_id: int
     status: RegistrationStatus
     id: int | None = None
     invite_id: int | None = None
+    refund_no: str | None = None
 
 
 class Invite(msgspec.Struct, frozen=True, kw_only=True):
-    """One gift seat; *position* counts the order's invites from 1, over all its lives."""
+    """One gift seat; *position* counts the order's invites from 1, over all its lives.
+
+    Raising *generation* makes its code worthless. *refund_no* names the refund that frees it:
+    while that is under way nobody uses it.
+    """
 
     position: int
     status: InviteStatus
     generation: int = 1
     id: int | None = None
+    refund_no: str | None = None
+    redeemed_by: int | None = None
+    redeemed_at: datetime | None = None
 
 
 class Reclaim(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,6 +73,21 @@ async def get_event(db: Database | Tx, event_id: int) -> EventView:
     return (await _with_tickets(db, rows))[0]
 
 
+async def find_managed(db: Database | Tx, event_id: int, *, organizer_id: int | None) -> int:
+    """Return the id of an event that an organizer, or with None anybody, manages.
+
+    :raises NotFound: it does not exist, or is another organizer's.
+    """
+    found = await db.fetchval(
+        "SELECT id FROM events WHERE id = $1 AND ($2::bigint IS NULL OR organizer_user_id = $2)",
+        event_id,
+        organizer_id,
+    )
+    if found is None:
+        raise NotFound
+    return int(found)
+
+
 async def _with_tickets(db: Database | Tx, rows: list[asyncpg.Record]) -> list[EventView]:
     ids = [row["id"] for row in rows]
     types = await db.fetch(

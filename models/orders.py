@@ -59,11 +59,13 @@ _DOCUMENT = """json_build_object(
       'kind', r.kind, 'provider_refund_id', r.provider_refund_id) ORDER BY r.id), '[]')
     FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.order_id = o.id),
   'registrations', (SELECT coalesce(json_agg(json_build_object(
-      'id', g.id, 'user_id', g.user_id, 'status', g.status, 'invite_id', g.invite_id)
+      'id', g.id, 'user_id', g.user_id, 'status', g.status, 'invite_id', g.invite_id,
+      'refund_no', g.refund_no)
       ORDER BY g.id), '[]')
     FROM registrations g WHERE g.order_id = o.id),
   'invites', (SELECT coalesce(json_agg(json_build_object(
-      'id', i.id, 'position', i.position, 'generation', i.generation, 'status', i.status)
+      'id', i.id, 'position', i.position, 'generation', i.generation, 'status', i.status,
+      'refund_no', i.refund_no, 'redeemed_by', i.redeemed_by, 'redeemed_at', i.redeemed_at)
       ORDER BY i.position), '[]')
     FROM order_invites i WHERE i.order_id = o.id),
   'case_subjects', (SELECT coalesce(json_agg(c.subject ORDER BY c.id), '[]')

@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import asdict
+
 from models.encoding import rows
 from models.engine import Tx
 from models.seats import SeatMove, move_seats
 from models.written import WrittenTurn, changed
 
 _NEW_REGISTRATIONS = """
-INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, status, seats_held)
-SELECT r.event_id, r.user_id, r.ticket_type_id, r.order_id, r.status, 0
+INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, invite_id, status,
+  seats_held)
+SELECT r.event_id, r.user_id, r.ticket_type_id, r.order_id, r.invite_id, r.status, 0
 FROM json_to_recordset($1::json) AS r(event_id bigint, user_id bigint, ticket_type_id bigint,
-  order_id bigint, status text) ORDER BY r.event_id, r.user_id
+  order_id bigint, invite_id bigint, status text) ORDER BY r.event_id, r.user_id
 """
 _MOVED_REGISTRATIONS = """
-UPDATE registrations g SET status = r.status, updated_at = now()
-FROM json_to_recordset($1::json) AS r(id bigint, status text) WHERE g.id = r.id
+UPDATE registrations g SET status = r.status, refund_no = r.refund_no, updated_at = now()
+FROM json_to_recordset($1::json) AS r(id bigint, status text, refund_no text) WHERE g.id = r.id
 """
 
 
@@ -25,13 +28,18 @@ async def write_registrations(tx: Tx, turns: Sequence[WrittenTurn], _now: dateti
     pairs = [
         (t.after, g) for t in turns for g in changed(t.before.registrations, t.after.registrations)
     ]
-    moved = [{"id": place.id, "status": place.status} for _, place in pairs if place.id]
+    moved = [
+        {"id": place.id, "status": place.status, "refund_no": place.refund_no}
+        for _, place in pairs
+        if place.id
+    ]
     new = [
         {
             "event_id": order.event_id,
             "user_id": place.user_id,
             "ticket_type_id": order.ticket_type_id,
             "order_id": order.id,
+            "invite_id": place.invite_id,
             "status": place.status,
         }
         for order, place in pairs
@@ -50,15 +58,22 @@ FROM json_to_recordset($1::json) AS r(order_id bigint, position int, generation 
   code_hash text)
 """
 _MOVED_INVITES = """
-UPDATE order_invites i SET status = r.status
-FROM json_to_recordset($1::json) AS r(id bigint, status text) WHERE i.id = r.id
+UPDATE order_invites i SET status = r.status, generation = r.generation,
+  code_hash = coalesce(r.code_hash, i.code_hash), refund_no = r.refund_no,
+  redeemed_by = r.redeemed_by, redeemed_at = r.redeemed_at
+FROM json_to_recordset($1::json) AS r(id bigint, status text, generation int, code_hash text,
+  refund_no text, redeemed_by bigint, redeemed_at timestamptz) WHERE i.id = r.id
 """
 
 
 async def write_invites(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
     """Store gift seats that are new or have moved."""
     pairs = [(turn, i) for turn in turns for i in changed(turn.before.invites, turn.after.invites)]
-    moved = [{"id": invite.id, "status": invite.status} for _, invite in pairs if invite.id]
+    moved = [
+        {**asdict(invite), "code_hash": turn.invite_hashes.get(invite.position)}
+        for turn, invite in pairs
+        if invite.id
+    ]
     new = [
         {
             "order_id": turn.after.id,

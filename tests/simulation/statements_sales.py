@@ -159,6 +159,9 @@ def _insert_belongings(tx: Transaction, record: Row, order: Row) -> Waiting:
                 "generation": 1,
                 "status": "PENDING",
                 "code_hash": code_hash,
+                "refund_no": None,
+                "redeemed_by": None,
+                "redeemed_at": None,
             },
         )
     yield from _insert_key(tx, record, order_id=order["id"])
@@ -208,6 +211,7 @@ def _place(record: Row, status: str, order_id: int | None) -> Row:
         "invite_id": None,
         "request_no": record.get("request_no"),
         "status": status,
+        "refund_no": None,
         "seats_held": 0 if order_id else 1,
     }
 

@@ -33,8 +33,9 @@ _ORDER = [
 _ATTEMPT = ["attempt_no", "state", "request", "opened", "opened_at", "claim_until", "close_owed"]
 _PAYMENT = ["provider", "provider_txn_id", "attempt_no", "paid_at", "source", "honoured"]
 _REFUND = ["refund_no", "status", "reason", "idempotency_key", "kind", "provider_refund_id"]
-_PLACE = ["id", "user_id", "status", "invite_id"]
-_INVITE = ["id", "position", "generation", "status"]
+_PLACE = ["id", "user_id", "status", "invite_id", "refund_no"]
+_GIFT = ["generation", "status", "refund_no", "redeemed_by", "redeemed_at"]
+_INVITE = ["id", "position", *_GIFT]
 
 
 @stands_for("models.orders", "_LOAD")
@@ -276,7 +277,7 @@ def _payment(tx: Transaction, record: Row) -> Row | None:
     return tx.find("payments", "payments_provider_txn_key", key)
 
 
-_NEW_PLACE = {"invite_id": None, "request_no": None, "seats_held": 0}
+_NEW_PLACE = {"request_no": None, "refund_no": None, "seats_held": 0}
 
 
 @stands_for("models.turn_places", "_NEW_REGISTRATIONS")
@@ -290,21 +291,25 @@ def write_new_places(tx: Transaction, rows: str) -> Waiting:
 def write_moved_places(tx: Transaction, rows: str) -> Waiting:
     """Write places that have moved."""
     for record in records(rows):
-        yield from tx.update("registrations", record["id"], status=record["status"])
+        moved = _named(record, ["status", "refund_no"])
+        yield from tx.update("registrations", record["id"], **moved)
 
 
 @stands_for("models.turn_places", "_NEW_INVITES")
 def write_new_invites(tx: Transaction, rows: str) -> Waiting:
     """Write new gift seats."""
     for record in records(rows):
-        yield from tx.insert("order_invites", record)
+        yield from tx.insert("order_invites", {**dict.fromkeys(_GIFT), **record})
 
 
 @stands_for("models.turn_places", "_MOVED_INVITES")
 def write_moved_invites(tx: Transaction, rows: str) -> Waiting:
     """Write gift seats that have moved."""
     for record in records(rows):
-        yield from tx.update("order_invites", record["id"], status=record["status"])
+        moved = _named(record, _GIFT)
+        if record["code_hash"] is not None:
+            moved["code_hash"] = record["code_hash"]
+        yield from tx.update("order_invites", record["id"], **moved)
 
 
 @stands_for("models.turn_duties", "_EFFECTS")
