@@ -84,7 +84,7 @@ def opening(seen: Order, code_url: str = "weixin://1") -> RecordOpened:
 
 
 def overtaken() -> float:
-    return OVERTAKEN._value.get()  # noqa: SLF001 - no public reader
+    return float(OVERTAKEN._value.get())  # noqa: SLF001 - no public reader
 
 
 async def openings_told(database: Database) -> int:
@@ -131,7 +131,7 @@ class TestAnOpening:
     async def test_of_an_order_that_came_with_its_claim_leaves_its_places_alone(
         self, opener: Actor, watched: Watched, database: Database
     ) -> None:
-        sale = await put_on_sale(database)
+        sale = await put_on_sale(database, tiers={3: 25000})
         order = await claimed(opener, await buy(opener, sale, quantity=3))
         watched.sent.clear()
         as_made = replace(order, invites=tuple(replace(i, id=None) for i in order.invites))
@@ -264,16 +264,14 @@ class TestLegacyFields:
 
         assert [tuple(row) for row in await database.fetch(kept)] == [(order.id, None, "wx2")]
 
-    async def test_are_written_by_who_loads_too_unless_it_is_overtaken(
-        self, keeper: Actor, database: Database
-    ) -> None:
+    async def test_are_written_by_who_loads_too(self, keeper: Actor, database: Database) -> None:
         seen = await claimed(keeper, await buy(keeper, await put_on_sale(database)))
 
         await keeper.take_turn(replace(opening(seen), seen=None))
 
         assert await database.fetchval(f"SELECT code_url FROM {LEGACY}") == "weixin://1"  # noqa: S608
 
-    async def test_of_an_opening_that_was_overtaken_wait_for_the_next_look(
+    async def test_of_an_opening_that_came_to_nothing_are_not_written(
         self, keeper: Actor, other: Actor, database: Database
     ) -> None:
         seen = await claimed(keeper, await buy(keeper, await put_on_sale(database)))
