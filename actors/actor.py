@@ -1,6 +1,7 @@
 """The only way an order comes to be or changes: one queue per order, one commit per group."""
 
 import asyncio
+from contextlib import suppress
 
 from redis.asyncio import Redis
 
@@ -17,9 +18,11 @@ from actors.metrics import (
     TRANSITIONS_SEEN,
     TURNS,
 )
+from actors.openings import LookAgain, OpeningsCommit
 from actors.sales import Sale, SalesCommit
 from actors.tracing import describe_order, link, work_span
-from actors.turns import NeedsSeats, Turn, TurnsCommit
+from actors.turn import Turn
+from actors.turns import NeedsSeats, TurnsCommit
 from actors.wakeups import Wakeups
 from contracts.commands import (
     Cancel,
@@ -27,6 +30,7 @@ from contracts.commands import (
     Expire,
     OrderCommand,
     RecordAttempt,
+    RecordOpened,
     RecordOpenFailed,
     RecordRefund,
     RecordRefundRefused,
@@ -65,6 +69,9 @@ class Actor:
         )
         self._endings: Lane[OrderCommand, Turn] = Lane(
             "endings", TurnsCommit(database, leases, policy, reach=reach)
+        )
+        self._openings: Lane[RecordOpened, Turn] = Lane(
+            "openings", OpeningsCommit(database, policy, reach=reach)
         )
         self._slots = asyncio.Semaphore(SALES_WRITERS)
         self._sales_commit = SalesCommit(database, policy, reach=reach)
@@ -129,12 +136,16 @@ class Actor:
         """Wait for every commit that is queued or in flight."""
         for lane in list(self._sales.values()):
             await lane.close()
+        await self._openings.close()
         await self._turns.close()
         await self._endings.close()
 
     async def _submit(self, command: OrderCommand) -> Turn:
         if isinstance(command, _ENDINGS):
             return await self._endings.submit(command)
+        if isinstance(command, RecordOpened):
+            with suppress(LookAgain):
+                return await self._openings.submit(command)
         try:
             return await self._turns.submit(command)
         except NeedsSeats:

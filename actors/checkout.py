@@ -110,7 +110,7 @@ class Checkout:
         if attempt.state is AttemptState.OPEN:
             return order
         # A payer who hangs up must not leave an attempt that nobody records.
-        return await self._finish(self._open(order.id, attempt))
+        return await self._finish(self._open(order, attempt))
 
     async def cancel(self, order_id: int) -> Order:
         """Let the buyer leave; wait a moment for the provider to close what is open.
@@ -211,18 +211,18 @@ class Checkout:
         if self._calls:
             await asyncio.wait(self._calls)
 
-    async def _open(self, order_id: int, attempt: Attempt) -> Order:
+    async def _open(self, order: Order, attempt: Attempt) -> Order:
         channel = attempt.request.channel
         try:
             await self._reach("open.calling")
             opened = await self._provider(attempt).open(attempt.request)
             await self._reach("open.called")
         except ProviderError as failure:
-            _note("payments.open.failed", order_id, attempt.attempt_no, failure)
+            _note("payments.open.failed", order.id, attempt.attempt_no, failure)
             PREPARED.labels(channel=channel, outcome=type(failure).__name__).inc()
             await self._actor.take_turn(
                 RecordOpenFailed(
-                    order_id=order_id,
+                    order_id=order.id,
                     attempt_no=attempt.attempt_no,
                     burnt=isinstance(failure, ProviderRefused),
                 )
@@ -230,7 +230,9 @@ class Checkout:
             raise errors.ProviderUnavailable from failure
         PREPARED.labels(channel=channel, outcome="opened").inc()
         turn = await self._actor.take_turn(
-            RecordOpened(order_id=order_id, attempt_no=attempt.attempt_no, opened=opened)
+            RecordOpened(
+                order_id=order.id, attempt_no=attempt.attempt_no, opened=opened, seen=order
+            )
         )
         return turn.order
 

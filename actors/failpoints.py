@@ -36,9 +36,11 @@ def _named(subjects: Iterable[str], steps: Iterable[str]) -> frozenset[str]:
 
 SALES = _named(["create"], ["begun", "locked", "inserted", "counted", "committed"])
 TURNS = _named(map(_kind, get_args(OrderCommand)), ["leased", "loaded", "written", "committed"])
+# What was seen is written and committed by one statement, so there is no step between.
+OPENINGS = _named(["record_opened"], ["seen", "committed"])
 CALLS = _named(["open", "query", "close", "refund"], ["calling", "called"])
 NOTICES = _named(["notice"], ["verified", "stored", "read", "case_opened"])
 SWEEPS = _named(["sweep"], ["inbox", "expire", "close", "reconcile", "refunds", "effects"])
 EFFECTS = _named(["effect"], ["delivered"])
 
-FAILPOINTS = SALES | TURNS | CALLS | NOTICES | SWEEPS | EFFECTS
+FAILPOINTS = SALES | TURNS | OPENINGS | CALLS | NOTICES | SWEEPS | EFFECTS

@@ -11,37 +11,22 @@ from typing import TypeAlias
 import msgspec
 
 from actors.allocate import allocate
-from actors.decide import decide
 from actors.decide_payment import wants_seats_again
-from actors.duties import case_of, effects_of, seat_cause_of
-from actors.evolve import evolve_all
 from actors.failpoints import Reach, nowhere, reach_turns
-from actors.gift_codes import gift_code, gift_code_hash
 from actors.lane import Again
 from actors.lease import Leases, LeasesUnavailable
 from actors.metrics import LEASE_FALLBACKS, LEASES_MISSED, OVERTAKEN
+from actors.turn import Turn, turn_of, written
 from contracts import errors
 from contracts.commands import OrderCommand, RecordPayment, RecordRefund
-from contracts.events import AttemptOpened, OrderEvent
-from contracts.order import Invite, Order, Reclaim
+from contracts.order import Order, Reclaim
 from contracts.policy import Policy
 from models.engine import Database, Tx
-from models.legacy_fields import LegacyFields
 from models.locks import lock_orders
 from models.orders import load
 from models.sales import standing
 from models.seats import Stock, lock_stock
 from models.turns import write
-from models.written import WrittenTurn
-
-
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One command answered: the order after it, and what became true."""
-
-    before: Order
-    order: Order
-    events: tuple[OrderEvent, ...]
-
 
 Outcome: TypeAlias = Turn | Exception | Again
 
@@ -103,8 +88,8 @@ class TurnsCommit:
             outcomes = [self._decide(orders, command, now) for command in commands]
             turns = [outcome for outcome in outcomes if isinstance(outcome, Turn)]
             notices = dict(zip(leased_ids(commands), map(_notice_id, commands), strict=True))
-            written = [self._written(turn, notices[turn.order.id]) for turn in turns]
-            won = await write(tx, written, now) if now and written else set()
+            new = [written(turn, self._policy, notices[turn.order.id]) for turn in turns]
+            won = await write(tx, new, now) if now and new else set()
             await reach_turns(self._reach, commands, "written")
         await reach_turns(self._reach, commands, "committed")
         return [_unless_overtaken(outcome, won) for outcome in outcomes]
@@ -167,50 +152,9 @@ class TurnsCommit:
         if not self._may_wait and _is_late(order, command):
             return NeedsSeats()
         try:
-            events = decide(order, command, now, self._policy)
+            return turn_of(order, command, now, self._policy)
         except errors.Refusal as refusal:
             return refusal
-        after = evolve_all(order, events)
-        written = msgspec.structs.replace(after, version=order.version + bool(events))
-        return Turn(before=order, order=written, events=tuple(events))
-
-    def _written(self, turn: Turn, notice_id: int | None) -> WrittenTurn:
-        moved = turn.order.seats_held != turn.before.seats_held
-        return WrittenTurn(
-            before=turn.before,
-            after=turn.order,
-            events=turn.events,
-            effects=tuple(effect for event in turn.events for effect in effects_of(event)),
-            cases=tuple(case for event in turn.events if (case := case_of(event)) is not None),
-            seat_cause=seat_cause_of(list(turn.events)) if moved else None,
-            invite_hashes={
-                invite.position: self._invite_hash(turn.order.order_no, invite)
-                for invite in turn.order.invites
-                if invite.id is None or _is_reissued(turn.before, invite)
-            },
-            notice_id=notice_id,
-            legacy_fields=_legacy_fields(turn) if self._policy.legacy_payment_fields else None,
-        )
-
-    def _invite_hash(self, order_no: str, invite: Invite) -> str:
-        key = self._policy.gift_code_key
-        return gift_code_hash(gift_code(key, order_no, invite.position, invite.generation))
-
-
-def _is_reissued(before: Order, invite: Invite) -> bool:
-    earlier = next(i for i in before.invites if i.position == invite.position)
-    return earlier.generation != invite.generation
-
-
-def _legacy_fields(turn: Turn) -> LegacyFields | None:
-    for event in turn.events:
-        if isinstance(event, AttemptOpened):
-            return LegacyFields(
-                order_id=turn.order.id,
-                code_url=event.opened.code_url,
-                prepay_id=event.opened.prepay_id,
-            )
-    return None
 
 
 def seats_again(orders: Sequence[Order], stocks: dict[int, Stock]) -> set[int]:

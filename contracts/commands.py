@@ -12,6 +12,7 @@ from contracts.facts import (
     PaymentSucceeded,
     RefundMoved,
 )
+from contracts.order import Order
 from contracts.states import Channel
 
 
@@ -53,11 +54,16 @@ class StartAttempt(AttemptWords, frozen=True, kw_only=True, tag="start_attempt")
 
 
 class RecordOpened(msgspec.Struct, frozen=True, kw_only=True, tag="record_opened"):
-    """The provider opened an attempt."""
+    """The provider opened an attempt.
+
+    *seen* is the order as its claimant itself committed it. Where nothing has moved since, that
+    saves loading it; where something has, the order is loaded all the same.
+    """
 
     order_id: int
     attempt_no: str
     opened: Opened
+    seen: Order | None = None
 
 
 class RecordOpenFailed(msgspec.Struct, frozen=True, kw_only=True, tag="record_open_failed"):

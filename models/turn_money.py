@@ -9,7 +9,6 @@ from contracts.order import Attempt, Order, Payment, Refund
 from contracts.states import REFUNDS_UNDER_WAY, AttemptState, RefundStatus
 from models.encoding import rows
 from models.engine import Tx
-from models.legacy_fields import note_legacy_fields
 from models.written import WrittenTurn, changed
 
 # The first look at an unpaid attempt; the worker chooses the later ones.
@@ -49,13 +48,6 @@ def moved_attempts(turn: WrittenTurn, now: datetime) -> list[dict[str, object]]:
         for attempt in changed(turn.before.attempts, turn.after.attempts)
         if turn.before.attempt(attempt.attempt_no) is not None
     ]
-
-
-async def write_legacy_fields(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
-    """Keep what older clients pay with."""
-    fields = [turn.legacy_fields for turn in turns if turn.legacy_fields is not None]
-    if fields:
-        await note_legacy_fields(tx, fields)
 
 
 def _attempt_row(attempt: Attempt, now: datetime) -> dict[str, object]:

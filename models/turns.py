@@ -2,7 +2,7 @@
 
 Each statement takes the whole group. The compare-and-swap comes first and takes its rows in
 order of id; only the orders that won it are written further. What nearly every turn has goes with
-the swap: what became true, and the attempts that moved.
+the swap: what became true, the attempts that moved, and what older clients pay with.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from datetime import datetime
 
 from contracts.states import NoticeStatus
 from models.encoding import rows
-from models.engine import Tx
+from models.engine import Connection, Tx
+from models.legacy_fields import NOTE
 from models.turn_duties import write_cases, write_effects
 from models.turn_money import (
     moved_attempts,
-    write_legacy_fields,
     write_new_attempts,
     write_payments,
     write_refunds,
@@ -26,7 +26,6 @@ from models.written import WrittenTurn
 _STEPS = (
     write_seats,
     write_new_attempts,
-    write_legacy_fields,
     write_payments,
     write_refunds,
     write_registrations,
@@ -39,7 +38,7 @@ _STEPS = (
 async def write(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]:
     """Write the turns whose order still has the version it was loaded with; return their ids."""
     moved = [turn for turn in turns if turn.events]
-    won = await _swap(tx, moved, now) if moved else set()
+    won = await swap(tx, moved, now) if moved else set()
     winners = [turn for turn in moved if turn.after.id in won]
     for step in _STEPS:
         await step(tx, winners, now)
@@ -48,11 +47,11 @@ async def write(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]
     return won | unchanged
 
 
-_SWAP = """
+_WON = """
 WITH new AS (SELECT * FROM json_to_recordset($1::json) AS r(
     id bigint, version int, status text, payment_status text, last_payment_attempt_status text,
     refund_status text, closing_for text, channel text, seats_held int, paid_at timestamptz,
-    events jsonb, attempts jsonb)),
+    events jsonb, attempts jsonb, legacy jsonb)),
 held AS (SELECT o.id FROM orders o JOIN new USING (id) WHERE o.version = new.version
          ORDER BY o.id FOR NO KEY UPDATE OF o),
 won AS (UPDATE orders o SET version = o.version + 1, status = new.status,
@@ -71,12 +70,18 @@ moved AS (UPDATE payment_attempts a SET state = r.state, opened = r.opened,
   FROM new JOIN won USING (id) CROSS JOIN LATERAL jsonb_to_recordset(new.attempts)
     AS r(attempt_no text, state text, opened jsonb, opened_at timestamptz,
       claim_until timestamptz, close_owed boolean, due_at timestamptz)
-  WHERE a.attempt_no = r.attempt_no)
-SELECT id FROM won
-"""
+  WHERE a.attempt_no = r.attempt_no)"""
+_SWAP = f"{_WON}\nSELECT id FROM won\n"
+# Apart, so that nothing names the table any more where nobody writes it.
+_SWAP_AND_NOTE = f"{_WON},{NOTE}\nSELECT id FROM won\n"
 
 
-async def _swap(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]:
+async def swap(db: Connection, turns: Sequence[WrittenTurn], now: datetime) -> set[int]:
+    """Write of turns what stands in the order and its attempts, in one statement.
+
+    That is all of a turn that moves no money, seat or place, owes nothing and is no new attempt.
+    Return the ids of the orders that still had the version they were decided at.
+    """
     new = [
         {
             "id": turn.after.id,
@@ -91,10 +96,13 @@ async def _swap(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]
             "paid_at": turn.after.paid_at,
             "events": turn.events,
             "attempts": moved_attempts(turn, now),
+            "legacy": turn.legacy_fields,
         }
         for turn in turns
     ]
-    return {row["id"] for row in await tx.fetch(_SWAP, rows(new))}
+    has_legacy = any(turn.legacy_fields is not None for turn in turns)
+    statement = _SWAP_AND_NOTE if has_legacy else _SWAP
+    return {row["id"] for row in await db.fetch(statement, rows(new))}
 
 
 _NOTICES = """

@@ -16,6 +16,7 @@ _JOBS = "tests/jobs/test_"
 _PROVIDERS = "tests/providers/test_wechat_"
 _RULES = "tests/rules/test_"
 _STORAGE = "tests/storage/test_"
+_OVERTAKEN = f"{_STORAGE}openings.py::TestAnOvertakenOpening::test_"
 _SCHEMA = f"{_STORAGE}schema.py::TestTheDatabase::test_"
 _LIE = f"{_SCHEMA}refuses_an_order_that_contradicts_itself"
 _CLAIM = f"{_JOBS}claims.py::TestEveryClaim::test_"
@@ -48,6 +49,38 @@ _TURNS = (
         "and outcome.order.id not in won:",
         "and False:",
         f"{_STORAGE}turns.py::TestATurn::test_that_was_overtaken_decides_anew",
+    ),
+    Guard(
+        "opening.version",
+        "an opening is written only over what its opener saw",
+        "models/turns.py",
+        "WHERE o.version = new.version\n",
+        "\n",
+        f"{_OVERTAKEN}is_decided_on_the_order_as_it_is_now",
+    ),
+    Guard(
+        "opening.won",
+        "an overtaken opening is not answered as recorded",
+        "actors/openings.py",
+        "return [turn for turn in turns if turn.order.id in won]",
+        "return list(turns)",
+        f"{_OVERTAKEN}is_alone_in_looking_again",
+    ),
+    Guard(
+        "opening.look_again",
+        "an overtaken opening is recorded on a fresh look",
+        "actors/actor.py",
+        "with suppress(LookAgain):",
+        "with suppress():",
+        f"{_OVERTAKEN}is_decided_on_the_order_as_it_is_now",
+    ),
+    Guard(
+        "opening.plain",
+        "only what the one statement writes whole is written by it",
+        "actors/openings.py",
+        "return is_opening and turn.order.status is OrderStatus.PENDING",
+        "return True",
+        f"{_STORAGE}openings.py::TestAnOpeningThatIsMore::test_or_nothing_at_all_moves_no_version",
     ),
     Guard(
         "turn.mailbox",

@@ -1,6 +1,6 @@
 """A provider in memory: every call takes effect at once, and it remembers everything."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -39,7 +39,10 @@ class Trade(msgspec.Struct):
 
 
 class Bank:
-    """Implements Provider. *lost_opens* and *refused_refunds* go wrong first."""
+    """Implements Provider. *lost_opens* and *refused_refunds* go wrong first.
+
+    *meanwhile* is done once, while an attempt is being opened.
+    """
 
     name = NAME
     channels = frozenset(Channel)
@@ -49,12 +52,16 @@ class Bank:
         self.refunds: dict[str, RefundMoved] = {}
         self.lost_opens = 0
         self.refused_refunds = 0
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def open(self, request: AttemptRequest) -> Opened:
         """See Provider.open."""
         if self.lost_opens:
             self.lost_opens -= 1
             raise OutcomeUnknown(NAME, "open", "timeout")
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
         self.trades.setdefault(request.attempt_no, Trade(request))
         return Opened(code_url=f"weixin://{request.attempt_no}")
 

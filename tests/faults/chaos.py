@@ -18,7 +18,7 @@ from tests.faults.house import FaultHouse, running_house
 
 # Enough that every fault meets strangers' work, few enough that two cores can follow.
 _BUYERS = 2
-_WAY_THERE = {"create", "open", "record_opened"}
+_WAY_THERE = {"create", "open", "record_opened.seen", "record_opened.committed"}
 _NOTICE = {"notice.verified", "notice.stored", "notice.read", "record_payment"}
 # What each flow passes in any case; other steps it passes when a sweep happens to be the first.
 SUBJECTS: dict[str, set[str]] = {

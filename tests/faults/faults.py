@@ -23,6 +23,7 @@ from sandbox.embedded.store import EmbeddedStore, StoreFailedError
 from tests.faults import buyers
 from tests.faults.buyers import FLOWS, STANDARD, Buyer, Ledger
 from tests.faults.house import FaultHouse
+from tests.faults.proxy import AN_OPENING, COMMIT
 
 Act = Callable[[FaultHouse, Ledger], None]
 
@@ -266,13 +267,14 @@ async def _cut(house: FaultHouse) -> None:
     house.wire.cut()
 
 
-def lose_commit_of(flow: str, command: str) -> Fault:
-    """Lose the answer to the COMMIT that follows *command* in *flow*."""
+def lose_commit_of(flow: str, command: str, *, by: bytes = COMMIT) -> Fault:
+    """Lose the answer to what commits after *command* in *flow*: a COMMIT, or one statement."""
 
     def act(house: FaultHouse, ledger: Ledger) -> None:
         # Held for a moment just before its COMMIT, so that the right answer is lost.
         house.arm(command, Misfortune(deed=Deed.SLEEP, sleep_ms=600))
         lost = house.wire.answers_lost
+        house.wire.loses = by
         thread = threading.Thread(target=FLOWS[flow], args=(house, ledger))
         thread.start()
         house.until(lambda: house.struck(command), within=30)
@@ -282,7 +284,7 @@ def lose_commit_of(flow: str, command: str) -> Fault:
             time.sleep(0.03)
         # On a machine so slow that this COMMIT was through already, the next one's is lost.
         while house.wire.answers_lost == lost:
-            buyers.create(house, ledger)
+            FLOWS[flow](house, ledger)
 
     return Fault("reply to COMMIT lost", f"reply to COMMIT lost after {command}", act)
 
@@ -474,7 +476,7 @@ SINGLE = [
     *_plain("PostgreSQL restarted or killed", restart_postgres, kill_postgres),
     *_plain("connections cut", terminate_connections, cut_the_wire),
     lose_commit_of("create", "create.counted"),
-    lose_commit_of("prepare", "record_opened.written"),
+    lose_commit_of("prepare", "record_opened.seen", by=AN_OPENING),
     lose_commit_of("settle", "record_payment.written"),
     lose_commit_of("close", "cancel.written"),
     lose_commit_of("refund", "record_refund.written"),

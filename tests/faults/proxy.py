@@ -5,13 +5,16 @@ import contextlib
 from typing import Final
 
 # Simple query "COMMIT;", as the driver sends it: type, length, text, end.
-_COMMIT: Final = b"Q\x00\x00\x00\x0cCOMMIT;\x00"
+COMMIT: Final = b"Q\x00\x00\x00\x0cCOMMIT;\x00"
+# What only the one statement has with it that records what a provider opened.
+AN_OPENING: Final = b'"type":"attempt_opened"'
 
 
 class Wire:
-    """Carries bytes both ways; loses the answers to COMMITs when told to."""
+    """Carries bytes both ways; loses the answers to COMMITs, or to what it is told to."""
 
     def __init__(self, *, port: int, server_port: int) -> None:
+        self.loses = COMMIT
         self.answers_to_lose = 0
         self.answers_lost = 0
         self._port = port
@@ -79,7 +82,7 @@ class _Pair:
 
     async def _ask(self) -> None:
         while data := await _read(self._client_reader):
-            if _COMMIT in data and self._wire.answers_to_lose > 0:
+            if self._wire.loses in data and self._wire.answers_to_lose > 0:
                 self._wire.answers_to_lose -= 1
                 self._is_losing = True
             self._server_writer.write(data)

@@ -1,6 +1,7 @@
 """Every flow, interrupted at every one of its steps, against the real database."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.failpoints import FAILPOINTS
-from contracts.states import OrderStatus
+from contracts.channels import Payer
+from contracts.commands import Cancel
+from contracts.states import Channel, OrderStatus
 from models.engine import Database
+from runtime.failpoints import FailpointReached
 from tests.faults.office import insistently
 from tests.faults.steps import Flow, Stage, Story, crash_at_every_step
 from tests.storage.stage import put_on_sale
@@ -64,6 +68,17 @@ async def lost_open(story: Story) -> None:
     await story.office.prepare(await story.order())
 
 
+async def overtaken_open(story: Story) -> None:
+    """Leave while the provider opens: what it opened is no longer wanted."""
+    order = await story.order()
+    leave = Cancel(order_id=order.id)
+    story.office.bank.meanwhile = lambda: story.office.actor.take_turn(leave)
+    payer = Payer(appid="wx1")
+    with suppress(FailpointReached):
+        await story.office.checkout.prepare(order, Channel.WECHAT_NATIVE, payer)
+    await story.ended(order, OrderStatus.CANCELLED)
+
+
 async def unknown_notice(story: Story) -> None:
     order = await story.office.prepare(await story.order())
     notice = story.office.bank.pay(order.attempts[-1].attempt_no)
@@ -98,6 +113,7 @@ FLOWS: list[tuple[Flow, set[str]]] = [
     (close, {"cancel", "close"}),
     (refund, {"notice", "record_payment", "refund", "record_refund"}),
     (lost_open, {"record_open_failed"}),
+    (overtaken_open, {"record_opened"}),
     (unknown_notice, {"notice"}),
     (left_behind, {"notice", "sweep"}),
     (refused_refund, {"record_refund_refused"}),

@@ -11,10 +11,10 @@ import pytest
 from contracts.tokens import TokenKind
 from jobs import cleanup
 from models.engine import Database
-from models.legacy_fields import LegacyFields, note_legacy_fields
 from models.one_time_tokens import mint_token
 from tests.jobs.conftest import Start
 from tests.jobs.rows import an_order, until_found
+from tests.storage.stage import keep_legacy_fields
 
 Round: TypeAlias = Callable[[], Coroutine[Any, Any, bool]]
 
@@ -29,9 +29,7 @@ ENDED = """UPDATE one_time_tokens SET created_at = created_at - interval '1 h',
 async def old_orders(database: Database, count: int) -> None:
     for _ in range(count):
         order_id = await an_order(database)
-        await note_legacy_fields(
-            database, [LegacyFields(order_id=order_id, code_url="weixin://1", prepay_id=None)]
-        )
+        await keep_legacy_fields(database, order_id)
     await database.execute(OLD)
 
 

@@ -135,6 +135,7 @@ class TestTheTraceOfAPurchase:
         "guichet-api sales.commit",
         "guichet-api wechat.open",
         "guichet-api order.turn RecordOpened",
+        "guichet-api openings.commit",
         "guichet-api turns.commit",
         f"guichet-api {NOTICE_DOOR}",
         "guichet-api inbox.commit",

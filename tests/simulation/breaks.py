@@ -22,8 +22,9 @@ _find_earlier = actors.sales._earlier_sale  # noqa: SLF001 - the guard
 
 def version_check(patch: pytest.MonkeyPatch) -> None:
     """Let a turn write over whatever happened since it loaded its order."""
-    unguarded = turns._SWAP.replace("WHERE o.version = new.version", "")  # noqa: SLF001
-    patch.setattr(turns, "_SWAP", unguarded)
+    for name in ("_SWAP", "_SWAP_AND_NOTE"):
+        unguarded = getattr(turns, name).replace("WHERE o.version = new.version", "")
+        patch.setattr(turns, name, unguarded)
 
 
 def unique_settlement(patch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,7 @@ def _swap(
         "paid_at": None,
         "events": [],
         "attempts": attempts,
+        "legacy": None,
     }
     return tx.fetch(turns._SWAP, rows([new]))  # noqa: SLF001 - what is compared
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
+
 from actors.actor import Actor
 from contracts import facts
 from contracts.attempt import Opened
@@ -31,13 +33,15 @@ from models import attempts, inbox, orders, sweeps
 from tests.simulation.twins import Twin
 
 _STEPS = 28
-_POLICY = Policy(gift_code_key=b"k" * 32, late_payment_honour_hours=1)
 _LONG_AFTER = datetime(2099, 1, 1, tzinfo=UTC)
 
 
 async def play(twin: Twin, seed: int) -> list[str]:
     """Play one script; return what was said on the way."""
-    script = Script(twin, Random(seed))  # noqa: S311 - repeatable is the point
+    policy = Policy(
+        gift_code_key=b"k" * 32, late_payment_honour_hours=1, legacy_payment_fields=seed % 2 == 0
+    )
+    script = Script(twin, Random(seed), policy)  # noqa: S311 - repeatable is the point
     try:
         for _ in range(_STEPS):
             await script.step()
@@ -49,11 +53,11 @@ async def play(twin: Twin, seed: int) -> list[str]:
 class Script:
     """One history; the dice fall the same way as long as the answers are the same."""
 
-    def __init__(self, twin: Twin, random: Random) -> None:
+    def __init__(self, twin: Twin, random: Random, policy: Policy) -> None:
         self._twin = twin
         self._database = twin.database
         self._random = random
-        self._actor = Actor(database=twin.database, redis=None, policy=_POLICY)
+        self._actor = Actor(database=twin.database, redis=None, policy=policy)
         self._orders: list[int] = []
         self._made = 0
         self.said: list[str] = []
@@ -129,10 +133,11 @@ class Script:
     def _about_attempt(self, order: Order, attempt: Attempt) -> OrderCommand:
         about = {"provider": "wechat", "attempt_no": attempt.attempt_no}
         number = attempt.attempt_no
+        loaded = RecordOpened(order_id=order.id, attempt_no=number, opened=Opened(code_url="x"))
         return self._random.choice(
             (
-                RecordOpened(order_id=order.id, attempt_no=number, opened=Opened(code_url="x")),
-                RecordOpened(order_id=order.id, attempt_no=number, opened=Opened(code_url="x")),
+                loaded,
+                replace(loaded, seen=order),
                 RecordOpenFailed(
                     order_id=order.id, attempt_no=number, burnt=self._random.random() < 0.5
                 ),

@@ -10,6 +10,7 @@ import structlog
 import actors.checkout
 import actors.lane
 import actors.lease
+import actors.openings
 import actors.wishes
 import jobs.expire
 import jobs.sweep
@@ -31,6 +32,7 @@ def patched(world: "World") -> Iterator[None]:
         (actors.lease, "secrets", owners),
         (actors.wishes, "time", clock),
         (actors.checkout, "datetime", wall),
+        (actors.openings, "datetime", wall),
         (jobs.expire, "time", clock),
         (jobs.sweep, "time", clock),
     ]

@@ -129,23 +129,42 @@ def lock_orders(tx: Transaction, namespace: int, ids: list[int]) -> Waiting:
 
 @stands_for("models.turns", "_SWAP")
 def swap(tx: Transaction, rows: str) -> Waiting:
-    """Write the orders that still have the version they were loaded with."""
+    """Write the orders that still have the version they were decided at."""
+    won = yield from _swap(tx, rows, turns._SWAP)  # noqa: SLF001 - what it stands for
+    return [{"id": record["id"]} for record in won]
+
+
+@stands_for("models.turns", "_SWAP_AND_NOTE")
+def swap_and_note(tx: Transaction, rows: str) -> Waiting:
+    """Write them, and what older clients pay with."""
+    won = yield from _swap(tx, rows, turns._SWAP_AND_NOTE)  # noqa: SLF001 - as above
+    for record in won:
+        if record["legacy"] is not None:
+            row = {"order_id": record["id"], "written_at": tx.now, **record["legacy"]}
+            unique = "order_legacy_payment_fields_pkey"
+            yield from _upsert(tx, "order_legacy_payment_fields", unique, row, row)
+    return [{"id": record["id"]} for record in won]
+
+
+def _swap(tx: Transaction, rows: str, sql: str) -> Waiting:
+    # The guard holds only as long as the statement says so.
+    is_guarded = "o.version = new.version" in sql
     won = []
     for record in by_id(records(rows)):
-        if not _is_current(tx, record):
+        if not _is_current(tx, record, is_guarded=is_guarded):
             continue
         yield from tx.lock("orders", record["id"])
-        if not _is_current(tx, record):
+        if not _is_current(tx, record, is_guarded=is_guarded):
             continue
         latest = tx.get("orders", record["id"])
         assert latest is not None
         changes = record | {"version": latest["version"] + 1, "paid_at": at(record["paid_at"])}
-        for name in ("id", "events", "attempts"):
+        for name in ("id", "events", "attempts", "legacy"):
             del changes[name]
         yield from tx.update("orders", record["id"], **changes)
         yield from _write_audit(tx, record)
         yield from _move_attempts(tx, record["attempts"])
-        won.append({"id": record["id"]})
+        won.append(record)
     return won
 
 
@@ -157,10 +176,8 @@ def _write_audit(tx: Transaction, record: Row) -> Waiting:
         )
 
 
-def _is_current(tx: Transaction, record: Row) -> bool:
-    # The guard holds only as long as the statement says so.
+def _is_current(tx: Transaction, record: Row, *, is_guarded: bool) -> bool:
     row = tx.get("orders", record["id"])
-    is_guarded = "o.version = new.version" in turns._SWAP  # noqa: SLF001 - what it stands for
     return row is not None and (row["version"] == record["version"] or not is_guarded)
 
 

@@ -161,6 +161,13 @@ def new_tables() -> dict[str, Table]:
             checks={"payment_attempts_amount_check": lambda r: r["amount_minor"] > 0},
         ),
         Table(
+            "order_legacy_payment_fields",
+            uniques={"order_legacy_payment_fields_pkey": _columns("order_id")},
+            checks={
+                "order_legacy_payment_fields_check": lambda r: bool(r["code_url"] or r["prepay_id"])
+            },
+        ),
+        Table(
             "payments",
             uniques={
                 "payments_provider_txn_key": _columns("provider", "provider_txn_id"),

@@ -27,6 +27,7 @@ _NOT_COMPARED = frozenset({"id", "created_at", "updated_at", "received_at", "cod
 _TABLES = (
     "orders payment_attempts payments refunds registrations ticket_types event_attendance"
     " seat_ledger order_invites order_events api_idempotency effects cases webhook_events"
+    " order_legacy_payment_fields"
 )
 
 

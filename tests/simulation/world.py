@@ -70,6 +70,7 @@ class World:
             late_payment_honour_hours=self.chances.honour_hours,
             attempt_grace_seconds=GRACE_SECONDS,
             gift_code_key=b"k" * 32,
+            legacy_payment_fields=seed % 2 == 0,
         )
         self.processes = [Process(self, n) for n in range(self.chances.processes)]
         self.faults = Faults(self)

@@ -157,6 +157,18 @@ async def seats_taken(database: Database, sale: OnSale) -> int:
     return taken
 
 
+async def keep_legacy_fields(
+    database: Database, order_id: int, code_url: str | None = "weixin://1"
+) -> None:
+    """Keep what an older client pays an order with."""
+    await database.execute(
+        """INSERT INTO order_legacy_payment_fields (order_id, code_url, written_at)
+           VALUES ($1, $2, now())""",
+        order_id,
+        code_url,
+    )
+
+
 async def time_is_up(database: Database, order: Order, minutes: int = 1) -> None:
     """Move an order's end into the past."""
     await database.execute(

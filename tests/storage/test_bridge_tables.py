@@ -9,7 +9,7 @@ from contracts.bridge import BridgeGate
 from contracts.tokens import TokenKind
 from models.bridge import load_gate, set_gate
 from models.engine import Database
-from models.legacy_fields import LegacyFields, empty_legacy_fields, note_legacy_fields
+from models.legacy_fields import empty_legacy_fields
 from models.one_time_tokens import mint_token, purge_tokens, redeem_token
 from models.people import user_at_first_sight
 from models.wechat_identities import (
@@ -19,7 +19,7 @@ from models.wechat_identities import (
     own_openid_of,
     unbind_openid,
 )
-from tests.storage.stage import put_on_sale, wish
+from tests.storage.stage import keep_legacy_fields, put_on_sale, wish
 
 
 @pytest.fixture
@@ -117,26 +117,11 @@ class TestTheGate:
 
 
 class TestLegacyFields:
-    async def test_are_what_was_written_last(self, database: Database, actor: Actor) -> None:
-        (order_id,) = await make_orders(database, actor, 1)
-
-        await note_legacy_fields(
-            database, [LegacyFields(order_id=order_id, code_url="weixin://1", prepay_id=None)]
-        )
-        await note_legacy_fields(
-            database, [LegacyFields(order_id=order_id, code_url=None, prepay_id="wx2")]
-        )
-
-        rows = await database.fetch("SELECT code_url, prepay_id FROM order_legacy_payment_fields")
-        assert [tuple(row) for row in rows] == [(None, "wx2")]
-
     async def test_are_removed_from_old_orders_only(self, database: Database, actor: Actor) -> None:
         old, young = await make_orders(database, actor, 2)
         await age(database, old, days=31)
         for order_id in (old, young):
-            await note_legacy_fields(
-                database, [LegacyFields(order_id=order_id, code_url="weixin://1", prepay_id=None)]
-            )
+            await keep_legacy_fields(database, order_id)
 
         assert await empty_legacy_fields(database, older_than_days=30, limit=10) == 1
         assert await empty_legacy_fields(database, older_than_days=30, limit=10) == 0
@@ -147,9 +132,7 @@ class TestLegacyFields:
     async def test_are_removed_in_bounded_batches(self, database: Database, actor: Actor) -> None:
         for order_id in await make_orders(database, actor, 5):
             await age(database, order_id, days=31)
-            await note_legacy_fields(
-                database, [LegacyFields(order_id=order_id, code_url="weixin://1", prepay_id=None)]
-            )
+            await keep_legacy_fields(database, order_id)
 
         removed = [
             await empty_legacy_fields(database, older_than_days=30, limit=2) for _ in range(4)
@@ -161,9 +144,7 @@ class TestLegacyFields:
         (order_id,) = await make_orders(database, actor, 1)
 
         with pytest.raises(asyncpg.CheckViolationError):
-            await note_legacy_fields(
-                database, [LegacyFields(order_id=order_id, code_url=None, prepay_id=None)]
-            )
+            await keep_legacy_fields(database, order_id, code_url=None)
 
 
 class TestAToken:

@@ -11,7 +11,7 @@ import pytest
 from actors.actor import Actor
 from actors.checkout import Checkout
 from actors.payers import Merchant, Payers
-from actors.turns import Turn
+from actors.turn import Turn
 from contracts.attempt import AttemptRequest, CodeToScan, Opened, PayerParameters
 from contracts.channels import Payer
 from contracts.commands import OrderCommand
