@@ -1,14 +1,19 @@
 """What people who manage an event may do to an order's money."""
 
+import asyncio
+
 import msgspec
+import structlog
 
 from actors.actor import Actor
-from actors.checkout import Checkout
+from actors.checkout import WAIT_SECONDS, Checkout
 from actors.decide_refund_request import earlier_refund
 from contracts.commands import MarkPaid, RequestRefund
 from contracts.events import RefundRequested
 from contracts.order import Order, Refund
 from contracts.states import OrderStatus
+
+log = structlog.get_logger("payments")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +46,18 @@ async def mark_paid(actor: Actor, checkout: Checkout, command: MarkPaid) -> Orde
     :raises contracts.errors.Conflict: the order has ended, or an attempt is unresolved.
     """
     order = await actor.load(command.order_id)
-    for attempt in order.live_attempts:
-        await checkout.settle_or_close(order.id, attempt.attempt_no)
     if order.live_attempts:
+        await _close_all(checkout, order)
         order = await actor.load(command.order_id)
         if order.status is OrderStatus.PAID:
             return order
     return (await actor.take_turn(command)).order
+
+
+async def _close_all(checkout: Checkout, order: Order) -> None:
+    closing = [checkout.settle_or_close(order.id, a.attempt_no) for a in order.live_attempts]
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await asyncio.gather(*closing)
+    except TimeoutError:
+        log.info("payments.close.slow", order_id=order.id)

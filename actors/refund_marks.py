@@ -75,7 +75,7 @@ def free(order: Order, number: str) -> Order:
         ),
         registrations=tuple(
             replace(place, status=RegistrationStatus.CANCELLED)
-            if _sits_for(order, place, number)
+            if _sits_for(order, place, number) and place.status in LIVE_REGISTRATIONS
             else place
             for place in order.registrations
         ),
