@@ -34,6 +34,7 @@ from contracts.commands import (
     RecordOpenFailed,
     RecordRefund,
     RecordRefundRefused,
+    RequestRefund,
 )
 from contracts.errors import NotFound, Refusal
 from contracts.events import OrderPaid, PaymentQuarantined
@@ -45,7 +46,15 @@ from models.orders import load
 # More writers only queue for the same rows; one to spare, for an event whose rows are held up.
 SALES_WRITERS = 3
 # These may give seats back and so wait for a ticket type's lock; a payment must not wait for them.
-_ENDINGS = (Cancel, Expire, RecordAttempt, RecordOpenFailed, RecordRefund, RecordRefundRefused)
+_ENDINGS = (
+    Cancel,
+    Expire,
+    RecordAttempt,
+    RecordOpenFailed,
+    RecordRefund,
+    RecordRefundRefused,
+    RequestRefund,
+)
 
 
 class Actor:

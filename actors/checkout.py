@@ -185,6 +185,14 @@ class Checkout:
         else:
             await self._record(order_id, closed)
 
+    async def settle_or_close(self, order_id: int, attempt_no: str) -> None:
+        """Ask about an attempt, then have it closed if it is still open; quiet failure means later.
+
+        A caller who goes away must not leave a call whose answer nobody records.
+        """
+        if not isinstance(await self._finish(self.look(order_id, attempt_no)), PaymentSucceeded):
+            await self._finish(self.close_attempt(order_id, attempt_no))
+
     async def pursue_refund(self, order_id: int, refund_no: str) -> None:
         """Take one refund a step further; quiet failure means later.
 

@@ -8,8 +8,10 @@
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from actors.decide_manual import mark_paid
 from actors.decide_payment import record_payment
 from actors.decide_refund import record_refund, record_refund_refused
+from actors.decide_refund_request import request_refund
 from actors.evolve import evolve_all
 from contracts import errors
 from contracts.attempt import AttemptRequest
@@ -17,6 +19,7 @@ from contracts.commands import (
     AttemptWords,
     Cancel,
     Expire,
+    MarkPaid,
     OrderCommand,
     RecordAttempt,
     RecordOpened,
@@ -24,6 +27,7 @@ from contracts.commands import (
     RecordPayment,
     RecordRefund,
     RecordRefundRefused,
+    RequestRefund,
     StartAttempt,
 )
 from contracts.events import (
@@ -123,7 +127,7 @@ def usable_attempt(order: Order, words: AttemptWords, now: datetime) -> Attempt 
     return current if is_same and is_open else None
 
 
-def _decide(  # noqa: PLR0911 - one case per command
+def _decide(  # noqa: C901, PLR0911 - one case per command
     order: Order, command: OrderCommand, now: datetime, policy: Policy
 ) -> list[OrderEvent]:
     match command:
@@ -145,6 +149,10 @@ def _decide(  # noqa: PLR0911 - one case per command
             return _expire(order, now)
         case Cancel():
             return _cancel(order)
+        case RequestRefund():
+            return request_refund(order, command)
+        case MarkPaid():
+            return mark_paid(order, command, now)
         case _:
             assert_never(command)
 

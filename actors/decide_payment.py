@@ -1,6 +1,7 @@
 """What becomes of verified money. Pure."""
 
 from actors.evolve import payment_subject
+from actors.refund_numbers import next_refund_no
 from contracts.attempt import AttemptRequest
 from contracts.errors import InvalidState
 from contracts.events import (
@@ -11,7 +12,6 @@ from contracts.events import (
     SurplusReceived,
 )
 from contracts.facts import PaymentSucceeded
-from contracts.numbers import refund_no
 from contracts.order import Order, Payment, Refund
 from contracts.states import OPEN_ORDERS, OrderStatus, RefundStatus
 
@@ -77,9 +77,8 @@ def _closes_of_others(order: Order, fact: PaymentSucceeded) -> list[OrderEvent]:
 
 
 def _surplus(order: Order, fact: PaymentSucceeded) -> SurplusReceived:
-    earlier = sum(1 for refund in order.refunds if refund.attempt_no == fact.attempt_no)
     refund = Refund(
-        refund_no=refund_no(fact.attempt_no, earlier + 1),
+        refund_no=next_refund_no(order, fact.attempt_no),
         provider=fact.provider,
         provider_txn_id=fact.provider_txn_id,
         attempt_no=fact.attempt_no,

@@ -2,9 +2,11 @@
 
 from msgspec.structs import replace
 
-from actors.evolve import case_subject_of, evolve
+from actors.evolve import case_subject_of, evolve_all
+from actors.refund_numbers import next_refund_no
 from contracts.commands import RecordRefundRefused
 from contracts.events import (
+    ExternalRefund,
     OrderEvent,
     OrderRefunded,
     RefundAdvanced,
@@ -12,19 +14,25 @@ from contracts.events import (
     RefundStuck,
 )
 from contracts.facts import RefundMoved, RefundOutcome
-from contracts.numbers import refund_no
-from contracts.order import Order, Refund
-from contracts.states import REFUNDS_UNDER_WAY, OrderStatus, PaymentStatus, RefundStatus
+from contracts.order import Order, Payment, Refund
+from contracts.states import (
+    REFUNDS_UNDER_WAY,
+    OrderStatus,
+    PaymentStatus,
+    RefundKind,
+    RefundStatus,
+)
 
 # A refund that its provider closes again and again needs a person, not another number.
 MAX_NUMBERS = 5
+EXTERNAL_REASON = "external"
 
 
 def record_refund(order: Order, fact: RefundMoved) -> list[OrderEvent]:
     """Move a refund on. Success absorbs everything, whatever arrives after or before it."""
     refund = order.refund(fact.refund_no)
     if refund is None:
-        return _stuck(order, fact.refund_no, "not_ours")
+        return _not_ours(order, fact)
     if fact.refunded != refund.amount:
         return _stuck(order, fact.refund_no, "amount")
     match fact.outcome:
@@ -47,6 +55,53 @@ def record_refund_refused(order: Order, command: RecordRefundRefused) -> list[Or
     return [failed, *_stuck(order, refund.refund_no, command.code)]
 
 
+def with_end(order: Order, events: list[OrderEvent]) -> list[OrderEvent]:
+    """End a paid order with the event that sends the last of its money back."""
+    after = evolve_all(order, events)
+    if after.status is OrderStatus.PAID and after.payment_status is PaymentStatus.REFUNDED:
+        return [*events, OrderRefunded()]
+    return events
+
+
+def _not_ours(order: Order, fact: RefundMoved) -> list[OrderEvent]:
+    """Believe the provider that money went back, as far as there is money, and ask a person."""
+    if fact.outcome is RefundOutcome.PROCESSING:
+        return []
+    stuck = _stuck(order, fact.refund_no, "not_ours")
+    payment = _payment_with_room(order, fact)
+    if fact.outcome is not RefundOutcome.SUCCESS or payment is None:
+        return stuck
+    return with_end(order, [ExternalRefund(refund=_external(fact, payment)), *stuck])
+
+
+def _payment_with_room(order: Order, fact: RefundMoved) -> Payment | None:
+    return next(
+        (
+            payment
+            for payment in order.payments
+            if (payment.provider, payment.attempt_no) == (fact.provider, fact.attempt_no)
+            and payment.paid.currency == fact.refunded.currency
+            and fact.refunded.amount_minor <= order.left_minor(payment)
+        ),
+        None,
+    )
+
+
+def _external(fact: RefundMoved, payment: Payment) -> Refund:
+    return Refund(
+        refund_no=fact.refund_no,
+        provider=payment.provider,
+        provider_txn_id=payment.provider_txn_id,
+        attempt_no=payment.attempt_no,
+        amount=fact.refunded,
+        status=RefundStatus.SUCCEEDED,
+        reason=EXTERNAL_REASON,
+        idempotency_key=f"external:{fact.refund_no}",
+        kind=RefundKind.EXTERNAL,
+        provider_refund_id=fact.provider_refund_id,
+    )
+
+
 def _processing(refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
     if refund.status is not RefundStatus.REQUESTED:
         return []
@@ -56,28 +111,15 @@ def _processing(refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
 def _succeeded(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
     if refund.status is RefundStatus.SUCCEEDED:
         return []
-    if (
-        refund.status is RefundStatus.FAILED
-        and _left_minor(order, refund) < refund.amount.amount_minor
-    ):
+    if refund.status is RefundStatus.FAILED and _has_no_room(order, refund):
         # It was closed, and another number took its place: both cannot be.
         return _stuck(order, refund.refund_no, "contradiction")
-    advanced = _advanced(fact, RefundStatus.SUCCEEDED)
-    after = evolve(order, advanced)
-    if after.status is OrderStatus.PAID and after.payment_status is PaymentStatus.REFUNDED:
-        return [advanced, OrderRefunded()]
-    return [advanced]
+    return with_end(order, [_advanced(fact, RefundStatus.SUCCEEDED)])
 
 
-def _left_minor(order: Order, refund: Refund) -> int:
-    """Count what refunds that are not failed leave of the payment."""
-    paid = next(p.paid for p in order.payments if p.provider_txn_id == refund.provider_txn_id)
-    return paid.amount_minor - sum(
-        other.amount.amount_minor
-        for other in order.refunds
-        if other.provider_txn_id == refund.provider_txn_id
-        and other.status is not RefundStatus.FAILED
-    )
+def _has_no_room(order: Order, refund: Refund) -> bool:
+    paid = next(p for p in order.payments if p.provider_txn_id == refund.provider_txn_id)
+    return order.left_minor(paid) < refund.amount.amount_minor
 
 
 def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
@@ -92,7 +134,7 @@ def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]
         return [failed, *_stuck(order, refund.refund_no, "closed_repeatedly")]
     again = replace(
         refund,
-        refund_no=refund_no(refund.attempt_no, numbers + 1),
+        refund_no=next_refund_no(order, refund.attempt_no),
         status=RefundStatus.REQUESTED,
         provider_refund_id=None,
         idempotency_key=f"{refund.idempotency_key.partition('#')[0]}#{numbers + 1}",

@@ -6,6 +6,7 @@ from actors.evolve import case_subject_of
 from contracts.effects import Case, CaseKind, Effect, EffectKind
 from contracts.events import (
     AttemptCloseOwed,
+    ExternalRefund,
     OrderCancelled,
     OrderEvent,
     OrderExpired,
@@ -17,6 +18,7 @@ from contracts.events import (
     RefundStuck,
     SurplusReceived,
 )
+from contracts.order import Refund
 from contracts.states import RefundStatus
 
 
@@ -29,7 +31,10 @@ def effects_of(event: OrderEvent) -> list[Effect]:
             return [Effect(kind=EffectKind.FAREWELL, cause="expired")]
         case OrderCancelled():
             return [Effect(kind=EffectKind.FAREWELL, cause="cancelled")]
-        case RefundAdvanced(refund_no=number, status=RefundStatus.SUCCEEDED):
+        case (
+            RefundAdvanced(refund_no=number, status=RefundStatus.SUCCEEDED)
+            | ExternalRefund(refund=Refund(refund_no=number))
+        ):
             return [Effect(kind=EffectKind.REFUND_NOTICE, cause=f"refund:{number}")]
         case PaymentQuarantined() | RefundStuck():
             return [Effect(kind=EffectKind.ALARM, cause=case_subject_of(event))]
@@ -91,4 +96,8 @@ def seat_cause_of(events: list[OrderEvent]) -> str:
                 return "refunded"
             case _:
                 continue
+    # Only now: the refund that ends an order gives back more than the seats it names.
+    for event in events:
+        if isinstance(event, RefundAdvanced) and event.status is RefundStatus.SUCCEEDED:
+            return f"refund:{event.refund_no}"
     raise AssertionError("Seats moved without an event that moves them.")

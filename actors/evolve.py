@@ -11,6 +11,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from actors.refund_marks import free, mark, unmark
 from actors.transitions import next_status
 from contracts.events import (
     AttemptClosed,
@@ -20,6 +21,7 @@ from contracts.events import (
     AttemptReclaimed,
     AttemptRefused,
     AttemptStarted,
+    ExternalRefund,
     OrderCancelled,
     OrderClosing,
     OrderEvent,
@@ -40,6 +42,7 @@ from contracts.states import (
     AttemptResult,
     AttemptState,
     InviteStatus,
+    OrderStatus,
     PaymentStatus,
     RefundStatus,
     RegistrationStatus,
@@ -105,6 +108,9 @@ def _apply(order: Order, event: OrderEvent) -> Order:  # noqa: C901, PLR0911 - o
         case RefundAdvanced():
             return _with_refund(order, event)
         case RefundRequested(refund=refund):
+            marked = mark(order, refund.refund_no, event.invite_ids, event.registration_ids)
+            return replace(marked, refunds=(*order.refunds, refund))
+        case ExternalRefund(refund=refund):
             return replace(order, refunds=(*order.refunds, refund))
         case RefundStuck():
             return _with_case(order, event)
@@ -167,7 +173,17 @@ def _with_refund(order: Order, event: RefundAdvanced) -> Order:
         )
 
     refunds = tuple(advanced(r) if r.refund_no == event.refund_no else r for r in order.refunds)
-    return replace(order, refunds=refunds)
+    return _with_seats(replace(order, refunds=refunds), event)
+
+
+def _with_seats(order: Order, event: RefundAdvanced) -> Order:
+    match event.status:
+        case RefundStatus.SUCCEEDED:
+            return free(order, event.refund_no)
+        case RefundStatus.FAILED:
+            return unmark(order, event.refund_no)
+        case _:
+            return order
 
 
 def _with_case(order: Order, event: PaymentQuarantined | RefundStuck) -> Order:
@@ -222,23 +238,23 @@ def _seated_again(order: Order, place: RegistrationStatus) -> Order:
 
 def _with_derived(order: Order) -> Order:
     settlement = order.settlement
-    refunds = [
-        refund
-        for refund in order.refunds
-        if settlement and refund.provider_txn_id == settlement.provider_txn_id
-    ]
+    refunds = order.refunds_of(settlement) if settlement else ()
     return replace(
         order,
         payment_status=_payment_status(order, refunds),
-        refund_status=max(refunds, key=lambda r: r.refund_no).status if refunds else None,
+        refund_status=refunds[-1].status if refunds else None,
         last_payment_attempt_status=_attempt_result(order),
     )
 
 
-def _payment_status(order: Order, refunds: list[Refund]) -> PaymentStatus:
+def _payment_status(order: Order, refunds: tuple[Refund, ...]) -> PaymentStatus:
     settlement = order.settlement
     if settlement is None:
         return PaymentStatus.UNPAID
+    if settlement.paid.amount_minor == 0:
+        # Nothing was paid, so nothing can tell what came back but how the order stands.
+        is_refunded = order.status is OrderStatus.REFUNDED
+        return PaymentStatus.REFUNDED if is_refunded else PaymentStatus.PAID
     if any(refund.status in REFUNDS_UNDER_WAY for refund in refunds):
         return PaymentStatus.REFUNDING
     returned = sum(r.amount.amount_minor for r in refunds if r.status is RefundStatus.SUCCEEDED)

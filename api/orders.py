@@ -10,7 +10,7 @@ from msgspec import structs
 
 from actors.sales import Sale
 from api import answers, opening
-from api.bodies import invalid
+from api.keys import idempotency_key
 from api.preparing import context_in_query, visit_in
 from api.problems import also, documented
 from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_cursor
@@ -33,7 +33,6 @@ from models.order_views import (
 )
 from runtime.house import House
 
-_KEY_MAX = 255
 _SAID_MAX = 64
 _Said = Annotated[str | None, QueryParameter(name="environmentType", max_length=_SAID_MAX)]
 _SaidOfTheBridge = Annotated[
@@ -192,7 +191,7 @@ async def _place(house: House, sale: Sale) -> Place:
 
 
 def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrder) -> CreateOrder:
-    key = _idempotency_key(request)
+    key = idempotency_key(request)
     return CreateOrder(
         order_no=new_order_no(),
         event_id=event_id,
@@ -204,17 +203,6 @@ def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrd
         body_hash=None if key is None else _body_hash(event_id, data),
         trace_ctx=trace_context(),
     )
-
-
-def _idempotency_key(request: Visitor) -> str | None:
-    keys = request.headers.getall("idempotency-key", [])
-    if not keys:
-        return None
-    # Two keys would name two requests; joined they are no key of ours.
-    key = "\n".join(keys)
-    if not 1 <= len(key) <= _KEY_MAX or not (key.isascii() and key.isprintable()):
-        raise invalid("Idempotency-Key", "1 to 255 printable ASCII characters are needed.")
-    return key
 
 
 def _body_hash(event_id: int, data: wire.CreateOrder) -> str:

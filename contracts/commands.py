@@ -117,6 +117,30 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
     order_id: int
 
 
+class RequestRefund(msgspec.Struct, frozen=True, kw_only=True, tag="request_refund"):
+    """Send money of a paid order back; *amount_minor* None means all that is left.
+
+    The named gift seats and places are freed when the money has gone back, all of them with a
+    refund of all that is left. The same *idempotency_key* finds the same refund again.
+    """
+
+    order_id: int
+    reason: str
+    by_user_id: int
+    amount_minor: int | None = None
+    idempotency_key: str | None = None
+    invite_ids: tuple[int, ...] = ()
+    registration_ids: tuple[int, ...] = ()
+
+
+class MarkPaid(msgspec.Struct, frozen=True, kw_only=True, tag="mark_paid"):
+    """Record that the money came past every provider. Safe to repeat."""
+
+    order_id: int
+    reason: str
+    by_user_id: int
+
+
 OrderCommand: TypeAlias = (
     StartAttempt
     | RecordOpened
@@ -127,4 +151,6 @@ OrderCommand: TypeAlias = (
     | RecordRefundRefused
     | Expire
     | Cancel
+    | RequestRefund
+    | MarkPaid
 )

@@ -14,7 +14,8 @@
     ├── NotFound                  absent, or someone else's
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
-    │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
+    │   ├── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
+    │   └── RefundExceedsPaid
     ├── Unprocessable             understood, but not on offer
     │   └── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
     └── Busy                      nothing wrong; come back in *retry_after_seconds*
@@ -193,6 +194,13 @@ class TooManyAttempts(Conflict):
 
     code = "TOO_MANY_ATTEMPTS"
     detail = "This order was tried too often; make a new one."
+
+
+class RefundExceedsPaid(Conflict):
+    """More would go back than is left of the payment; *refundable* in extra is what is left."""
+
+    code = "REFUND_EXCEEDS_PAID"
+    detail = "More would be refunded than is left of the payment."
 
 
 class Unprocessable(Refusal):

@@ -71,14 +71,25 @@ class OrderCancelled(msgspec.Struct, frozen=True, kw_only=True, tag="order_cance
 
 
 class OrderPaid(msgspec.Struct, frozen=True, kw_only=True, tag="order_paid"):
-    """The one settlement; *late* when the seats had gone back and were taken again."""
+    """The one settlement; *late* when the seats had gone back and were taken again.
+
+    A settlement by hand says who recorded it, and why.
+    """
 
     payment: Payment
     late: bool = False
+    reason: str | None = None
+    by_user_id: int | None = None
 
 
 class OrderRefunded(msgspec.Struct, frozen=True, kw_only=True, tag="order_refunded"):
-    """All of the settlement has gone back; seats and places go with it."""
+    """All of the settlement has gone back; seats and places go with it.
+
+    Where there was no money to send back it says who ended the order, and why.
+    """
+
+    reason: str | None = None
+    by_user_id: int | None = None
 
 
 class SurplusReceived(msgspec.Struct, frozen=True, kw_only=True, tag="surplus_received"):
@@ -104,7 +115,16 @@ class RefundAdvanced(msgspec.Struct, frozen=True, kw_only=True, tag="refund_adva
 
 
 class RefundRequested(msgspec.Struct, frozen=True, kw_only=True, tag="refund_requested"):
-    """Money is owed back under a new number."""
+    """Money is owed back under a new number; the named seats are nobody's to use meanwhile."""
+
+    refund: Refund
+    invite_ids: tuple[int, ...] = ()
+    registration_ids: tuple[int, ...] = ()
+    by_user_id: int | None = None
+
+
+class ExternalRefund(msgspec.Struct, frozen=True, kw_only=True, tag="external_refund"):
+    """Money went back that nobody here sent back."""
 
     refund: Refund
 
@@ -134,4 +154,5 @@ OrderEvent: TypeAlias = (
     | RefundAdvanced
     | RefundRequested
     | RefundStuck
+    | ExternalRefund
 )

@@ -151,6 +151,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """The one honoured payment."""
         return next((payment for payment in self.payments if payment.honoured), None)
 
+    def refunds_of(self, payment: Payment) -> tuple[Refund, ...]:
+        """List what went back of a payment, or was to, in the order it was asked for."""
+        return tuple(r for r in self.refunds if r.provider_txn_id == payment.provider_txn_id)
+
+    def left_minor(self, payment: Payment) -> int:
+        """Count what refunds that did not fail leave of a payment."""
+        refunds = self.refunds_of(payment)
+        gone = (r.amount.amount_minor for r in refunds if r.status is not RefundStatus.FAILED)
+        return payment.paid.amount_minor - sum(gone)
+
     def refund(self, refund_no: str) -> Refund | None:
         """Find a refund by its number."""
         return next((r for r in self.refunds if r.refund_no == refund_no), None)

@@ -76,7 +76,11 @@ SELECT 'places.owner' AS id, count(*) AS violations, min(format('order %s', o.id
 FROM orders o
 WHERE (SELECT count(*) FROM registrations g
        WHERE g.order_id = o.id AND g.user_id = o.user_id AND g.status <> 'CANCELLED')
-   <> CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN 1 ELSE 0 END;
+   <> CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN 1 ELSE 0 END
+  AND NOT (o.status = 'PAID' AND EXISTS (
+    SELECT 1 FROM registrations g
+    WHERE g.order_id = o.id AND g.user_id = o.user_id AND g.status = 'CANCELLED'
+      AND g.refund_no IS NOT NULL));
 
 SELECT 'places.waiting' AS id, count(*) AS violations, min(format('registration %s', g.id)) AS detail
 FROM registrations g LEFT JOIN orders o ON o.id = g.order_id
@@ -88,6 +92,32 @@ FROM orders o
 WHERE (SELECT count(*) FROM order_invites i WHERE i.order_id = o.id AND i.status <> 'INVALID')
    <> CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN o.quantity - 1 ELSE 0 END
   AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.order_id = o.id);
+
+-- Places: an order holds the seats that somebody sits in or waits for, and no other. A buyer who
+-- was not let in keeps the seat until the money is back.
+SELECT 'places.seats' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+WHERE o.seats_held <> (SELECT count(*) FROM order_invites i
+                       WHERE i.order_id = o.id AND i.status = 'PENDING')
+                    + (SELECT count(*) FROM registrations g
+                       WHERE g.order_id = o.id
+                         AND (g.status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED')
+                              OR g.status = 'REJECTED' AND g.user_id = o.user_id
+                                AND o.status = 'PAID' AND NOT EXISTS (
+                                  SELECT 1 FROM refunds f
+                                  WHERE f.refund_no = g.refund_no AND f.status = 'succeeded')));
+
+-- Places: a seat in a refund is free when that refund succeeded, and only then.
+SELECT 'places.refund' AS id, count(*) AS violations, min(format('refund %s', p.refund_no)) AS detail
+FROM (SELECT i.order_id, i.refund_no, i.status = 'INVALID' AS is_free FROM order_invites i
+      WHERE i.refund_no IS NOT NULL
+      UNION ALL
+      SELECT g.order_id, g.refund_no, g.status = 'CANCELLED' FROM registrations g
+      WHERE g.refund_no IS NOT NULL AND g.status <> 'REJECTED') p
+JOIN orders o ON o.id = p.order_id AND o.status = 'PAID'
+LEFT JOIN refunds f ON f.refund_no = p.refund_no AND f.order_id = p.order_id
+WHERE CASE WHEN p.is_free THEN f.status IS DISTINCT FROM 'succeeded'
+           ELSE f.status IS NULL OR f.status NOT IN ('requested', 'processing') END;
 
 -- Delivery: a paid order owes its buyer the tickets; a case owes a person an alarm.
 SELECT 'delivery.tickets' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail

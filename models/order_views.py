@@ -107,6 +107,22 @@ async def own_order_id(db: Database | Tx, whose: Ownership) -> int:
     return int(found)
 
 
+async def order_id_at(db: Database | Tx, *, event_id: int, reference: str) -> int:
+    """Find out which order of an event is meant, whoever's it is.
+
+    :raises NotFound: it is absent, or of another event.
+    """
+    column, value = key_of(reference)
+    found = await db.fetchval(
+        f"SELECT id FROM orders WHERE {column} = $2 AND event_id = $1",  # noqa: S608  # our own two column names
+        event_id,
+        value,
+    )
+    if found is None:
+        raise NotFound
+    return int(found)
+
+
 async def own_orders(
     db: Database | Tx, *, event_id: int, user_id: int, before_id: int, limit: int
 ) -> list[OrderOverview]:

@@ -103,6 +103,7 @@ FROM json_to_recordset($1::json) AS r(order_id bigint, provider text, provider_t
   provider_refund_id text, due_at timestamptz)
 JOIN payments p ON p.provider = r.provider AND p.provider_txn_id = r.provider_txn_id
 ON CONFLICT (refund_no) DO UPDATE SET status = excluded.status, due_at = excluded.due_at,
+  order_id = CASE WHEN f.order_id = excluded.order_id THEN f.order_id END,
   provider_refund_id = excluded.provider_refund_id, updated_at = now()
 """
 _REFUND_SUMS = """
@@ -113,7 +114,11 @@ WHERE p.provider = r.provider AND p.provider_txn_id = r.provider_txn_id
 
 
 async def write_refunds(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> None:
-    """Store refunds that are new or have moved, and what each payment has left."""
+    """Store refunds that are new or have moved, and what each payment has left.
+
+    Numbers made past us are not ours to keep apart: one that another order's refund has is
+    refused, as no order.
+    """
     moved = [
         {
             "order_id": turn.after.id,

@@ -20,9 +20,10 @@ _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class ConsoleRefund(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much goes back, in the currency's smallest unit."""
+    """How much goes back, in the currency's smallest unit, and whether a signed notice tells it."""
 
     amount: Annotated[int, msgspec.Meta(ge=1)]
+    signed: bool = False
 
 
 class CraftedNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,7 +92,9 @@ class Control:
         """Refund past the merchant's service."""
         wanted = _decode(body, ConsoleRefund)
         trade = self._trade(out_trade_no)
-        refund = self._providers[trade.provider].console_refund(trade, wanted.amount)
+        refund = self._providers[trade.provider].console_refund(
+            trade, wanted.amount, signed=wanted.signed
+        )
         self._alarm.ring()
         return refund
 

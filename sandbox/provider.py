@@ -69,8 +69,10 @@ class Provider(Protocol):
         """
         ...
 
-    def console_refund(self, trade: Trade, amount_minor: int) -> Refund:
+    def console_refund(self, trade: Trade, amount_minor: int, *, signed: bool) -> Refund:
         """Refund in the provider's own console, past the merchant's service.
+
+        With *signed* the merchant is told as of a refund it asked for.
 
         :raises Conflict: there is not that much to refund.
         """

@@ -101,12 +101,12 @@ class Wechat:
         """
         return self._refunds.settle(refund, outcome)
 
-    def console_refund(self, trade: Trade, amount_minor: int) -> Refund:
+    def console_refund(self, trade: Trade, amount_minor: int, *, signed: bool) -> Refund:
         """Refund in the merchant console.
 
         :raises Conflict: unpaid, or not that much left.
         """
-        return self._refunds.console(trade, amount_minor)
+        return self._refunds.console(trade, amount_minor, signed=signed)
 
     def crafted(
         self, trade: Trade, kind: str, overrides: Mapping[str, object]

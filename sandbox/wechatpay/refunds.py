@@ -96,8 +96,10 @@ class Refunds:
         self._tell(ended, trade)
         return status
 
-    def console(self, trade: Trade, amount_minor: int) -> Refund:
+    def console(self, trade: Trade, amount_minor: int, *, signed: bool) -> Refund:
         """Refund past the merchant's service: no number of theirs, a notice in old XML.
+
+        With *signed* another service of the same merchant asked for it: the notice is as usual.
 
         :raises Conflict: unpaid, or not that much left.
         """
@@ -115,12 +117,15 @@ class Refunds:
             refund=amount_minor,
             total=wire.paid_minor(trade),
             reason=None,
-            notify_url=None,
+            notify_url=wire.trade_detail(trade).notify_url if signed else None,
         )
         refund = _new_refund(wanted, trade, now_ms=now_ms, settle_at_ms=None)
         refund = _ended(refund, wire.SUCCESS)
         self._accept(refund, trade)
-        self._store.add_notice(self._notices.of_console_refund(trade, due_at_ms=now_ms))
+        if signed:
+            self._tell(refund, trade)
+        else:
+            self._store.add_notice(self._notices.of_console_refund(trade, due_at_ms=now_ms))
         return refund
 
     def _paid_trade(self, wanted: RefundRequest) -> Trade:

@@ -115,7 +115,7 @@ def no_money(scene: Scene) -> Mutant:
 
 
 def refund(scene: Scene) -> Mutant:
-    """Have money go back that nobody sent back."""
+    """Have more money go back than there was, that nobody sent back."""
     payment, _ = scene.dice.choice(scene.paid)
     words = scene.forge.envelope(scene.forge.refund(payment), event="REFUND.SUCCESS")
     return sent(scene, words, "refund", "case:not_ours")

@@ -78,9 +78,10 @@ class Forge:
         )
 
     def refund(self, payment: Payment) -> Words:
-        """Say that it went back, under a number that nobody asked for."""
+        """Say that more than all went back, under a number that nobody asked for."""
         number = f"{payment.attempt_no}R{self.hex(12)}"
-        amount = {"total": payment.total_minor, "refund": payment.total_minor, "currency": "CNY"}
+        total = payment.total_minor
+        amount = {"total": total, "refund": total + 1, "currency": "CNY"}
         return a_refund(out_trade_no=payment.attempt_no, out_refund_no=number, amount=amount)
 
     def seal(self, plaintext: bytes, *, key: str = API_V3_KEY) -> Words:

@@ -12,12 +12,17 @@ from tests.api.service import ORDERS, Buyer, Service
 WEBHOOK = "/api/webhooks/wechatpay"
 PAYMENTS = "/api/payments/wechat"
 BRIDGE = "/api/admin/bridge"
+REFUND = "/api/events/{event_id}/orders/{order}/refund"
+MARK_PAID = "/api/events/{event_id}/orders/{order}/mark-paid"
 LOGIN = "/api/auth/sandbox-login"
 KEY = "the victim's key"
 
 
 class Door(msgspec.Struct, frozen=True):
-    """One operation; ``{event}`` and ``{order}`` stand for references in its path."""
+    """One operation; ``{event}`` and ``{order}`` stand for references in its path.
+
+    A *managed* one is for who manages the event, and shows them what is not their own.
+    """
 
     method: str
     path: str
@@ -25,6 +30,7 @@ class Door(msgspec.Struct, frozen=True):
     reads_body: bool = False
     described: bool = True
     role: str | None = None
+    managed: bool = False
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -63,10 +69,13 @@ DOORS = (
     Door("POST", f"{PAYMENTS}/bind-openid", signed_in=True, reads_body=True),
     Door("GET", BRIDGE, signed_in=True, role="admin"),
     Door("PUT", BRIDGE, signed_in=True, reads_body=True, role="admin"),
+    Door("POST", REFUND, signed_in=True, reads_body=True, managed=True),
+    Door("POST", MARK_PAID, signed_in=True, reads_body=True, managed=True),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
-OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)
-OF_ONE_EVENT = tuple(door for door in DOORS if "{event_id}" in door.path)
+OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path and not door.managed)
+OF_ONE_EVENT = tuple(door for door in DOORS if "{event_id}" in door.path and not door.managed)
+MANAGED = tuple(door for door in DOORS if door.managed)
 OF_ONE_ROLE = tuple(door for door in DOORS if door.role)
 WITH_BODY = tuple(door for door in DOORS if door.method != "GET")
 

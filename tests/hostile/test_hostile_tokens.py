@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from tests.api.service import JWT_SECRET, ORDERS
 from tests.hostile.stand import (
+    ABSENT,
     DOORS,
+    MANAGED,
     OF_ONE_ORDER,
     OF_ONE_ROLE,
     SIGNED_IN,
@@ -160,6 +162,29 @@ class TestATokenOfAnotherRole:
                 )
 
                 assert refusal(answer) == (403, "FORBIDDEN")
+
+
+@pytest.mark.usefixtures("unmoved")
+@pytest.mark.parametrize("door", MANAGED, ids=str)
+class TestADoorOfWhoManagesAnEvent:
+    def test_is_closed_to_buyers_and_to_other_organizers(self, stand: Stand, door: Door) -> None:
+        victim, organizer = stand.victim, stand.attackers[1]
+        for one, told in ((victim, (403, "FORBIDDEN")), (organizer, ABSENT)):
+            for order in (stand.order["orderId"], stand.order["orderNo"]):
+                answer = one.http.request(
+                    door.method, door.to(order=order), json={"reason": "mine"}
+                )
+
+                assert refusal(answer) == told
+
+    def test_leads_nowhere_by_another_event_or_a_wrong_order(
+        self, stand: Stand, door: Door
+    ) -> None:
+        admin = stand.attackers[2]
+        for event, order in ((2, stand.order["orderNo"]), (1, 2**53 - 1), (1, "x"), ("x", 1)):
+            path = door.to(event=event, order=order)
+
+            assert refusal(admin.http.post(path, json={"reason": "mine"})) == ABSENT
 
 
 class TestTheTable:

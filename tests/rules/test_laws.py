@@ -1,6 +1,7 @@
 """Laws that hold for every order, whatever happens to it and in whatever order."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,16 +15,24 @@ from contracts import errors
 from contracts.commands import (
     Cancel,
     Expire,
+    MarkPaid,
     OrderCommand,
     RecordAttempt,
     RecordOpenFailed,
     RecordPayment,
     RecordRefund,
+    RequestRefund,
 )
 from contracts.facts import AttemptClosedAtProvider, AttemptNotFound, RefundOutcome
 from contracts.money import Money
 from contracts.order import Order, Reclaim
-from contracts.states import AttemptState, Channel, OrderStatus
+from contracts.states import (
+    LIVE_REGISTRATIONS,
+    AttemptState,
+    Channel,
+    InviteStatus,
+    OrderStatus,
+)
 from tests.rules.builders import (
     NOW,
     ORDER_NO,
@@ -37,6 +46,7 @@ from tests.rules.builders import (
 )
 
 FIRST, SECOND = f"{ORDER_NO}01", f"{ORDER_NO}02"
+_PART: dict[str, Any] = {"amount_minor": 100, "currency": "CNY"}
 WRONG = Money(amount_minor=1, currency="CNY")
 FACTS: list[OrderCommand] = [
     RecordPayment(order_id=1, fact=a_payment(1, txn="T1")),
@@ -64,6 +74,17 @@ COMMANDS: list[OrderCommand] = [
     RecordRefund(order_id=1, fact=a_refund(f"{FIRST}R01", RefundOutcome.SUCCESS)),
     RecordRefund(order_id=1, fact=a_refund(f"{SECOND}R01", RefundOutcome.SUCCESS)),
     RecordRefund(order_id=1, fact=a_refund(f"{SECOND}R01", RefundOutcome.CLOSED)),
+    RecordRefund(
+        order_id=1,
+        fact=a_refund(f"{FIRST}R02", RefundOutcome.SUCCESS, refunded=Money(**_PART)),
+    ),
+    RecordRefund(
+        order_id=1,
+        fact=a_refund(f"{FIRST}R02", RefundOutcome.CLOSED, refunded=Money(**_PART)),
+    ),
+    RequestRefund(order_id=1, reason="r", by_user_id=5, idempotency_key="part", amount_minor=100),
+    RequestRefund(order_id=1, reason="r", by_user_id=5, idempotency_key="rest"),
+    MarkPaid(order_id=1, reason="cash", by_user_id=5),
     Expire(order_id=1),
     Cancel(order_id=1),
 ]
@@ -132,9 +153,14 @@ class TestEveryHistory:
             assert {p.provider_txn_id for p in before.payments} <= {
                 p.provider_txn_id for p in order.payments
             }
-            if order.status in (OrderStatus.PENDING, OrderStatus.CLOSING, OrderStatus.PAID):
+            live = [g for g in order.registrations if g.status in LIVE_REGISTRATIONS]
+            waiting = [i for i in order.invites if i.status is InviteStatus.PENDING]
+            assert order.seats_held == len(live) + len(waiting)
+            for payment in order.payments:
+                assert order.left_minor(payment) >= 0
+            if order.status in (OrderStatus.PENDING, OrderStatus.CLOSING):
                 assert order.seats_held == order.quantity
-            else:
+            elif order.status is not OrderStatus.PAID:
                 assert order.seats_held == 0
                 assert all(a.close_owed for a in order.live_attempts)
 

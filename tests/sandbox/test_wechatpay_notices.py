@@ -172,6 +172,20 @@ class TestANoticeOfAConsoleRefund:
         assert "Wechatpay-Signature" not in notice.headers
         assert sim.merchant.query(out_trade_no).json()["trade_state"] == "REFUND"
 
+    def test_that_another_service_asked_for_is_signed(
+        self, sim: Simulator, door: NoticeDoor
+    ) -> None:
+        out_trade_no = an_order(sim, door)
+        sim.act(out_trade_no, "pay", drop=True)
+        path = f"/control/trades/{out_trade_no}/console-refund"
+        number = sim.control.post(path, json={"amount": 100, "signed": True}).json()
+
+        (notice,) = door.wait_for(out_trade_no)
+
+        assert sim.merchant.verifies(notice.headers, notice.body)
+        assert notice.plaintext["out_refund_no"] == number["out_refund_no"]
+        assert notice.plaintext["amount"]["refund"] == 100
+
 
 class TestASpoiltNotice:
     @pytest.mark.parametrize(("mode", "verifies"), [("bad_signature", False), ("signtest", False)])

@@ -18,6 +18,7 @@ _LIVE_ATTEMPTS = ("OPENING", "OPEN", "UNKNOWN")
 _ENDED = ("EXPIRED", "CANCELLED")
 _SETTLED = ("PAID", "REFUNDED")
 _PLACED = ("PENDING", "CLOSING", "PAID")
+_SAT_IN = ("PENDING_PAYMENT", "PENDING", "APPROVED")
 
 
 def broken(tables: dict[str, Table]) -> list[str]:
@@ -150,7 +151,7 @@ def _state(s: Snapshot) -> list[str]:
             if place["user_id"] == order["user_id"] and place["status"] != "CANCELLED"
         ]
         lives = order["status"] in _PLACED
-        if len(places) != lives:
+        if len(places) != lives and not _gave_up_their_own(s, order):
             said.append(f"places.owner: order {order['id']}")
         if order["status"] not in ("PENDING", "CLOSING") and any(
             place["status"] == "PENDING_PAYMENT" for place in s.places[order["id"]]
@@ -159,7 +160,37 @@ def _state(s: Snapshot) -> list[str]:
         gifts = sum(invite["status"] != "INVALID" for invite in s.invites[order["id"]])
         if gifts != (order["quantity"] - 1) * lives and not s.refunds[order["id"]]:
             said.append(f"places.gifts: order {order['id']}")
-    return said
+        if order["seats_held"] != _sat_in(s, order):
+            said.append(f"places.seats: order {order['id']}")
+    return said + _refunded_seats(s)
+
+
+def _gave_up_their_own(s: Snapshot, order: Row) -> bool:
+    return order["status"] == "PAID" and any(
+        place["user_id"] == order["user_id"]
+        and place["status"] == "CANCELLED"
+        and place["refund_no"] is not None
+        for place in s.places[order["id"]]
+    )
+
+
+def _sat_in(s: Snapshot, order: Row) -> int:
+    waiting = [i for i in s.invites[order["id"]] if i["status"] == "PENDING"]
+    sat_in = [place for place in s.places[order["id"]] if place["status"] in _SAT_IN]
+    return len(waiting) + len(sat_in)
+
+
+def _refunded_seats(s: Snapshot) -> list[str]:
+    status = {refund["refund_no"]: refund["status"] for refund in s.rows("refunds")}
+    return [
+        f"places.refund: refund {place['refund_no']}"
+        for order in s.orders
+        if order["status"] == "PAID"
+        for place in (*s.invites[order["id"]], *s.places[order["id"]])
+        if place["refund_no"] is not None
+        and (place["status"] in ("INVALID", "CANCELLED"))
+        != (status.get(place["refund_no"]) == "succeeded")
+    ]
 
 
 def _delivery(s: Snapshot) -> list[str]:

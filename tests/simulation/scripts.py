@@ -21,6 +21,7 @@ from contracts.commands import (
     RecordPayment,
     RecordRefund,
     RecordRefundRefused,
+    RequestRefund,
     StartAttempt,
 )
 from contracts.effects import Case, CaseKind
@@ -115,6 +116,8 @@ class Script:
 
     def _command(self, order: Order) -> OrderCommand | None:
         random = self._random
+        if order.settlement is not None and random.random() < 0.3:
+            return self._refund(order)
         if order.refunds and random.random() < 0.5:
             return self._about_refund(order.id, random.choice(order.refunds))
         if order.attempts and random.random() < 0.7:
@@ -165,6 +168,22 @@ class Script:
             source=facts.FactSource.NOTICE,
         )
         return RecordPayment(order_id=order.id, fact=fact)
+
+    def _refund(self, order: Order) -> RequestRefund:
+        random = self._random
+        # Ids differ between the twins, and the key remembers what was named under it.
+        key = random.choice((None, "r1", "r2"))
+        places = [place.id for place in order.registrations if place.id is not None]
+        invites = [invite.id for invite in order.invites if invite.id is not None]
+        return RequestRefund(
+            order_id=order.id,
+            reason="sick",
+            by_user_id=1,
+            amount_minor=random.choice((None, 1, 1, 100)),
+            idempotency_key=key,
+            invite_ids=() if key else tuple(invites[: random.randint(0, 1)]),
+            registration_ids=() if key else tuple(places[: random.randint(0, 1)]),
+        )
 
     def _about_refund(self, order_id: int, refund: Refund) -> OrderCommand:
         if self._random.random() < 0.1:

@@ -9,9 +9,16 @@ import msgspec
 from actors.actor import Actor
 from actors.sales import Sale
 from contracts.attempt import Opened
-from contracts.commands import CreateOrder, RecordOpened, RecordPayment, StartAttempt
+from contracts.commands import (
+    CreateOrder,
+    RecordOpened,
+    RecordPayment,
+    RecordRefund,
+    RequestRefund,
+    StartAttempt,
+)
 from contracts.errors import Refusal
-from contracts.facts import FactSource, PaymentSucceeded
+from contracts.facts import FactSource, PaymentSucceeded, RefundMoved, RefundOutcome
 from contracts.numbers import new_order_no
 from contracts.order import Order
 from contracts.policy import Policy
@@ -147,6 +154,39 @@ def payment_of(order: Order, n: int = -1, **changes: Any) -> RecordPayment:  # n
         "source": FactSource.NOTICE,
     }
     return RecordPayment(order_id=order.id, fact=PaymentSucceeded(**(fields | changes)))
+
+
+def refund_of(order: Order, amount_minor: int | None = None, **changes: Any) -> RequestRefund:  # noqa: ANN401
+    """Ask for money back; without an amount, all that is left."""
+    fields: dict[str, Any] = {"order_id": order.id, "reason": "sick", "by_user_id": 1}
+    return RequestRefund(**(fields | {"amount_minor": amount_minor} | changes))
+
+
+def outcome_of(order: Order, outcome: RefundOutcome, n: int = -1) -> RecordRefund:
+    """Say what became of a refund."""
+    refund = order.refunds[n]
+    fact = RefundMoved(
+        provider=refund.provider,
+        attempt_no=refund.attempt_no,
+        refund_no=refund.refund_no,
+        provider_refund_id=f"P{refund.refund_no}",
+        refunded=refund.amount,
+        outcome=outcome,
+        source=FactSource.NOTICE,
+    )
+    return RecordRefund(order_id=order.id, fact=fact)
+
+
+def invite_ids(order: Order) -> tuple[int, ...]:
+    """List an order's gift seats."""
+    return tuple(invite.id for invite in order.invites if invite.id is not None)
+
+
+async def paid(actor: Actor, sale: OnSale, user_id: int = 1, quantity: int = 1) -> Order:
+    """Make an order and have it paid."""
+    order = await opened(actor, await buy(actor, sale, user_id, quantity))
+    await actor.take_turn(payment_of(order))
+    return await actor.load(order.id)
 
 
 async def seats_taken(database: Database, sale: OnSale) -> int:

@@ -8,7 +8,15 @@ from actors.actor import Actor
 from contracts.money import Money
 from models.engine import Database
 from models.invariants import check_invariants
-from tests.storage.stage import POLICY, buy, opened, payment_of, put_on_sale
+from tests.storage.stage import (
+    POLICY,
+    buy,
+    invite_ids,
+    opened,
+    payment_of,
+    put_on_sale,
+    refund_of,
+)
 
 BREAKS = {
     "seats.count": "UPDATE ticket_types SET current_quantity = current_quantity + 1",
@@ -26,6 +34,9 @@ BREAKS = {
     "places.owner": "UPDATE registrations SET status = 'CANCELLED'",
     "places.waiting": "UPDATE registrations SET status = 'PENDING_PAYMENT'",
     "places.gifts": "UPDATE order_invites SET status = 'INVALID'",
+    "places.seats": "UPDATE order_invites SET status = 'REDEEMED', redeemed_by = 9"
+    " WHERE status = 'PENDING'",
+    "places.refund": "UPDATE refunds SET status = 'failed' WHERE reason = 'sick'",
     "delivery.tickets": "DELETE FROM effects WHERE kind = 'TICKETS'",
     "delivery.alarm": "DELETE FROM effects WHERE kind = 'ALARM'",
 }
@@ -33,7 +44,10 @@ BREAKS = {
 
 @pytest.fixture
 async def lived_in(emptied: Database) -> AsyncIterator[Database]:
-    """Fill the house: an order paid twice, one paid with a wrong amount, one that waits."""
+    """Fill the house: an order paid twice, one paid with a wrong amount, one that waits.
+
+    A part of the first is on its way back, and its gift seat with it.
+    """
     actor = Actor(database=emptied, redis=None, policy=POLICY)
     sale = await put_on_sale(emptied, tiers={2: 16900})
     paid, wrong, _ = [
@@ -41,6 +55,7 @@ async def lived_in(emptied: Database) -> AsyncIterator[Database]:
     ]
     await actor.take_turn(payment_of(paid))
     await actor.take_turn(payment_of(paid, provider_txn_id="TXN-2"))
+    await actor.take_turn(refund_of(paid, 100, invite_ids=invite_ids(await actor.load(paid.id))))
     await actor.take_turn(payment_of(wrong, paid=Money(amount_minor=1, currency="CNY")))
     yield emptied
     await actor.close()

@@ -1,13 +1,32 @@
-"""Money on its way back, with a provider whose answers get lost."""
+"""Money on its way back, with many who ask at once and a provider whose answers get lost."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from msgspec.structs import replace
 
 from actors.actor import Actor
 from actors.checkout import Checkout
 from actors.payers import Merchant
+from actors.turns import Turn
+from contracts import errors
 from contracts.attempt import RefundRequest
+from contracts.commands import MarkPaid
 from contracts.facts import FactSource, RefundMoved, RefundOutcome
 from models.engine import Database
 from providers.provider import OutcomeUnknown
-from tests.storage.stage import buy, opened, payment_of, put_on_sale
+from tests.storage.stage import (
+    buy,
+    invite_ids,
+    opened,
+    outcome_of,
+    paid,
+    payment_of,
+    put_on_sale,
+    refund_of,
+    seats_taken,
+)
 
 MERCHANT = Merchant(
     provider="wechat", merchant_id="1900000001", appid="wx1", notify_url="http://127.0.0.1/n"
@@ -64,3 +83,132 @@ class TestARefund:
 
         assert teller.asked == ["query_refund", "refund", "query_refund"]
         assert (await actor.load(order.id)).refunds[0].status == "succeeded"
+
+
+class TestAHundredRequests:
+    async def test_never_send_back_more_than_was_paid(
+        self, actor: Actor, other: Actor, lonely: Actor, database: Database
+    ) -> None:
+        order = await paid(actor, await put_on_sale(database))
+        desks = [actor, other, lonely, actor] * 25
+
+        told = await asyncio.gather(
+            *(desk.take_turn(refund_of(order, 300)) for desk in desks), return_exceptions=True
+        )
+
+        made = [answer for answer in told if isinstance(answer, Turn)]
+        refused = [a for a in told if isinstance(a, errors.RefundExceedsPaid | errors.OrderBusy)]
+        assert len(made) + len(refused) == 100
+        assert 0 < len(made) <= 33
+        assert await database.fetchval("SELECT sum(amount_minor) FROM refunds") == 300 * len(made)
+
+    async def test_under_one_key_make_one_refund(
+        self, actor: Actor, other: Actor, database: Database
+    ) -> None:
+        order = await paid(actor, await put_on_sale(database))
+        wanted = refund_of(order, 300, idempotency_key="k")
+
+        turns = await asyncio.gather(*(desk.take_turn(wanted) for desk in [actor, other] * 50))
+
+        assert sum(bool(turn.events) for turn in turns) == 1
+        assert await database.fetchval("SELECT count(*) FROM refunds") == 1
+
+
+class TestANamedSeat:
+    async def test_goes_back_once_when_the_money_has_gone(
+        self, actor: Actor, other: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database, tiers={3: 24000})
+        order = await paid(actor, sale, quantity=3)
+        first, _ = invite_ids(order)
+        await actor.take_turn(refund_of(order, 100, invite_ids=(first,)))
+        asked = await actor.load(order.id)
+        success = outcome_of(asked, RefundOutcome.SUCCESS)
+
+        await asyncio.gather(*(desk.take_turn(success) for desk in [actor, other] * 20))
+
+        assert await seats_taken(database, sale) == 2
+        assert await actor.load(order.id) == (await actor.take_turn(success)).order
+        assert (
+            await database.fetchval(
+                "SELECT seats FROM seat_ledger WHERE cause = $1",
+                f"refund:{asked.refunds[0].refund_no}",
+            )
+            == -1
+        )
+
+    async def test_goes_back_with_the_rest_when_all_is_refunded(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database, tiers={3: 24000})
+        order = await paid(actor, sale, quantity=3)
+        for amount, seats in ((100, invite_ids(order)[:1]), (None, ())):
+            await actor.take_turn(refund_of(order, amount, invite_ids=seats))
+            asked = await actor.load(order.id)
+            await actor.take_turn(outcome_of(asked, RefundOutcome.SUCCESS))
+
+        assert await seats_taken(database, sale) == 0
+        assert (await actor.load(order.id)).status == "REFUNDED"
+
+    async def test_is_the_guests_again_when_the_refund_was_closed(
+        self, actor: Actor, database: Database
+    ) -> None:
+        order = await paid(actor, await put_on_sale(database, tiers={2: 16900}), quantity=2)
+        await actor.take_turn(refund_of(order, 100, invite_ids=invite_ids(order)))
+        asked = await actor.load(order.id)
+
+        await actor.take_turn(outcome_of(asked, RefundOutcome.CLOSED))
+
+        after = await actor.load(order.id)
+        assert (after.invites, after.payment_status) == (order.invites, "PAID")
+
+
+class TestARefundNobodyAskedFor:
+    async def test_is_kept_and_told_to_a_person(self, actor: Actor, database: Database) -> None:
+        order = await paid(actor, await put_on_sale(database))
+        await actor.take_turn(refund_of(order, 100))
+        ours = outcome_of(await actor.load(order.id), RefundOutcome.SUCCESS)
+        theirs = replace(ours, fact=replace(ours.fact, refund_no="console1"))
+
+        for _ in range(2):
+            await actor.take_turn(theirs)
+
+        assert await database.fetchval(
+            "SELECT kind || status || idempotency_key FROM refunds WHERE refund_no = 'console1'"
+        ) == ("externalsucceededexternal:console1")
+        assert await database.fetchval("SELECT reason FROM cases") == "not_ours"
+
+    async def test_under_another_orders_number_is_refused(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database)
+        one, another = await paid(actor, sale, 1), await paid(actor, sale, 2)
+        for order in (one, another):
+            await actor.take_turn(refund_of(order, 100))
+        ours, theirs = [
+            outcome_of(await actor.load(order.id), RefundOutcome.SUCCESS)
+            for order in (one, another)
+        ]
+        mixed = replace(theirs, fact=replace(theirs.fact, refund_no=ours.fact.refund_no))
+
+        with pytest.raises(asyncpg.NotNullViolationError):
+            await actor.take_turn(mixed)
+
+        assert (
+            await database.fetchval("SELECT count(*) FROM refunds WHERE status = 'requested'") == 2
+        )
+
+
+class TestMoneyByHand:
+    async def test_goes_back_without_a_provider(self, actor: Actor, database: Database) -> None:
+        sale = await put_on_sale(database)
+        order = await buy(actor, sale)
+        await actor.take_turn(MarkPaid(order_id=order.id, reason="cash", by_user_id=1))
+
+        await actor.take_turn(refund_of(order))
+
+        assert (await actor.load(order.id)).status == "REFUNDED"
+        assert await seats_taken(database, sale) == 0
+        row = await database.fetchrow("SELECT status, due_at FROM refunds")
+        assert row is not None
+        assert tuple(row) == ("succeeded", None)

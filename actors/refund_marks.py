@@ -1,0 +1,92 @@
+"""Seats that a refund names: nobody's to use while it is under way, free when it is done. Pure.
+
+A mark is the refund's number on the gift seat or the place. It stays on what was freed, to tell
+why, and goes when the refund fails.
+"""
+
+from msgspec.structs import replace
+
+from contracts.order import Invite, Order, Registration
+from contracts.states import LIVE_REGISTRATIONS, InviteStatus, RegistrationStatus
+
+
+def markable_invites(order: Order) -> list[int]:
+    """List the gift seats that wait for a guest and that no refund names."""
+    return [
+        invite.id
+        for invite in order.invites
+        if invite.id is not None
+        and invite.status is InviteStatus.PENDING
+        and invite.refund_no is None
+    ]
+
+
+def markable_registrations(order: Order) -> list[int]:
+    """List the places that are used, the buyer's own included, and that no refund names."""
+    return [
+        place.id
+        for place in order.registrations
+        if place.id is not None and place.status in LIVE_REGISTRATIONS and place.refund_no is None
+    ]
+
+
+def mark(
+    order: Order, number: str, invite_ids: tuple[int, ...], registration_ids: tuple[int, ...]
+) -> Order:
+    """Put a refund's number on the seats it names."""
+    return replace(
+        order,
+        invites=tuple(
+            replace(invite, refund_no=number) if invite.id in invite_ids else invite
+            for invite in order.invites
+        ),
+        registrations=tuple(
+            replace(place, refund_no=number) if place.id in registration_ids else place
+            for place in order.registrations
+        ),
+    )
+
+
+def unmark(order: Order, number: str) -> Order:
+    """Give seats back to those who have them: the refund failed."""
+    return replace(
+        order,
+        invites=tuple(
+            replace(invite, refund_no=None) if _waits_for(invite, number) else invite
+            for invite in order.invites
+        ),
+        registrations=tuple(
+            replace(place, refund_no=None) if _sits_for(order, place, number) else place
+            for place in order.registrations
+        ),
+    )
+
+
+def free(order: Order, number: str) -> Order:
+    """Let go of the seats a refund names: the money has gone back."""
+    gone = sum(_waits_for(invite, number) for invite in order.invites)
+    gone += sum(_sits_for(order, place, number) for place in order.registrations)
+    return replace(
+        order,
+        seats_held=order.seats_held - gone,
+        invites=tuple(
+            replace(invite, status=InviteStatus.INVALID) if _waits_for(invite, number) else invite
+            for invite in order.invites
+        ),
+        registrations=tuple(
+            replace(place, status=RegistrationStatus.CANCELLED)
+            if _sits_for(order, place, number) and place.status in LIVE_REGISTRATIONS
+            else place
+            for place in order.registrations
+        ),
+    )
+
+
+def _waits_for(invite: Invite, number: str) -> bool:
+    return invite.refund_no == number and invite.status is InviteStatus.PENDING
+
+
+def _sits_for(order: Order, place: Registration, number: str) -> bool:
+    # The buyer who was not let in keeps the seat until the money is back.
+    is_turned_away = place.status is RegistrationStatus.REJECTED and place.user_id == order.user_id
+    return place.refund_no == number and (place.status in LIVE_REGISTRATIONS or is_turned_away)
