@@ -24,6 +24,7 @@ from actors.wakeups import Wakeups
 from contracts.commands import (
     Cancel,
     CreateOrder,
+    DecidePlace,
     Expire,
     OrderCommand,
     RecordAttempt,
@@ -41,7 +42,15 @@ from models.orders import load
 # More writers only queue for the same rows; one to spare, for an event whose rows are held up.
 SALES_WRITERS = 3
 # These may give seats back and so wait for a ticket type's lock; a payment must not wait for them.
-_ENDINGS = (Cancel, Expire, RecordAttempt, RecordOpenFailed, RecordRefund, RecordRefundRefused)
+_ENDINGS = (
+    Cancel,
+    Expire,
+    RecordAttempt,
+    RecordOpenFailed,
+    RecordRefund,
+    RecordRefundRefused,
+    DecidePlace,
+)
 
 
 class Actor:
@@ -86,6 +95,8 @@ class Actor:
                 del self._sales[command.event_id]
         if sale.order is not None:
             CREATED.labels(payment_channel=command.payment_channel).inc()
+        elif sale.registration is not None and self._wakeups is not None:
+            self._wakeups.wake("effects")
         return sale
 
     async def take_turn(self, command: OrderCommand) -> Turn:

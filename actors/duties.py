@@ -6,12 +6,15 @@ from actors.evolve import case_subject_of
 from contracts.effects import Case, CaseKind, Effect, EffectKind
 from contracts.events import (
     AttemptCloseOwed,
+    InviteRedeemed,
     OrderCancelled,
     OrderEvent,
     OrderExpired,
     OrderPaid,
     OrderRefunded,
     PaymentQuarantined,
+    PlaceApproved,
+    PlaceRejected,
     RefundAdvanced,
     RefundRequested,
     RefundStuck,
@@ -20,7 +23,7 @@ from contracts.events import (
 from contracts.states import RefundStatus
 
 
-def effects_of(event: OrderEvent) -> list[Effect]:
+def effects_of(event: OrderEvent) -> list[Effect]:  # noqa: PLR0911 - one case per duty
     """Name what is owed to the outside; the cause makes a repetition owe it once."""
     match event:
         case OrderPaid(payment=payment):
@@ -33,6 +36,12 @@ def effects_of(event: OrderEvent) -> list[Effect]:
             return [Effect(kind=EffectKind.REFUND_NOTICE, cause=f"refund:{number}")]
         case PaymentQuarantined() | RefundStuck():
             return [Effect(kind=EffectKind.ALARM, cause=case_subject_of(event))]
+        case InviteRedeemed(position=position, generation=generation):
+            return [Effect(kind=EffectKind.REDEEMED, cause=f"invite:{position}:{generation}")]
+        case PlaceApproved(registration_id=place):
+            return [Effect(kind=EffectKind.ADMISSION, cause=f"place:{place}")]
+        case PlaceRejected(registration_id=place):
+            return [Effect(kind=EffectKind.REJECTION, cause=f"place:{place}")]
         case _:
             return []
 

@@ -272,6 +272,8 @@ async def _insert_places(tx: Tx, wishes: Sequence[Wish]) -> dict[str, Outcome]:
             status=_free_status(wish.offer),
             idempotency_key=wish.command.idempotency_key,
             body_hash=wish.command.body_hash,
+            answers=wish.command.answers,
+            trace_ctx=wish.command.trace_ctx,
         )
         for wish in wishes
     ]

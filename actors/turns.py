@@ -21,9 +21,9 @@ from actors.lane import Again
 from actors.lease import Leases, LeasesUnavailable
 from actors.metrics import LEASE_FALLBACKS, LEASES_MISSED, OVERTAKEN
 from contracts import errors
-from contracts.commands import OrderCommand, RecordPayment, RecordRefund
+from contracts.commands import OrderCommand, RecordPayment, RecordRefund, RedeemInvite
 from contracts.events import AttemptOpened, OrderEvent
-from contracts.order import Invite, Order, Reclaim
+from contracts.order import Invite, Order, Reclaim, Redeemer
 from contracts.policy import Policy
 from models.engine import Database, Tx
 from models.legacy_fields import LegacyFields
@@ -102,8 +102,8 @@ class TurnsCommit:
             await reach_turns(self._reach, commands, "loaded")
             outcomes = [self._decide(orders, command, now) for command in commands]
             turns = [outcome for outcome in outcomes if isinstance(outcome, Turn)]
-            notices = dict(zip(leased_ids(commands), map(_notice_id, commands), strict=True))
-            written = [self._written(turn, notices[turn.order.id]) for turn in turns]
+            asked = dict(zip(leased_ids(commands), commands, strict=True))
+            written = [self._written(turn, asked[turn.order.id]) for turn in turns]
             won = await write(tx, written, now) if now and written else set()
             await reach_turns(self._reach, commands, "written")
         await reach_turns(self._reach, commands, "committed")
@@ -123,6 +123,7 @@ class TurnsCommit:
             orders, now = await load(tx, [command.order_id for command in commands], lock=True)
             behind = {order_id: orders[order_id] for order_id in late}
             orders.update(await self._with_reclaims(tx, behind, now))
+        orders.update(await _with_redeemers(tx, orders, commands))
         return orders, now
 
     async def _with_reclaims(
@@ -174,7 +175,7 @@ class TurnsCommit:
         written = msgspec.structs.replace(after, version=order.version + bool(events))
         return Turn(before=order, order=written, events=tuple(events))
 
-    def _written(self, turn: Turn, notice_id: int | None) -> WrittenTurn:
+    def _written(self, turn: Turn, command: OrderCommand) -> WrittenTurn:
         moved = turn.order.seats_held != turn.before.seats_held
         return WrittenTurn(
             before=turn.before,
@@ -188,13 +189,30 @@ class TurnsCommit:
                 for invite in turn.order.invites
                 if invite.id is None or _is_reissued(turn.before, invite)
             },
-            notice_id=notice_id,
+            answers=command.answers if isinstance(command, RedeemInvite) else None,
+            notice_id=_notice_id(command),
             legacy_fields=_legacy_fields(turn) if self._policy.legacy_payment_fields else None,
         )
 
     def _invite_hash(self, order_no: str, invite: Invite) -> str:
         key = self._policy.gift_code_key
         return gift_code_hash(gift_code(key, order_no, invite.position, invite.generation))
+
+
+async def _with_redeemers(
+    tx: Tx, orders: dict[int, Order], commands: Sequence[OrderCommand]
+) -> dict[int, Order]:
+    """Say of those who redeem whether they have a place; the unique index is the net."""
+    found: dict[int, Order] = {}
+    for command in commands:
+        order = orders.get(command.order_id)
+        if isinstance(command, RedeemInvite) and order is not None:
+            held = await standing(tx, order.event_id, [(command.user_id, None)])
+            redeemer = Redeemer(
+                user_id=command.user_id, has_place=held[command.user_id].is_registered
+            )
+            found[order.id] = msgspec.structs.replace(order, redeemer=redeemer)
+    return found
 
 
 def _is_reissued(before: Order, invite: Invite) -> bool:

@@ -44,6 +44,7 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     body_hash: str | None = None
     trace_ctx: str | None = None
     first_attempt: AttemptWords | None = None
+    answers: dict[str, str] | None = None
 
 
 class StartAttempt(AttemptWords, frozen=True, kw_only=True, tag="start_attempt"):
@@ -111,6 +112,32 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
     order_id: int
 
 
+class RedeemInvite(msgspec.Struct, frozen=True, kw_only=True, tag="redeem_invite"):
+    """A guest takes a gift seat with a code of that *generation*; *answers* go with the place."""
+
+    order_id: int
+    invite_id: int
+    generation: int
+    user_id: int
+    answers: dict[str, str] | None = None
+
+
+class ReissueInvite(msgspec.Struct, frozen=True, kw_only=True, tag="reissue_invite"):
+    """The buyer wants another code for a gift seat; the old one is worthless at once."""
+
+    order_id: int
+    invite_id: int
+
+
+class DecidePlace(msgspec.Struct, frozen=True, kw_only=True, tag="decide_place"):
+    """An organizer lets a person in, or does not. Repeating an answer changes nothing."""
+
+    order_id: int
+    registration_id: int
+    approve: bool
+    by_user_id: int
+
+
 OrderCommand: TypeAlias = (
     StartAttempt
     | RecordOpened
@@ -121,4 +148,7 @@ OrderCommand: TypeAlias = (
     | RecordRefundRefused
     | Expire
     | Cancel
+    | RedeemInvite
+    | ReissueInvite
+    | DecidePlace
 )
