@@ -31,7 +31,8 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     *order_no* is made by the caller before the insert, so that a repeat after a lost answer
     finds the order it already made. *body_hash* belongs to *idempotency_key*. With
-    *first_attempt* the order comes with the right to open that attempt.
+    *first_attempt* the order comes with the right to open that attempt. *is_free* insists on a
+    ticket without a price.
     """
 
     order_no: str
@@ -45,6 +46,7 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     trace_ctx: str | None = None
     first_attempt: AttemptWords | None = None
     answers: dict[str, str] | None = None
+    is_free: bool = False
 
 
 class StartAttempt(AttemptWords, frozen=True, kw_only=True, tag="start_attempt"):

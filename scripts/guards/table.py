@@ -1547,6 +1547,8 @@ _STATEMENTS = tuple(
         "places.owner",
         "places.waiting",
         "places.gifts",
+        "places.redeemed",
+        "places.seats",
         "delivery.tickets",
         "delivery.alarm",
     )

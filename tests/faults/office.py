@@ -15,8 +15,10 @@ from actors.checkout import Checkout
 from actors.failpoints import Reach
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.limiter import Limiter
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
+from actors.places import Places
 from actors.tickets import Tickets
 from contracts.bridge import BridgeGate
 from contracts.channels import Payer
@@ -86,6 +88,12 @@ class Office:
             tickets=Tickets(database=database, gatekeeper=gatekeeper, payers=payers, identity=None),
             bindings=Bindings(database=database, identity=None, redirect_uri=""),
             hints=Hints(checkout=self.checkout),
+            places=Places(
+                database=database,
+                actor=self.actor,
+                wrong_codes=Limiter(None, name="gift", limit=10, window_seconds=60),
+                gift_code_key=POLICY.gift_code_key,
+            ),
             migrations=frozenset(),
             key_checks={},
             reach=reach,

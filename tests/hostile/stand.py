@@ -13,11 +13,20 @@ WEBHOOK = "/api/webhooks/wechatpay"
 PAYMENTS = "/api/payments/wechat"
 BRIDGE = "/api/admin/bridge"
 LOGIN = "/api/auth/sandbox-login"
+_GIFTS = "/api/events/{event_id}/orders/{order}/invites"
 KEY = "the victim's key"
 
 
+class _Ones(dict[str, object]):
+    def __missing__(self, _name: str) -> object:
+        return 1
+
+
 class Door(msgspec.Struct, frozen=True):
-    """One operation; ``{event}`` and ``{order}`` stand for references in its path."""
+    """One operation; names in braces stand for references in its path.
+
+    *words* are a body it would take, were the references any good.
+    """
 
     method: str
     path: str
@@ -25,6 +34,7 @@ class Door(msgspec.Struct, frozen=True):
     reads_body: bool = False
     described: bool = True
     role: str | None = None
+    words: str = '{"ticketTypeId": 3}'
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -32,7 +42,7 @@ class Door(msgspec.Struct, frozen=True):
 
     def to(self, *, event: object = 1, order: object = 1) -> str:
         """Fill the path in."""
-        return self.path.format(event_id=event, order=order)
+        return self.path.format_map(_Ones(event_id=event, order=order))
 
 
 DOORS = (
@@ -63,6 +73,19 @@ DOORS = (
     Door("POST", f"{PAYMENTS}/bind-openid", signed_in=True, reads_body=True),
     Door("GET", BRIDGE, signed_in=True, role="admin"),
     Door("PUT", BRIDGE, signed_in=True, reads_body=True, role="admin"),
+    Door("GET", _GIFTS, signed_in=True),
+    Door("POST", f"{_GIFTS}/{{invite}}/reissue", signed_in=True),
+    Door(
+        "POST",
+        "/api/events/{event_id}/orders/invites/{code}/redeem",
+        signed_in=True,
+        reads_body=True,
+        words="{}",
+    ),
+    Door("POST", "/api/events/{event_id}/register", signed_in=True, reads_body=True),
+    Door("DELETE", "/api/events/{event_id}/register", signed_in=True),
+    Door("POST", "/api/registrations/{registration}/approve", signed_in=True),
+    Door("POST", "/api/registrations/{registration}/reject", signed_in=True),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)

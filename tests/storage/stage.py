@@ -9,7 +9,13 @@ import msgspec
 from actors.actor import Actor
 from actors.sales import Sale
 from contracts.attempt import Opened
-from contracts.commands import CreateOrder, RecordOpened, RecordPayment, StartAttempt
+from contracts.commands import (
+    CreateOrder,
+    RecordOpened,
+    RecordPayment,
+    RedeemInvite,
+    StartAttempt,
+)
 from contracts.errors import Refusal
 from contracts.facts import FactSource, PaymentSucceeded
 from contracts.numbers import new_order_no
@@ -147,6 +153,22 @@ def payment_of(order: Order, n: int = -1, **changes: Any) -> RecordPayment:  # n
         "source": FactSource.NOTICE,
     }
     return RecordPayment(order_id=order.id, fact=PaymentSucceeded(**(fields | changes)))
+
+
+def redeem_of(order: Order, user_id: int, n: int = 0) -> RedeemInvite:
+    """Ask for an order's n-th gift seat."""
+    gift = order.invites[n]
+    assert gift.id is not None
+    return RedeemInvite(
+        order_id=order.id, invite_id=gift.id, generation=gift.generation, user_id=user_id
+    )
+
+
+async def redeemed(actor: Actor, order: Order, user_id: int, n: int = 0) -> Order:
+    """Have a guest take an order's n-th gift seat."""
+    current = await actor.load(order.id)
+    await actor.take_turn(redeem_of(current, user_id, n))
+    return await actor.load(order.id)
 
 
 async def seats_taken(database: Database, sale: OnSale) -> int:

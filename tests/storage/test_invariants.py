@@ -8,7 +8,7 @@ from actors.actor import Actor
 from contracts.money import Money
 from models.engine import Database
 from models.invariants import check_invariants
-from tests.storage.stage import POLICY, buy, opened, payment_of, put_on_sale
+from tests.storage.stage import POLICY, buy, opened, payment_of, put_on_sale, redeemed
 
 BREAKS = {
     "seats.count": "UPDATE ticket_types SET current_quantity = current_quantity + 1",
@@ -25,7 +25,9 @@ BREAKS = {
     "state.attempt_paid": "UPDATE payment_attempts SET state = 'PAID'",
     "places.owner": "UPDATE registrations SET status = 'CANCELLED'",
     "places.waiting": "UPDATE registrations SET status = 'PENDING_PAYMENT'",
-    "places.gifts": "UPDATE order_invites SET status = 'INVALID'",
+    "places.gifts": "UPDATE order_invites SET status = 'INVALID' WHERE status = 'PENDING'",
+    "places.redeemed": "UPDATE registrations SET invite_id = NULL",
+    "places.seats": "UPDATE registrations SET status = 'REJECTED' WHERE invite_id IS NOT NULL",
     "delivery.tickets": "DELETE FROM effects WHERE kind = 'TICKETS'",
     "delivery.alarm": "DELETE FROM effects WHERE kind = 'ALARM'",
 }
@@ -33,7 +35,7 @@ BREAKS = {
 
 @pytest.fixture
 async def lived_in(emptied: Database) -> AsyncIterator[Database]:
-    """Fill the house: an order paid twice, one paid with a wrong amount, one that waits."""
+    """Fill the house: an order paid twice with a guest, one paid wrongly, one that waits."""
     actor = Actor(database=emptied, redis=None, policy=POLICY)
     sale = await put_on_sale(emptied, tiers={2: 16900})
     paid, wrong, _ = [
@@ -42,6 +44,7 @@ async def lived_in(emptied: Database) -> AsyncIterator[Database]:
     await actor.take_turn(payment_of(paid))
     await actor.take_turn(payment_of(paid, provider_txn_id="TXN-2"))
     await actor.take_turn(payment_of(wrong, paid=Money(amount_minor=1, currency="CNY")))
+    await redeemed(actor, paid, user_id=9)
     yield emptied
     await actor.close()
 
