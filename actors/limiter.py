@@ -68,7 +68,7 @@ class Limiter:
         return max(here, there)
 
     async def _seen_there(self, redis: Redis, user_id: int, *, adding: bool) -> tuple[int, int]:
-        key = f"guichet:{{limit}}:{self._name}:{user_id}"
+        key = f"guichet:limit:{self._name}:{user_id}"
         async with asyncio.timeout(TIMEOUT_SECONDS):
             answer = redis.eval(_COUNT, 1, key, str(int(adding)), str(self._window_seconds))
             seen, left_seconds = await cast("Awaitable[list[int]]", answer)

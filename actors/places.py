@@ -34,7 +34,7 @@ from models.places import (
     own_gifts,
     place_of_gift,
 )
-from models.seats import SeatMove, move_seats
+from models.seats import SeatMove, lock_stock, move_seats
 
 Result = TypeVar("Result")
 
@@ -219,8 +219,9 @@ async def _end(
         seats=-1,
         cause=cause,
     )
-    await move_seats(tx, [back])
+    await lock_stock(tx, [place.ticket_type_id])
     await _lock_as_seen(tx, place)
+    await move_seats(tx, [back])
     await move_place(tx, place.id, status, told)
 
 

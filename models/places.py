@@ -1,7 +1,6 @@
 """Places and gift seats as people ask for them; free places are written here.
 
-Whoever gives a place's seat back moves the count first and locks the place afterwards: ticket
-types, then the event's attendance, then places, as everywhere.
+Whoever gives a place's seat back locks its ticket type before the place, as everywhere.
 """
 
 from datetime import datetime
