@@ -1554,6 +1554,166 @@ _STATEMENTS = tuple(
     )
 )
 
+_GIVING = f"{_RULES}decide_places.py::"
+
+_PLACES = (
+    Guard(
+        "gift.generation",
+        "a code is worthless once another was issued",
+        "actors/decide_places.py",
+        "if invite.generation != command.generation:",
+        "if False:",
+        f"{_GIVING}TestANewCode::test_makes_the_old_one_worthless",
+    ),
+    Guard(
+        "gift.hash",
+        "a code that was replaced is not found any more",
+        "models/turn_places.py",
+        "coalesce(r.code_hash, i.code_hash)",
+        "i.code_hash",
+        f"{_STORAGE}given_seats.py::TestAGiftSeat::test_has_one_hash_the_newest",
+    ),
+    Guard(
+        "gift.paid",
+        "a gift seat is taken only while its order is paid",
+        "actors/decide_places.py",
+        "order.status is OrderStatus.PAID and invite.status is",
+        "invite.status is",
+        f"{_GIVING}TestAGuest::test_needs_an_order_that_is_paid",
+    ),
+    Guard(
+        "gift.marked",
+        "a gift seat that a refund will free is not taken",
+        "actors/decide_places.py",
+        "if not is_active or invite.refund_no is not None:",
+        "if not is_active:",
+        f"{_GIVING}TestAGuest::test_takes_no_seat_that_is_on_its_way_back",
+    ),
+    Guard(
+        "gift.taken",
+        "a gift seat is taken once",
+        "actors/decide_places.py",
+        "raise errors.InviteTaken",
+        "pass",
+        f"{_GIVING}TestAGuest::test_takes_nothing_that_another_has_taken",
+    ),
+    Guard(
+        "gift.one_place",
+        "a guest has no other place at the event",
+        "actors/decide_places.py",
+        "if order.redeemer is None or order.redeemer.has_place:",
+        "if False:",
+        f"{_GIVING}TestAGuest::test_needs_to_have_no_place_yet",
+    ),
+    Guard(
+        "gift.event",
+        "a code is worth nothing at another event",
+        "models/places.py",
+        "WHERE i.code_hash = $2 AND o.event_id = $1",
+        "WHERE i.code_hash = $2 AND $1::bigint > 0",
+        f"{_API}places.py::TestACode::test_is_for_its_event_and_for_who_is_signed_in",
+    ),
+    Guard(
+        "gift.shown",
+        "codes are not shown before the order is paid",
+        "actors/places.py",
+        "            and gift.order_status is OrderStatus.PAID\n",
+        "",
+        f"{_API}places.py::TestGiftSeats::test_have_a_code_and_a_link_once_they_are_paid",
+    ),
+    Guard(
+        "gift.guesses",
+        "nobody tries code after code",
+        "actors/limiter.py",
+        "if seen >= self._limit:",
+        "if False:",
+        f"{_STORAGE}limiter.py::TestWhoGoesWrongTooOften::test_is_told_when_to_come_back",
+    ),
+    Guard(
+        "gift.guesses_at_once",
+        "nor many at once",
+        "actors/limiter.py",
+        "if seen > self._limit:",
+        "if False:",
+        f"{_STORAGE}limiter.py::TestWhoGoesWrongTooOften"
+        "::test_is_found_out_beside_others_that_were_let_in",
+    ),
+    Guard(
+        "owner.reissue",
+        "somebody else's gift seat gets no other code",
+        "models/order_views.py",
+        "AND event_id = $1 AND user_id = $2",
+        "AND event_id = $1 AND $2::bigint > 0",
+        f"{_API}places.py::TestGiftSeats::test_are_nobody_elses_to_see_or_change",
+    ),
+    Guard(
+        "place.marked",
+        "a place whose money may be on its way back is not decided upon",
+        "actors/decide_places.py",
+        "if order.status is not OrderStatus.PAID or place.refund_no is not None:",
+        "if order.status is not OrderStatus.PAID:",
+        f"{_GIVING}TestAnAnswer::test_waits_for_money_on_its_way_back",
+    ),
+    Guard(
+        "place.guests",
+        "a buyer is not rejected over the heads of guests",
+        "actors/decide_places.py",
+        "if any(map(_is_guest, order.registrations)):",
+        "if False:",
+        f"{_GIVING}TestABuyerWhoIsRejected::test_is_not_while_guests_hold_seats",
+    ),
+    Guard(
+        "place.left",
+        "a rejected buyer gets no more than is left of the payment",
+        "actors/decide_places.py",
+        "        and other.status is not RefundStatus.FAILED\n",
+        "        and False\n",
+        f"{_GIVING}TestABuyerWhoIsRejected::test_is_owed_only_what_has_not_gone_back",
+    ),
+    Guard(
+        "place.owed",
+        "what a rejected buyer is owed is asked for again",
+        "actors/decide_refund.py",
+        '_OWED_ANYWAY = (f"{SURPLUS_REASON}:", f"{REJECTED_REASON}:")',
+        '_OWED_ANYWAY = (f"{SURPLUS_REASON}:",)',
+        f"{_GIVING}TestABuyerWhoIsRejected"
+        "::test_is_owed_it_under_a_new_number_when_the_provider_closes_the_refund",
+    ),
+    Guard(
+        "place.manager",
+        "a place at another organizer's event is not decided upon",
+        "models/places.py",
+        "($2::bigint IS NULL OR e.organizer_user_id = $2)",
+        "($2::bigint IS NULL OR $2 > 0)",
+        f"{_API}places.py::TestAnOrganizersAnswer::test_is_nobody_elses",
+    ),
+    Guard(
+        "place.once",
+        "a free place that moved since it was seen is looked at again",
+        "actors/places.py",
+        "if (await lock_place(tx, place.id)).status is not place.status:",
+        "if (await lock_place(tx, place.id)).status is None:",
+        f"{_STORAGE}given_seats.py::TestAFreePlace"
+        "::test_is_given_back_once_by_who_leaves_and_who_rejects",
+    ),
+    Guard(
+        "place.of_an_order",
+        "a place that belongs to an order is not given up for nothing",
+        "actors/places.py",
+        "            if place.order_id is not None:\n                raise",
+        "            if False:\n                raise",
+        f"{_API}places.py::TestAFreeTicket::test_alone_can_be_given_up_for_nothing",
+    ),
+    Guard(
+        "place.price",
+        "a ticket with a price is not had for nothing",
+        "actors/sales.py",
+        "if request.is_free and total > 0:",
+        "if False:",
+        f"{_API}places.py::TestAFreeTicket::test_has_no_price",
+    ),
+)
+
 GUARDS: tuple[Guard, ...] = (
     *_TURNS,
     *_SEATS,
@@ -1566,4 +1726,5 @@ GUARDS: tuple[Guard, ...] = (
     *_BRIDGE,
     *_HOUSE,
     *_STATEMENTS,
+    *_PLACES,
 )
