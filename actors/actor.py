@@ -27,6 +27,7 @@ from actors.wakeups import Wakeups
 from contracts.commands import (
     Cancel,
     CreateOrder,
+    DecidePlace,
     Expire,
     OrderCommand,
     RecordAttempt,
@@ -54,6 +55,7 @@ _ENDINGS = (
     RecordRefund,
     RecordRefundRefused,
     RequestRefund,
+    DecidePlace,
 )
 
 
@@ -102,6 +104,8 @@ class Actor:
                 del self._sales[command.event_id]
         if sale.order is not None:
             CREATED.labels(payment_channel=command.payment_channel).inc()
+        elif sale.registration is not None and self._wakeups is not None:
+            self._wakeups.wake("effects")
         return sale
 
     async def take_turn(self, command: OrderCommand) -> Turn:

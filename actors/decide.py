@@ -10,6 +10,7 @@ from typing import assert_never
 
 from actors.decide_manual import mark_paid
 from actors.decide_payment import record_payment
+from actors.decide_places import decide_place, redeem_invite, reissue_invite
 from actors.decide_refund import record_refund, record_refund_refused
 from actors.decide_refund_request import request_refund
 from actors.evolve import evolve_all
@@ -18,6 +19,7 @@ from contracts.attempt import AttemptRequest
 from contracts.commands import (
     AttemptWords,
     Cancel,
+    DecidePlace,
     Expire,
     MarkPaid,
     OrderCommand,
@@ -27,6 +29,8 @@ from contracts.commands import (
     RecordPayment,
     RecordRefund,
     RecordRefundRefused,
+    RedeemInvite,
+    ReissueInvite,
     RequestRefund,
     StartAttempt,
 )
@@ -61,6 +65,7 @@ def decide(order: Order, command: OrderCommand, now: datetime, policy: Policy) -
     """Say what becomes true of *order*; an empty list means nothing does.
 
     :raises contracts.errors.Conflict: the order's state does not allow the command.
+    :raises contracts.errors.NotFound: the order has no such place or gift seat.
     """
     return _with_ending(order, _decide(order, command, now, policy))
 
@@ -127,7 +132,7 @@ def usable_attempt(order: Order, words: AttemptWords, now: datetime) -> Attempt 
     return current if is_same and is_open else None
 
 
-def _decide(  # noqa: C901, PLR0911 - one case per command
+def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
     order: Order, command: OrderCommand, now: datetime, policy: Policy
 ) -> list[OrderEvent]:
     match command:
@@ -153,6 +158,12 @@ def _decide(  # noqa: C901, PLR0911 - one case per command
             return request_refund(order, command)
         case MarkPaid():
             return mark_paid(order, command, now)
+        case RedeemInvite():
+            return redeem_invite(order, command, now)
+        case ReissueInvite():
+            return reissue_invite(order, command)
+        case DecidePlace():
+            return decide_place(order, command)
         case _:
             assert_never(command)
 

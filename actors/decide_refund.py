@@ -2,7 +2,10 @@
 
 from msgspec.structs import replace
 
+from actors.decide_payment import SURPLUS_REASON
+from actors.decide_places import REJECTED_REASON
 from actors.evolve import case_subject_of, evolve_all
+from actors.refund_marks import marked_by
 from actors.refund_numbers import next_refund_no
 from contracts.commands import RecordRefundRefused
 from contracts.events import (
@@ -26,6 +29,8 @@ from contracts.states import (
 # A refund that its provider closes again and again needs a person, not another number.
 MAX_NUMBERS = 5
 EXTERNAL_REASON = "external"
+# We owe these whether anybody asks or not: they name why in their key.
+_OWED_ANYWAY = (f"{SURPLUS_REASON}:", f"{REJECTED_REASON}:")
 
 
 def record_refund(order: Order, fact: RefundMoved) -> list[OrderEvent]:
@@ -126,9 +131,9 @@ def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]
     if refund.status not in REFUNDS_UNDER_WAY:
         return []
     failed = _advanced(fact, RefundStatus.FAILED)
-    if not refund.idempotency_key.startswith("surplus:"):
+    if not refund.idempotency_key.startswith(_OWED_ANYWAY):
         return [failed]
-    # Nobody asked for a surplus, so nobody will ask again: the duty goes on under a new number.
+    # Nobody asked for the money, so nobody will ask again: the duty goes on under a new number.
     numbers = sum(1 for other in order.refunds if other.attempt_no == refund.attempt_no)
     if numbers >= MAX_NUMBERS:
         return [failed, *_stuck(order, refund.refund_no, "closed_repeatedly")]
@@ -139,7 +144,9 @@ def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]
         provider_refund_id=None,
         idempotency_key=f"{refund.idempotency_key.partition('#')[0]}#{numbers + 1}",
     )
-    return [failed, RefundRequested(refund=again)]
+    invite_ids, registration_ids = marked_by(order, refund.refund_no)
+    anew = RefundRequested(refund=again, invite_ids=invite_ids, registration_ids=registration_ids)
+    return [failed, anew]
 
 
 def _abnormal(order: Order, refund: Refund) -> list[OrderEvent]:

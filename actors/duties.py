@@ -7,12 +7,15 @@ from contracts.effects import Case, CaseKind, Effect, EffectKind
 from contracts.events import (
     AttemptCloseOwed,
     ExternalRefund,
+    InviteRedeemed,
     OrderCancelled,
     OrderEvent,
     OrderExpired,
     OrderPaid,
     OrderRefunded,
     PaymentQuarantined,
+    PlaceApproved,
+    PlaceRejected,
     RefundAdvanced,
     RefundRequested,
     RefundStuck,
@@ -22,7 +25,7 @@ from contracts.order import Refund
 from contracts.states import RefundStatus
 
 
-def effects_of(event: OrderEvent) -> list[Effect]:
+def effects_of(event: OrderEvent) -> list[Effect]:  # noqa: PLR0911 - one case per duty
     """Name what is owed to the outside; the cause makes a repetition owe it once."""
     match event:
         case OrderPaid(payment=payment):
@@ -38,6 +41,12 @@ def effects_of(event: OrderEvent) -> list[Effect]:
             return [Effect(kind=EffectKind.REFUND_NOTICE, cause=f"refund:{number}")]
         case PaymentQuarantined() | RefundStuck():
             return [Effect(kind=EffectKind.ALARM, cause=case_subject_of(event))]
+        case InviteRedeemed(position=position, generation=generation):
+            return [Effect(kind=EffectKind.REDEEMED, cause=f"invite:{position}:{generation}")]
+        case PlaceApproved(registration_id=place):
+            return [Effect(kind=EffectKind.ADMISSION, cause=f"place:{place}")]
+        case PlaceRejected(registration_id=place):
+            return [Effect(kind=EffectKind.REJECTION, cause=f"place:{place}")]
         case _:
             return []
 

@@ -5,7 +5,7 @@ event: they are functions of the order's payments, refunds and attempts, so the 
 facts arrive cannot show in them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import reduce
 from typing import assert_never
 
@@ -22,6 +22,8 @@ from contracts.events import (
     AttemptRefused,
     AttemptStarted,
     ExternalRefund,
+    InviteRedeemed,
+    InviteReissued,
     OrderCancelled,
     OrderClosing,
     OrderEvent,
@@ -29,6 +31,8 @@ from contracts.events import (
     OrderPaid,
     OrderRefunded,
     PaymentQuarantined,
+    PlaceApproved,
+    PlaceRejected,
     RefundAdvanced,
     RefundRequested,
     RefundStuck,
@@ -75,7 +79,9 @@ def payment_subject(fact: PaymentSucceeded) -> str:
     return f"{fact.provider}:{fact.provider_txn_id}:{fact.attempt_no}"
 
 
-def _apply(order: Order, event: OrderEvent) -> Order:  # noqa: C901, PLR0911 - one case per event
+def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
+    order: Order, event: OrderEvent
+) -> Order:
     match event:
         case AttemptStarted(attempt=attempt):
             return replace(
@@ -114,6 +120,14 @@ def _apply(order: Order, event: OrderEvent) -> Order:  # noqa: C901, PLR0911 - o
             return replace(order, refunds=(*order.refunds, refund))
         case RefundStuck():
             return _with_case(order, event)
+        case InviteRedeemed():
+            return _redeemed(order, event)
+        case InviteReissued(position=position, generation=generation):
+            return _with_invites(order, {position}, generation=generation)
+        case PlaceApproved(registration_id=registration_id):
+            return _with_place(order, registration_id, RegistrationStatus.APPROVED)
+        case PlaceRejected(registration_id=registration_id):
+            return _rejected(order, registration_id)
         case _:
             assert_never(event)
 
@@ -206,8 +220,52 @@ def _emptied(order: Order) -> Order:
     )
 
 
+def _redeemed(order: Order, event: InviteRedeemed) -> Order:
+    invite = next(i for i in order.invites if i.position == event.position)
+    place = Registration(user_id=event.user_id, status=_first_status(order), invite_id=invite.id)
+    taken = _with_invites(
+        order,
+        {event.position},
+        status=InviteStatus.REDEEMED,
+        redeemed_by=event.user_id,
+        redeemed_at=event.at,
+    )
+    return replace(taken, registrations=(*order.registrations, place))
+
+
+def _rejected(order: Order, registration_id: int) -> Order:
+    place = order.registration(registration_id)
+    rejected = _with_place(order, registration_id, RegistrationStatus.REJECTED)
+    if place is None or place.invite_id is None:
+        return rejected
+    again = Invite(position=len(order.invites) + 1, status=InviteStatus.PENDING)
+    return replace(rejected, invites=(*order.invites, again))
+
+
+def _with_place(order: Order, registration_id: int, status: RegistrationStatus) -> Order:
+    return replace(
+        order,
+        registrations=tuple(
+            replace(r, status=status) if r.id == registration_id else r for r in order.registrations
+        ),
+    )
+
+
+def _with_invites(order: Order, positions: Collection[int], **changes: object) -> Order:
+    return replace(
+        order,
+        invites=tuple(
+            replace(i, **changes) if i.position in positions else i for i in order.invites
+        ),
+    )
+
+
+def _first_status(order: Order) -> RegistrationStatus:
+    return RegistrationStatus.PENDING if order.requires_approval else RegistrationStatus.APPROVED
+
+
 def _paid(order: Order, event: OrderPaid) -> Order:
-    place = RegistrationStatus.PENDING if order.requires_approval else RegistrationStatus.APPROVED
+    place = _first_status(order)
     settled = _with_attempt(order, event.payment.attempt_no, _settled)
     paid = replace(
         settled,

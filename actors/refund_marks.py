@@ -47,6 +47,13 @@ def mark(
     )
 
 
+def marked_by(order: Order, number: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """List the gift seats and the places that a refund under way names."""
+    invites = (i.id for i in order.invites if i.id is not None and _waits_for(i, number))
+    places = (p.id for p in order.registrations if p.id is not None and _sits_for(p, number))
+    return tuple(invites), tuple(places)
+
+
 def unmark(order: Order, number: str) -> Order:
     """Give seats back to those who have them: the refund failed."""
     return replace(
@@ -56,7 +63,7 @@ def unmark(order: Order, number: str) -> Order:
             for invite in order.invites
         ),
         registrations=tuple(
-            replace(place, refund_no=None) if _sits_for(order, place, number) else place
+            replace(place, refund_no=None) if _sits_for(place, number) else place
             for place in order.registrations
         ),
     )
@@ -65,7 +72,7 @@ def unmark(order: Order, number: str) -> Order:
 def free(order: Order, number: str) -> Order:
     """Let go of the seats a refund names: the money has gone back."""
     gone = sum(_waits_for(invite, number) for invite in order.invites)
-    gone += sum(_sits_for(order, place, number) for place in order.registrations)
+    gone += sum(_sits_for(place, number) for place in order.registrations)
     return replace(
         order,
         seats_held=order.seats_held - gone,
@@ -75,7 +82,7 @@ def free(order: Order, number: str) -> Order:
         ),
         registrations=tuple(
             replace(place, status=RegistrationStatus.CANCELLED)
-            if _sits_for(order, place, number) and place.status in LIVE_REGISTRATIONS
+            if _sits_for(place, number) and place.status in LIVE_REGISTRATIONS
             else place
             for place in order.registrations
         ),
@@ -86,7 +93,7 @@ def _waits_for(invite: Invite, number: str) -> bool:
     return invite.refund_no == number and invite.status is InviteStatus.PENDING
 
 
-def _sits_for(order: Order, place: Registration, number: str) -> bool:
+def _sits_for(place: Registration, number: str) -> bool:
     # The buyer who was not let in keeps the seat until the money is back.
-    is_turned_away = place.status is RegistrationStatus.REJECTED and place.user_id == order.user_id
+    is_turned_away = place.status is RegistrationStatus.REJECTED and place.invite_id is None
     return place.refund_no == number and (place.status in LIVE_REGISTRATIONS or is_turned_away)

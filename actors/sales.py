@@ -56,6 +56,8 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
 
 Outcome: TypeAlias = Sale | errors.Refusal | Again
 
+HAS_A_PRICE = "This ticket has a price; make an order for it."
+
 
 class SalesCommit:
     """Answers groups of requests; knows the catalogue by heart until its version changes."""
@@ -137,7 +139,10 @@ class SalesCommit:
             raise errors.NotOnSale
         if held.is_registered:
             raise errors.AlreadyRegistered
-        return Wish(command=request, offer=offer, total_minor=total_minor(offer, request.quantity))
+        total = total_minor(offer, request.quantity)
+        if request.is_free and total > 0:
+            raise errors.InvalidState(HAS_A_PRICE)
+        return Wish(command=request, offer=offer, total_minor=total)
 
     async def _sell(
         self, tx: Tx, granted: Sequence[Wish], stocks: dict[int, Stock]
@@ -272,6 +277,8 @@ async def _insert_places(tx: Tx, wishes: Sequence[Wish]) -> dict[str, Outcome]:
             status=_free_status(wish.offer),
             idempotency_key=wish.command.idempotency_key,
             body_hash=wish.command.body_hash,
+            answers=wish.command.answers,
+            trace_ctx=wish.command.trace_ctx,
         )
         for wish in wishes
     ]

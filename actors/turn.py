@@ -35,8 +35,17 @@ def turn_of(order: Order, command: OrderCommand, now: datetime, policy: Policy) 
     return Turn(before=order, order=moved, events=tuple(events))
 
 
-def written(turn: Turn, policy: Policy, notice_id: int | None = None) -> WrittenTurn:
-    """Say what is to be written of a turn; *notice_id* is the notice that caused it, if one did."""
+def written(
+    turn: Turn,
+    policy: Policy,
+    *,
+    notice_id: int | None = None,
+    answers: dict[str, str] | None = None,
+) -> WrittenTurn:
+    """Say what is to be written of a turn.
+
+    *notice_id* is the notice that caused it, if one did; *answers* go with the place it makes.
+    """
     moved = turn.order.seats_held != turn.before.seats_held
     return WrittenTurn(
         before=turn.before,
@@ -50,6 +59,7 @@ def written(turn: Turn, policy: Policy, notice_id: int | None = None) -> Written
             for invite in turn.order.invites
             if invite.id is None or _is_reissued(turn.before, invite)
         },
+        answers=answers,
         notice_id=notice_id,
         legacy_fields=_legacy_fields(turn) if policy.legacy_payment_fields else None,
     )

@@ -18,8 +18,8 @@ from actors.lease import Leases, LeasesUnavailable
 from actors.metrics import LEASE_FALLBACKS, LEASES_MISSED, OVERTAKEN
 from actors.turn import Turn, turn_of, written
 from contracts import errors
-from contracts.commands import OrderCommand, RecordPayment, RecordRefund
-from contracts.order import Order, Reclaim
+from contracts.commands import OrderCommand, RecordPayment, RecordRefund, RedeemInvite
+from contracts.order import Order, Reclaim, Redeemer
 from contracts.policy import Policy
 from models.engine import Database, Tx
 from models.locks import lock_orders
@@ -27,6 +27,7 @@ from models.orders import load
 from models.sales import standing
 from models.seats import Stock, lock_stock
 from models.turns import write
+from models.written import WrittenTurn
 
 Outcome: TypeAlias = Turn | Exception | Again
 
@@ -87,8 +88,8 @@ class TurnsCommit:
             await reach_turns(self._reach, commands, "loaded")
             outcomes = [self._decide(orders, command, now) for command in commands]
             turns = [outcome for outcome in outcomes if isinstance(outcome, Turn)]
-            notices = dict(zip(leased_ids(commands), map(_notice_id, commands), strict=True))
-            new = [written(turn, self._policy, notices[turn.order.id]) for turn in turns]
+            asked = dict(zip(leased_ids(commands), commands, strict=True))
+            new = [self._written(turn, asked[turn.order.id]) for turn in turns]
             won = await write(tx, new, now) if now and new else set()
             await reach_turns(self._reach, commands, "written")
         await reach_turns(self._reach, commands, "committed")
@@ -108,6 +109,7 @@ class TurnsCommit:
             orders, now = await load(tx, [command.order_id for command in commands], lock=True)
             behind = {order_id: orders[order_id] for order_id in late}
             orders.update(await self._with_reclaims(tx, behind, now))
+        orders.update(await _with_redeemers(tx, orders, commands))
         return orders, now
 
     async def _with_reclaims(
@@ -155,6 +157,26 @@ class TurnsCommit:
             return turn_of(order, command, now, self._policy)
         except errors.Refusal as refusal:
             return refusal
+
+    def _written(self, turn: Turn, command: OrderCommand) -> WrittenTurn:
+        answers = command.answers if isinstance(command, RedeemInvite) else None
+        return written(turn, self._policy, notice_id=_notice_id(command), answers=answers)
+
+
+async def _with_redeemers(
+    tx: Tx, orders: dict[int, Order], commands: Sequence[OrderCommand]
+) -> dict[int, Order]:
+    """Say of those who redeem whether they have a place; the unique index is the net."""
+    found: dict[int, Order] = {}
+    for command in commands:
+        order = orders.get(command.order_id)
+        if isinstance(command, RedeemInvite) and order is not None:
+            held = await standing(tx, order.event_id, [(command.user_id, None)])
+            redeemer = Redeemer(
+                user_id=command.user_id, has_place=held[command.user_id].is_registered
+            )
+            found[order.id] = msgspec.structs.replace(order, redeemer=redeemer)
+    return found
 
 
 def seats_again(orders: Sequence[Order], stocks: dict[int, Stock]) -> set[int]:

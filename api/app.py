@@ -22,7 +22,19 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from api import auth, binding, bridge, events, health, orders, payments, refunds, webhooks
+from api import (
+    auth,
+    binding,
+    bridge,
+    events,
+    health,
+    invites,
+    orders,
+    payments,
+    refunds,
+    registrations,
+    webhooks,
+)
 from api.bodies import StrictBody
 from api.descriptions import StrictStructs
 from api.frontdesk import FrontDesk
@@ -65,6 +77,13 @@ SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
     binding.bind_openid,
     refunds.refund_order,
     refunds.mark_order_paid,
+    invites.list_invites,
+    invites.reissue_invite,
+    invites.redeem_invite,
+    registrations.register,
+    registrations.leave,
+    registrations.approve_registration,
+    registrations.reject_registration,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)

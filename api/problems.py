@@ -25,6 +25,7 @@ from contracts.errors import (
     NotFound,
     Overloaded,
     PayerNotReady,
+    RateLimited,
     Refusal,
     Unauthenticated,
     Unprocessable,
@@ -40,6 +41,7 @@ _STATUS: tuple[tuple[type[Refusal], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
     (Unprocessable, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
     (Busy, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 _CODES = {
@@ -81,7 +83,7 @@ def refuse(refusal: Refusal) -> Response[Any]:
     """Turn a refusal of ours into its answer."""
     status = next(status for kind, status in _STATUS if isinstance(refusal, kind))
     headers: dict[str, str] = {}
-    if isinstance(refusal, Busy):
+    if isinstance(refusal, Busy | RateLimited):
         headers["Retry-After"] = str(refusal.retry_after_seconds)
     if isinstance(refusal, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

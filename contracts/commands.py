@@ -32,7 +32,8 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     *order_no* is made by the caller before the insert, so that a repeat after a lost answer
     finds the order it already made. *body_hash* belongs to *idempotency_key*. With
-    *first_attempt* the order comes with the right to open that attempt.
+    *first_attempt* the order comes with the right to open that attempt. *is_free* insists on a
+    ticket without a price.
     """
 
     order_no: str
@@ -45,6 +46,8 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     body_hash: str | None = None
     trace_ctx: str | None = None
     first_attempt: AttemptWords | None = None
+    answers: dict[str, str] | None = None
+    is_free: bool = False
 
 
 class StartAttempt(AttemptWords, frozen=True, kw_only=True, tag="start_attempt"):
@@ -141,6 +144,32 @@ class MarkPaid(msgspec.Struct, frozen=True, kw_only=True, tag="mark_paid"):
     by_user_id: int
 
 
+class RedeemInvite(msgspec.Struct, frozen=True, kw_only=True, tag="redeem_invite"):
+    """A guest takes a gift seat with a code of that *generation*; *answers* go with the place."""
+
+    order_id: int
+    invite_id: int
+    generation: int
+    user_id: int
+    answers: dict[str, str] | None = None
+
+
+class ReissueInvite(msgspec.Struct, frozen=True, kw_only=True, tag="reissue_invite"):
+    """The buyer wants another code for a gift seat; the old one is worthless at once."""
+
+    order_id: int
+    invite_id: int
+
+
+class DecidePlace(msgspec.Struct, frozen=True, kw_only=True, tag="decide_place"):
+    """An organizer lets a person in, or does not. Repeating an answer changes nothing."""
+
+    order_id: int
+    registration_id: int
+    approve: bool
+    by_user_id: int
+
+
 OrderCommand: TypeAlias = (
     StartAttempt
     | RecordOpened
@@ -153,4 +182,7 @@ OrderCommand: TypeAlias = (
     | Cancel
     | RequestRefund
     | MarkPaid
+    | RedeemInvite
+    | ReissueInvite
+    | DecidePlace
 )

@@ -14,8 +14,9 @@
     ├── NotFound                  absent, or someone else's
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
-    │   ├── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
-    │   └── RefundExceedsPaid
+    │   ├── InviteTaken  InviteNotActive  RefundExceedsPaid
+    │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
+    ├── RateLimited               asked too often; come back in *retry_after_seconds*
     ├── Unprocessable             understood, but not on offer
     │   └── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
     └── Busy                      nothing wrong; come back in *retry_after_seconds*
@@ -201,6 +202,31 @@ class RefundExceedsPaid(Conflict):
 
     code = "REFUND_EXCEEDS_PAID"
     detail = "More would be refunded than is left of the payment."
+
+
+class InviteTaken(Conflict):
+    """Another person has redeemed the gift seat."""
+
+    code = "INVITE_REDEEMED"
+    detail = "Somebody has already taken this gift."
+
+
+class InviteNotActive(Conflict):
+    """The gift seat cannot be taken: its order is not paid, or its money is on its way back."""
+
+    code = "INVITE_NOT_ACTIVE"
+    detail = "This gift cannot be taken now."
+
+
+class RateLimited(Refusal):
+    """One person asked too often; nothing else is wrong."""
+
+    code = "RATE_LIMITED"
+    detail = "Too many tries; please wait a moment."
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__()
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Unprocessable(Refusal):

@@ -136,6 +136,36 @@ class RefundStuck(msgspec.Struct, frozen=True, kw_only=True, tag="refund_stuck")
     reason: str
 
 
+class InviteRedeemed(msgspec.Struct, frozen=True, kw_only=True, tag="invite_redeemed"):
+    """A guest took a gift seat and has a place for it."""
+
+    position: int
+    generation: int
+    user_id: int
+    at: datetime
+
+
+class InviteReissued(msgspec.Struct, frozen=True, kw_only=True, tag="invite_reissued"):
+    """A gift seat has a new code; codes of earlier generations are worthless."""
+
+    position: int
+    generation: int
+
+
+class PlaceApproved(msgspec.Struct, frozen=True, kw_only=True, tag="place_approved"):
+    """An organizer let a person in."""
+
+    registration_id: int
+    by_user_id: int
+
+
+class PlaceRejected(msgspec.Struct, frozen=True, kw_only=True, tag="place_rejected"):
+    """An organizer did not let a person in; a guest's seat goes back to the buyer as a gift."""
+
+    registration_id: int
+    by_user_id: int
+
+
 OrderEvent: TypeAlias = (
     AttemptStarted
     | AttemptReclaimed
@@ -155,4 +185,8 @@ OrderEvent: TypeAlias = (
     | RefundRequested
     | RefundStuck
     | ExternalRefund
+    | InviteRedeemed
+    | InviteReissued
+    | PlaceApproved
+    | PlaceRejected
 )

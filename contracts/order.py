@@ -100,6 +100,13 @@ class Reclaim(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str | None = None
 
 
+class Redeemer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who redeems, and whether they have a place at the event, found in the turn itself."""
+
+    user_id: int
+    has_place: bool
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What a buyer wants and owes, with its attempts, money and places."""
 
@@ -132,6 +139,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     invites: tuple[Invite, ...] = ()
     case_subjects: tuple[str, ...] = ()
     reclaim: Reclaim | None = None
+    redeemer: Redeemer | None = None
 
     @property
     def live_attempts(self) -> tuple[Attempt, ...]:
@@ -168,3 +176,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def attempt(self, attempt_no: str) -> Attempt | None:
         """Find an attempt by its number."""
         return next((a for a in self.attempts if a.attempt_no == attempt_no), None)
+
+    def invite(self, invite_id: int) -> Invite | None:
+        """Find a gift seat by its id."""
+        return next((i for i in self.invites if i.id == invite_id), None)
+
+    def registration(self, registration_id: int) -> Registration | None:
+        """Find a place by its id."""
+        return next((r for r in self.registrations if r.id == registration_id), None)

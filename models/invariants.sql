@@ -71,27 +71,39 @@ SELECT 'state.attempt_paid' AS id, count(*) AS violations,
 FROM payment_attempts a
 WHERE (a.state = 'PAID') <> EXISTS (SELECT 1 FROM payments p WHERE p.attempt_no = a.attempt_no);
 
--- Places: the buyer has one while the order lives, and none when it has ended.
+-- Places: the buyer has one while the order lives, or a refund freed it; nobody has one when the
+-- order has ended.
 SELECT 'places.owner' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
 FROM orders o
-WHERE (SELECT count(*) FROM registrations g
-       WHERE g.order_id = o.id AND g.user_id = o.user_id AND g.status <> 'CANCELLED')
-   <> CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN 1 ELSE 0 END
-  AND NOT (o.status = 'PAID' AND EXISTS (
-    SELECT 1 FROM registrations g
-    WHERE g.order_id = o.id AND g.user_id = o.user_id AND g.status = 'CANCELLED'
-      AND g.refund_no IS NOT NULL));
+WHERE CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN
+    (SELECT count(*) FROM registrations g
+     WHERE g.order_id = o.id AND g.user_id = o.user_id AND g.invite_id IS NULL
+       AND (g.status <> 'CANCELLED' OR g.refund_no IS NOT NULL)) <> 1
+  ELSE EXISTS (SELECT 1 FROM registrations g WHERE g.order_id = o.id
+               AND g.status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED')) END;
 
 SELECT 'places.waiting' AS id, count(*) AS violations, min(format('registration %s', g.id)) AS detail
 FROM registrations g LEFT JOIN orders o ON o.id = g.order_id
 WHERE g.status = 'PENDING_PAYMENT' AND coalesce(o.status, '') NOT IN ('PENDING', 'CLOSING');
 
--- Places: every other seat of an order is one gift seat.
+-- Places: every other seat of an order is one gift seat, whether it waits, is taken or was freed;
+-- that of a rejected guest waits again under another invite.
 SELECT 'places.gifts' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
 FROM orders o
-WHERE (SELECT count(*) FROM order_invites i WHERE i.order_id = o.id AND i.status <> 'INVALID')
-   <> CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN o.quantity - 1 ELSE 0 END
-  AND NOT EXISTS (SELECT 1 FROM refunds f WHERE f.order_id = o.id);
+WHERE CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN
+    (SELECT count(*) FROM order_invites i
+     LEFT JOIN registrations g ON g.order_id = i.order_id AND g.invite_id = i.id
+     WHERE i.order_id = o.id
+       AND CASE i.status WHEN 'PENDING' THEN true
+             WHEN 'REDEEMED' THEN g.status IS DISTINCT FROM 'REJECTED'
+             ELSE i.refund_no IS NOT NULL END) <> o.quantity - 1
+  ELSE EXISTS (SELECT 1 FROM order_invites i WHERE i.order_id = o.id AND i.status = 'PENDING') END;
+
+-- Places: a redeemed gift seat is one guest's place, and no other gift seat is.
+SELECT 'places.redeemed' AS id, count(*) AS violations, min(format('invite %s', i.id)) AS detail
+FROM order_invites i
+WHERE (SELECT count(*) FROM registrations g WHERE g.order_id = i.order_id AND g.invite_id = i.id)
+   <> CASE WHEN i.redeemed_by IS NOT NULL THEN 1 ELSE 0 END;
 
 -- Places: an order holds the seats that somebody sits in or waits for, and no other. A buyer who
 -- was not let in keeps the seat until the money is back.
@@ -102,7 +114,7 @@ WHERE o.seats_held <> (SELECT count(*) FROM order_invites i
                     + (SELECT count(*) FROM registrations g
                        WHERE g.order_id = o.id
                          AND (g.status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED')
-                              OR g.status = 'REJECTED' AND g.user_id = o.user_id
+                              OR g.status = 'REJECTED' AND g.invite_id IS NULL
                                 AND o.status = 'PAID' AND NOT EXISTS (
                                   SELECT 1 FROM refunds f
                                   WHERE f.refund_no = g.refund_no AND f.status = 'succeeded')));

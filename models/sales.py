@@ -160,14 +160,22 @@ class NewPlace(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     idempotency_key: str | None
     body_hash: str | None
+    answers: dict[str, str] | None = None
+    trace_ctx: str | None = None
 
 
 _INSERT_PLACES = """
 WITH r AS (SELECT * FROM json_to_recordset($1::json) AS r(event_id bigint, user_id bigint,
-    ticket_type_id bigint, request_no text, status text, idempotency_key text, body_hash text)),
-g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, request_no, status, seats_held)
-  SELECT event_id, user_id, ticket_type_id, request_no, status, 1 FROM r ORDER BY event_id, user_id
+    ticket_type_id bigint, request_no text, status text, idempotency_key text, body_hash text,
+    answers jsonb, trace_ctx text)),
+g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, request_no, status, seats_held,
+    answers)
+  SELECT event_id, user_id, ticket_type_id, request_no, status, 1, answers FROM r
+  ORDER BY event_id, user_id
   RETURNING id, event_id, user_id, ticket_type_id),
+d AS (INSERT INTO effects (holder_kind, holder_id, cause, kind, due_at, tries, trace_ctx)
+  SELECT 'registration', g.id, 'place:' || g.id, 'ADMISSION', now(), 0, r.trace_ctx
+  FROM g JOIN r USING (user_id) WHERE r.status = 'APPROVED'),
 k AS (INSERT INTO api_idempotency (user_id, key, body_hash, registration_id, found)
   SELECT r.user_id, r.idempotency_key, r.body_hash, g.id, false FROM g JOIN r USING (user_id)
   WHERE r.idempotency_key IS NOT NULL),

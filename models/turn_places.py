@@ -12,10 +12,10 @@ from models.written import WrittenTurn, changed
 
 _NEW_REGISTRATIONS = """
 INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, invite_id, status,
-  seats_held)
-SELECT r.event_id, r.user_id, r.ticket_type_id, r.order_id, r.invite_id, r.status, 0
+  seats_held, answers)
+SELECT r.event_id, r.user_id, r.ticket_type_id, r.order_id, r.invite_id, r.status, 0, r.answers
 FROM json_to_recordset($1::json) AS r(event_id bigint, user_id bigint, ticket_type_id bigint,
-  order_id bigint, invite_id bigint, status text) ORDER BY r.event_id, r.user_id
+  order_id bigint, invite_id bigint, status text, answers jsonb) ORDER BY r.event_id, r.user_id
 """
 _MOVED_REGISTRATIONS = """
 UPDATE registrations g SET status = r.status, refund_no = r.refund_no, updated_at = now()
@@ -25,9 +25,7 @@ FROM json_to_recordset($1::json) AS r(id bigint, status text, refund_no text) WH
 
 async def write_registrations(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
     """Store places that are new or have moved."""
-    pairs = [
-        (t.after, g) for t in turns for g in changed(t.before.registrations, t.after.registrations)
-    ]
+    pairs = [(t, g) for t in turns for g in changed(t.before.registrations, t.after.registrations)]
     moved = [
         {"id": place.id, "status": place.status, "refund_no": place.refund_no}
         for _, place in pairs
@@ -35,14 +33,15 @@ async def write_registrations(tx: Tx, turns: Sequence[WrittenTurn], _now: dateti
     ]
     new = [
         {
-            "event_id": order.event_id,
+            "event_id": turn.after.event_id,
             "user_id": place.user_id,
-            "ticket_type_id": order.ticket_type_id,
-            "order_id": order.id,
+            "ticket_type_id": turn.after.ticket_type_id,
+            "order_id": turn.after.id,
             "invite_id": place.invite_id,
             "status": place.status,
+            "answers": turn.answers,
         }
-        for order, place in pairs
+        for turn, place in pairs
         if place.id is None
     ]
     if moved:

@@ -13,7 +13,7 @@ Part = TypeVar("Part")
 
 
 class WrittenTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """One order before and after, and what follows from it."""
+    """One order before and after, and what follows from it; *answers* are a new place's."""
 
     before: Order
     after: Order
@@ -22,6 +22,7 @@ class WrittenTurn(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[Case, ...] = ()
     seat_cause: str | None = None
     invite_hashes: dict[int, str] = {}
+    answers: dict[str, str] | None = None
     notice_id: int | None = None
     legacy_fields: LegacyFields | None = None
 

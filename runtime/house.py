@@ -14,6 +14,7 @@ from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.own_orders import OwnOrders
 from actors.payers import Payers
+from actors.places import Places
 from actors.tickets import Tickets
 from models.engine import Database
 from providers.identity import Identity
@@ -41,6 +42,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     tickets: Tickets
     bindings: Bindings
     hints: Hints
+    places: Places
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
     identity: Identity | None = None

@@ -13,8 +13,10 @@ from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.limiter import Limiter
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
+from actors.places import Places
 from actors.tickets import Tickets
 from actors.wakeups import Wakeups
 from contracts.bridge import BridgeGate
@@ -36,6 +38,8 @@ _REDIS_TIMEOUT_SECONDS = 0.5
 # The platform announces a new certificate days ahead (WeChat Pay v3, certificates, read 2026-11).
 _REFRESH_SECONDS = 6 * 3600
 _REFRESH_RETRY_SECONDS = 15
+# In a minute: nobody mistypes a code so often, and nobody guesses one in a lifetime.
+_WRONG_CODES_MAX = 10
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("runtime")
 
@@ -103,6 +107,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
                 redirect_uri=settings.wechat_oauth_redirect_url or settings.app_url,
             ),
             hints=hints,
+            places=_places(settings, database, redis, actor),
             migrations=known_migrations(),
             identity=identity,
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},
@@ -118,6 +123,16 @@ def _policy(settings: Settings) -> Policy:
         prepare_claim_seconds=settings.prepare_claim_seconds,
         gift_code_key=settings.gift_key,
         legacy_payment_fields=settings.legacy_payment_fields,
+    )
+
+
+def _places(settings: Settings, database: Database, redis: Redis | None, actor: Actor) -> Places:
+    wrong_codes = Limiter(redis, name="gift", limit=_WRONG_CODES_MAX, window_seconds=60)
+    return Places(
+        database=database,
+        actor=actor,
+        wrong_codes=wrong_codes,
+        gift_code_key=settings.gift_key,
     )
 
 

@@ -1,24 +1,11 @@
 """The doors to orders under an event."""
 
 from datetime import datetime
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
-from contracts.wire.fields import Id, Quantity, ShortText
+from contracts.wire.fields import Answers, Id, Quantity, ShortText
 from contracts.wire.payments import ClientContext
-
-# Answers to an organizer's questions: enough for a form, too few to fill a disk with.
-_ANSWERS_MAX, _QUESTION_MAX, _ANSWER_MAX = 50, 64, 1000
-# The framework describes no bounds inside a mapping.
-_ANSWERS_DESCRIBED = {
-    "extra": {
-        "max_properties": _ANSWERS_MAX,
-        "property_names": {"maxLength": _QUESTION_MAX},
-        "additional_properties": {"type": "string", "maxLength": _ANSWER_MAX},
-    }
-}
 
 
 class CreateOrder(
@@ -31,16 +18,7 @@ class CreateOrder(
     coupon_code: ShortText | None = None
     client_context: ClientContext | None = None
     prepare: bool = True
-    answers: (
-        Annotated[
-            dict[
-                Annotated[str, Meta(max_length=_QUESTION_MAX)],
-                Annotated[str, Meta(max_length=_ANSWER_MAX)],
-            ],
-            Meta(max_length=_ANSWERS_MAX, extra_json_schema=_ANSWERS_DESCRIBED),
-        ]
-        | None
-    ) = None
+    answers: Answers | None = None
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -15,11 +15,14 @@ from actors.checkout import Checkout
 from actors.failpoints import Reach
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.limiter import Limiter
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
+from actors.places import Places
 from actors.tickets import Tickets
 from contracts.bridge import BridgeGate
 from contracts.channels import Payer
+from contracts.commands import DecidePlace, RedeemInvite, ReissueInvite
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from jobs.sweep import Sweep
@@ -85,6 +88,12 @@ class Office:
             tickets=Tickets(database=database, gatekeeper=gatekeeper, payers=payers, identity=None),
             bindings=Bindings(database=database, identity=None, redirect_uri=""),
             hints=Hints(checkout=self.checkout),
+            places=Places(
+                database=database,
+                actor=self.actor,
+                wrong_codes=Limiter(None, name="gift", limit=10, window_seconds=60),
+                gift_code_key=POLICY.gift_code_key,
+            ),
             migrations=frozenset(),
             key_checks={},
             reach=reach,
@@ -144,6 +153,25 @@ class Office:
             return await self.checkout.cancel(order.id)
 
         return await insistently(once)
+
+    async def give_away(self, order: Order, user_id: int) -> None:
+        """Give the gift seat a new code, have it redeemed, and let the guest in."""
+        (gift,) = order.invites
+        assert gift.id is not None
+        reissue = ReissueInvite(order_id=order.id, invite_id=gift.id)
+        await insistently(lambda: self.actor.take_turn(reissue))
+        (gift,) = (await self.actor.load(order.id)).invites
+        assert gift.id is not None
+        redeem = RedeemInvite(
+            order_id=order.id, invite_id=gift.id, generation=gift.generation, user_id=user_id
+        )
+        await insistently(lambda: self.actor.take_turn(redeem))
+        _, guest = (await self.actor.load(order.id)).registrations
+        assert guest.id is not None
+        decide = DecidePlace(
+            order_id=order.id, registration_id=guest.id, approve=True, by_user_id=user_id
+        )
+        await insistently(lambda: self.actor.take_turn(decide))
 
     async def end_time(self, order: Order) -> None:
         """Let an order's time be up."""

@@ -19,6 +19,8 @@ from tests.faults.steps import Flow, Stage, Story, crash_at_every_step
 from tests.storage.stage import put_on_sale
 
 ROOT = Path(__file__).resolve().parents[2]
+# Far from the buyers' own numbers.
+GUESTS = 1_000_000
 
 
 async def create(story: Story) -> None:
@@ -103,6 +105,13 @@ async def refused_refund(story: Story) -> None:
     await refund(story)
 
 
+async def give_away(story: Story) -> None:
+    order = await story.office.prepare(await story.order())
+    await story.office.notify(story.office.bank.pay(order.attempts[-1].attempt_no))
+    await story.ended(order, OrderStatus.PAID)
+    await story.office.give_away(order, story.user_id + GUESTS)
+
+
 # Each flow with the steps that it is interrupted at; the way there is interrupted once.
 FLOWS: list[tuple[Flow, set[str]]] = [
     (create, {"create", "expire"}),
@@ -117,6 +126,7 @@ FLOWS: list[tuple[Flow, set[str]]] = [
     (unknown_notice, {"notice"}),
     (left_behind, {"notice", "sweep"}),
     (refused_refund, {"record_refund_refused"}),
+    (give_away, {"reissue_invite", "redeem_invite", "decide_place"}),
 ]
 
 

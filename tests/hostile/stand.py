@@ -15,13 +15,20 @@ BRIDGE = "/api/admin/bridge"
 REFUND = "/api/events/{event_id}/orders/{order}/refund"
 MARK_PAID = "/api/events/{event_id}/orders/{order}/mark-paid"
 LOGIN = "/api/auth/sandbox-login"
+_GIFTS = "/api/events/{event_id}/orders/{order}/invites"
 KEY = "the victim's key"
 
 
-class Door(msgspec.Struct, frozen=True):
-    """One operation; ``{event}`` and ``{order}`` stand for references in its path.
+class _Ones(dict[str, object]):
+    def __missing__(self, _name: str) -> object:
+        return 1
 
-    A *managed* one is for who manages the event, and shows them what is not their own.
+
+class Door(msgspec.Struct, frozen=True):
+    """One operation; names in braces stand for references in its path.
+
+    A *managed* one is for who manages the event, and shows them what is not their own. *words* are
+    a body it would take, were the references any good.
     """
 
     method: str
@@ -31,6 +38,7 @@ class Door(msgspec.Struct, frozen=True):
     described: bool = True
     role: str | None = None
     managed: bool = False
+    words: str = '{"ticketTypeId": 3}'
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -38,7 +46,7 @@ class Door(msgspec.Struct, frozen=True):
 
     def to(self, *, event: object = 1, order: object = 1) -> str:
         """Fill the path in."""
-        return self.path.format(event_id=event, order=order)
+        return self.path.format_map(_Ones(event_id=event, order=order))
 
 
 DOORS = (
@@ -71,6 +79,19 @@ DOORS = (
     Door("PUT", BRIDGE, signed_in=True, reads_body=True, role="admin"),
     Door("POST", REFUND, signed_in=True, reads_body=True, managed=True),
     Door("POST", MARK_PAID, signed_in=True, reads_body=True, managed=True),
+    Door("GET", _GIFTS, signed_in=True),
+    Door("POST", f"{_GIFTS}/{{invite}}/reissue", signed_in=True),
+    Door(
+        "POST",
+        "/api/events/{event_id}/orders/invites/{code}/redeem",
+        signed_in=True,
+        reads_body=True,
+        words="{}",
+    ),
+    Door("POST", "/api/events/{event_id}/register", signed_in=True, reads_body=True),
+    Door("DELETE", "/api/events/{event_id}/register", signed_in=True),
+    Door("POST", "/api/registrations/{registration}/approve", signed_in=True),
+    Door("POST", "/api/registrations/{registration}/reject", signed_in=True),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path and not door.managed)

@@ -168,8 +168,8 @@ class TestAReference:
             assert refusal(stand.victim.http.request(door.method, path)) == ABSENT, path
         for door in OF_ONE_EVENT:
             path = door.to(event=reference, order=stand.order["orderNo"])
-            body = {"ticketTypeId": 3} if door.reads_body else None
-            answer = stand.victim.http.request(door.method, path, json=body)
+            words = door.words if door.reads_body else None
+            answer = stand.victim.http.request(door.method, path, content=words)
             assert refusal(answer) == ABSENT, path
 
     @pytest.mark.parametrize("reference", _OTHER_PATHS)

@@ -21,6 +21,7 @@ from schemathesis.specs.openapi import checks
 from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
 from tests.hostile.honest import body_for, is_known, managed_order
+from tests.hostile.party import Party
 from tests.hostile.stand import DOORS, REFUND, WEBHOOK, Door, Stand
 from tests.sandbox.simulator import Simulator
 
@@ -136,6 +137,13 @@ def buyer(stand: Stand) -> Iterator[Buyer]:
     buyer.http.close()
 
 
+@pytest.fixture(scope="module")
+def party(stand: Stand, simulator: Simulator) -> Iterator[Party]:
+    party = Party(stand, simulator)
+    yield party
+    party.close()
+
+
 def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator: Simulator) -> None:
     """Point a generated call at what exists, as somebody who may see it."""
     orders = buyer.http.get("/api/events/1/orders").json()["items"]
@@ -174,13 +182,23 @@ def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator:
 @pytest.mark.parametrize("door", _DESCRIBED, ids=str)
 class TestAnOperation:
     def test_keeps_to_its_description(
-        self, stand: Stand, caller: Caller, buyer: Buyer, door: Door, simulator: Simulator
+        self,
+        stand: Stand,
+        caller: Caller,
+        buyer: Buyer,
+        *,
+        door: Door,
+        simulator: Simulator,
+        party: Party,
     ) -> None:
         def as_meant(case: "Case[Any]", salt: int) -> None:
             if door.path == WEBHOOK:
                 body = salt.to_bytes(8, "big")
                 headers = signed(body, simulator.keyring.platform)
                 answer = caller.call(case, headers=headers, data=body)
+            elif party.knows(door):
+                party.mean(case, door)
+                answer = caller.call(case)
             else:
                 honest(case, door, stand, buyer, simulator)
                 answer = caller.call(case)

@@ -3,7 +3,7 @@
 The first half says in Python what models/invariants.sql says in SQL.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ _LIVE_ATTEMPTS = ("OPENING", "OPEN", "UNKNOWN")
 _ENDED = ("EXPIRED", "CANCELLED")
 _SETTLED = ("PAID", "REFUNDED")
 _PLACED = ("PENDING", "CLOSING", "PAID")
-_SAT_IN = ("PENDING_PAYMENT", "PENDING", "APPROVED")
+_LIVE_PLACES = ("PENDING_PAYMENT", "PENDING", "APPROVED")
 
 
 def broken(tables: dict[str, Table]) -> list[str]:
@@ -145,39 +145,54 @@ def _state(s: Snapshot) -> list[str]:
             for attempt in s.attempts[order["id"]]
             if (attempt["state"] == "PAID") != (attempt["attempt_no"] in paid)
         ]
-        places = [
-            place
-            for place in s.places[order["id"]]
-            if place["user_id"] == order["user_id"] and place["status"] != "CANCELLED"
-        ]
-        lives = order["status"] in _PLACED
-        if len(places) != lives and not _gave_up_their_own(s, order):
-            said.append(f"places.owner: order {order['id']}")
-        if order["status"] not in ("PENDING", "CLOSING") and any(
-            place["status"] == "PENDING_PAYMENT" for place in s.places[order["id"]]
-        ):
-            said.append(f"places.waiting: order {order['id']}")
-        gifts = sum(invite["status"] != "INVALID" for invite in s.invites[order["id"]])
-        if gifts != (order["quantity"] - 1) * lives and not s.refunds[order["id"]]:
-            said.append(f"places.gifts: order {order['id']}")
-        if order["seats_held"] != _sat_in(s, order):
-            said.append(f"places.seats: order {order['id']}")
+        said += _places(s, order)
     return said + _refunded_seats(s)
 
 
-def _gave_up_their_own(s: Snapshot, order: Row) -> bool:
-    return order["status"] == "PAID" and any(
-        place["user_id"] == order["user_id"]
-        and place["status"] == "CANCELLED"
-        and place["refund_no"] is not None
-        for place in s.places[order["id"]]
-    )
-
-
-def _sat_in(s: Snapshot, order: Row) -> int:
-    waiting = [i for i in s.invites[order["id"]] if i["status"] == "PENDING"]
-    sat_in = [place for place in s.places[order["id"]] if place["status"] in _SAT_IN]
-    return len(waiting) + len(sat_in)
+def _places(s: Snapshot, order: Row) -> list[str]:
+    said = []
+    places, invites = s.places[order["id"]], s.invites[order["id"]]
+    of = f"order {order['id']}"
+    own = [
+        place
+        for place in places
+        if place["user_id"] == order["user_id"]
+        and place["invite_id"] is None
+        and (place["status"] != "CANCELLED" or place["refund_no"] is not None)
+    ]
+    live = [place for place in places if place["status"] in _LIVE_PLACES]
+    gifts = [i for i in invites if i["status"] == "PENDING"]
+    if order["status"] in _PLACED:
+        rejected = {p["invite_id"] for p in places if p["status"] == "REJECTED"}
+        taken = [i for i in invites if i["status"] == "REDEEMED" and i["id"] not in rejected]
+        freed = [i for i in invites if i["status"] == "INVALID" and i["refund_no"] is not None]
+        if len(own) != 1:
+            said.append(f"places.owner: {of}")
+        if len(gifts) + len(taken) + len(freed) != order["quantity"] - 1:
+            said.append(f"places.gifts: {of}")
+    else:
+        said += [f"places.owner: {of}"] * bool(live) + [f"places.gifts: {of}"] * bool(gifts)
+    is_open = order["status"] in ("PENDING", "CLOSING")
+    if not is_open and any(place["status"] == "PENDING_PAYMENT" for place in places):
+        said.append(f"places.waiting: {of}")
+    returned = {r["refund_no"] for r in s.refunds[order["id"]] if r["status"] == "succeeded"}
+    waiting = [
+        place
+        for place in own
+        if place["status"] == "REJECTED"
+        and order["status"] == "PAID"
+        and place["refund_no"] not in returned
+    ]
+    held = len(live) + len(waiting) + len(gifts)
+    if order["seats_held"] != held:
+        said.append(f"places.seats: {of}")
+    made = Counter(place["invite_id"] for place in places)
+    said += [
+        f"places.redeemed: invite {invite['id']}"
+        for invite in invites
+        if made[invite["id"]] != (invite["redeemed_by"] is not None)
+    ]
+    return said
 
 
 def _refunded_seats(s: Snapshot) -> list[str]:

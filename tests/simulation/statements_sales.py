@@ -213,6 +213,7 @@ def _place(record: Row, status: str, order_id: int | None) -> Row:
         "status": status,
         "refund_no": None,
         "seats_held": 0 if order_id else 1,
+        "answers": record.get("answers"),
     }
 
 
@@ -250,12 +251,27 @@ def _sold(kind: str, holder_id: int, record: Row, seats: int) -> dict[str, Any]:
     }
 
 
+def _admission(tx: Transaction, place: Row, trace_ctx: str | None) -> Row:
+    return {
+        "holder_kind": "registration",
+        "holder_id": place["id"],
+        "cause": f"place:{place['id']}",
+        "kind": "ADMISSION",
+        "due_at": tx.now,
+        "tries": 0,
+        "done_at": None,
+        "trace_ctx": trace_ctx,
+    }
+
+
 @stands_for("models.sales", "_INSERT_PLACES")
 def insert_places(tx: Transaction, rows: str) -> Waiting:
     """Write free registrations."""
     found = []
     for record in sorted(records(rows), key=lambda r: (r["event_id"], r["user_id"])):
         place = yield from tx.insert("registrations", _place(record, record["status"], None))
+        if record["status"] == "APPROVED":
+            yield from tx.insert("effects", _admission(tx, place, record["trace_ctx"]))
         yield from _insert_key(tx, record, registration_id=place["id"])
         yield from tx.insert("seat_ledger", _sold("registration", place["id"], record, 1))
         found.append({"id": place["id"], "user_id": place["user_id"]})

@@ -14,6 +14,7 @@ from contracts.commands import (
     RecordOpened,
     RecordPayment,
     RecordRefund,
+    RedeemInvite,
     RequestRefund,
     StartAttempt,
 )
@@ -186,6 +187,22 @@ async def paid(actor: Actor, sale: OnSale, user_id: int = 1, quantity: int = 1) 
     """Make an order and have it paid."""
     order = await opened(actor, await buy(actor, sale, user_id, quantity))
     await actor.take_turn(payment_of(order))
+    return await actor.load(order.id)
+
+
+def redeem_of(order: Order, user_id: int, n: int = 0) -> RedeemInvite:
+    """Ask for an order's n-th gift seat."""
+    gift = order.invites[n]
+    assert gift.id is not None
+    return RedeemInvite(
+        order_id=order.id, invite_id=gift.id, generation=gift.generation, user_id=user_id
+    )
+
+
+async def redeemed(actor: Actor, order: Order, user_id: int, n: int = 0) -> Order:
+    """Have a guest take an order's n-th gift seat."""
+    current = await actor.load(order.id)
+    await actor.take_turn(redeem_of(current, user_id, n))
     return await actor.load(order.id)
 
 

@@ -15,6 +15,7 @@ from tests.storage.stage import (
     opened,
     payment_of,
     put_on_sale,
+    redeemed,
     refund_of,
 )
 
@@ -33,9 +34,9 @@ BREAKS = {
     "state.attempt_paid": "UPDATE payment_attempts SET state = 'PAID'",
     "places.owner": "UPDATE registrations SET status = 'CANCELLED'",
     "places.waiting": "UPDATE registrations SET status = 'PENDING_PAYMENT'",
-    "places.gifts": "UPDATE order_invites SET status = 'INVALID'",
-    "places.seats": "UPDATE order_invites SET status = 'REDEEMED', redeemed_by = 9"
-    " WHERE status = 'PENDING'",
+    "places.gifts": "UPDATE order_invites SET status = 'INVALID' WHERE status = 'PENDING'",
+    "places.redeemed": "UPDATE registrations SET invite_id = NULL",
+    "places.seats": "UPDATE registrations SET status = 'REJECTED' WHERE invite_id IS NOT NULL",
     "places.refund": "UPDATE refunds SET status = 'failed' WHERE reason = 'sick'",
     "delivery.tickets": "DELETE FROM effects WHERE kind = 'TICKETS'",
     "delivery.alarm": "DELETE FROM effects WHERE kind = 'ALARM'",
@@ -44,19 +45,21 @@ BREAKS = {
 
 @pytest.fixture
 async def lived_in(emptied: Database) -> AsyncIterator[Database]:
-    """Fill the house: an order paid twice, one paid with a wrong amount, one that waits.
+    """Fill the house: an order paid twice with a guest, one paid wrongly, one that waits.
 
-    A part of the first is on its way back, and its gift seat with it.
+    A part of the first is on its way back, and a gift seat with it.
     """
     actor = Actor(database=emptied, redis=None, policy=POLICY)
-    sale = await put_on_sale(emptied, tiers={2: 16900})
+    sale = await put_on_sale(emptied, tiers={4: 32000})
     paid, wrong, _ = [
-        await opened(actor, await buy(actor, sale, user, quantity=2)) for user in (1, 2, 3)
+        await opened(actor, await buy(actor, sale, user, quantity=4)) for user in (1, 2, 3)
     ]
     await actor.take_turn(payment_of(paid))
     await actor.take_turn(payment_of(paid, provider_txn_id="TXN-2"))
-    await actor.take_turn(refund_of(paid, 100, invite_ids=invite_ids(await actor.load(paid.id))))
+    freed = invite_ids(await actor.load(paid.id))[-1:]
+    await actor.take_turn(refund_of(paid, 100, invite_ids=freed))
     await actor.take_turn(payment_of(wrong, paid=Money(amount_minor=1, currency="CNY")))
+    await redeemed(actor, paid, user_id=9)
     yield emptied
     await actor.close()
 

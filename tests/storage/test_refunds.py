@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from actors.actor import Actor
 from actors.checkout import Checkout
 from actors.payers import Merchant
-from actors.turns import Turn
+from actors.turn import Turn
 from contracts import errors
 from contracts.attempt import RefundRequest
 from contracts.commands import MarkPaid
