@@ -15,7 +15,7 @@ from contracts.commands import (
     RedeemInvite,
     ReissueInvite,
 )
-from contracts.facts import RefundOutcome
+from contracts.facts import FactSource, RefundOutcome
 from contracts.money import Money
 from contracts.order import Invite, Order, Redeemer, Registration
 from contracts.states import (
