@@ -14,6 +14,7 @@
     ├── NotFound                  absent, or someone else's
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
+    │   ├── MaxBelowSold
     │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
     ├── Unprocessable             understood, but not on offer
     │   └── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
@@ -158,6 +159,13 @@ class InvalidState(Conflict):
 
     code = "INVALID_STATE"
     detail = "The order's state does not allow this."
+
+
+class MaxBelowSold(Conflict):
+    """More seats are taken than there would be; *currentQuantity* in extra says how many."""
+
+    code = "MAX_BELOW_SOLD"
+    detail = "More seats are taken than that."
 
 
 class OrderExpired(Conflict):

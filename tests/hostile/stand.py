@@ -25,16 +25,27 @@ class Door(msgspec.Struct, frozen=True):
     reads_body: bool = False
     described: bool = True
     role: str | None = None
+    is_managed: bool = False
 
     def __str__(self) -> str:
         """Name it in a test's id."""
         return f"{self.method} {self.path}"
 
-    def to(self, *, event: object = 1, order: object = 1) -> str:
+    def to(self, *, event: object = 1, order: object = 1, kind: object = 1) -> str:
         """Fill the path in."""
-        return self.path.format(event_id=event, order=order)
+        return self.path.format(event_id=event, order=order, ticket_type_id=kind)
 
 
+_TYPES = "/api/events/{event_id}/ticket-types"
+_CATALOGUE = (
+    Door("GET", "/api/organizer/events", signed_in=True, is_managed=True),
+    Door("POST", "/api/events", signed_in=True, reads_body=True, is_managed=True),
+    Door("PUT", "/api/events/{event_id}", signed_in=True, reads_body=True, is_managed=True),
+    Door("POST", _TYPES, signed_in=True, reads_body=True, is_managed=True),
+    Door("PUT", f"{_TYPES}/{{ticket_type_id}}", signed_in=True, reads_body=True, is_managed=True),
+    Door("DELETE", f"{_TYPES}/{{ticket_type_id}}", signed_in=True, is_managed=True),
+    Door("GET", "/api/events/{event_id}/registrations", signed_in=True, is_managed=True),
+)
 DOORS = (
     Door("GET", "/health/live"),
     Door("GET", "/health/ready"),
@@ -63,10 +74,12 @@ DOORS = (
     Door("POST", f"{PAYMENTS}/bind-openid", signed_in=True, reads_body=True),
     Door("GET", BRIDGE, signed_in=True, role="admin"),
     Door("PUT", BRIDGE, signed_in=True, reads_body=True, role="admin"),
+    *_CATALOGUE,
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)
 OF_ONE_EVENT = tuple(door for door in DOORS if "{event_id}" in door.path)
+OF_MANAGERS = tuple(door for door in DOORS if door.is_managed)
 OF_ONE_ROLE = tuple(door for door in DOORS if door.role)
 WITH_BODY = tuple(door for door in DOORS if door.method != "GET")
 
@@ -82,7 +95,7 @@ class Stand:
         self.payer = Buyer(service)
         self.unpaid = self.payer.order(quantity=2, prepare=True).json()
         self.attackers = [Buyer(service, role) for role in ("buyer", "organizer", "admin")]
-        self.attacker = self.attackers[0]
+        self.attacker, self.organizer, self.admin = self.attackers
         self.http = service.client()
 
     def close(self) -> None:
