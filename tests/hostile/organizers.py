@@ -40,7 +40,9 @@ def manage(case: Any, door: Door, stand: Stand) -> None:  # noqa: ANN401  # a ge
         case.query["cursor"] = str(len(str(case.query["cursor"])))
     plan = plan_for(door)
     if plan is not None:
-        case.body = case.body | plan
+        # To the description 7.0 is an integer; here only 7 is.
+        whole = {name: int(said) for name, said in case.body.items() if isinstance(said, float)}
+        case.body = case.body | whole | plan
 
 
 def _made(organizer: Buyer, path: str, plan: Body) -> int:
