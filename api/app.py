@@ -30,6 +30,7 @@ from api import (
     bridge,
     catalogue,
     events,
+    exports,
     guest_list,
     health,
     orders,
@@ -83,6 +84,7 @@ SIGNED_IN_ROUTES: tuple[HTTPRouteHandler, ...] = (
     catalogue.replace_ticket_type,
     catalogue.delete_ticket_type,
     guest_list.list_registrations,
+    exports.export_event,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)

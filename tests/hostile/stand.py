@@ -26,6 +26,7 @@ class Door(msgspec.Struct, frozen=True):
     described: bool = True
     role: str | None = None
     is_managed: bool = False
+    query: str = ""
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -33,7 +34,8 @@ class Door(msgspec.Struct, frozen=True):
 
     def to(self, *, event: object = 1, order: object = 1, kind: object = 1) -> str:
         """Fill the path in."""
-        return self.path.format(event_id=event, order=order, ticket_type_id=kind)
+        path = self.path.format(event_id=event, order=order, ticket_type_id=kind)
+        return f"{path}?{self.query}" if self.query else path
 
 
 _TYPES = "/api/events/{event_id}/ticket-types"
@@ -45,6 +47,13 @@ _CATALOGUE = (
     Door("PUT", f"{_TYPES}/{{ticket_type_id}}", signed_in=True, reads_body=True, is_managed=True),
     Door("DELETE", f"{_TYPES}/{{ticket_type_id}}", signed_in=True, is_managed=True),
     Door("GET", "/api/events/{event_id}/registrations", signed_in=True, is_managed=True),
+    Door(
+        "GET",
+        "/api/events/{event_id}/export.csv",
+        query="kind=orders",
+        signed_in=True,
+        is_managed=True,
+    ),
 )
 DOORS = (
     Door("GET", "/health/live"),
