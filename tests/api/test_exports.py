@@ -27,8 +27,9 @@ HANG_UPS = 30
 _MANY = """
 WITH o AS (INSERT INTO orders (order_no, biz_type, event_id, user_id, ticket_type_id, quantity,
     total_minor, currency, status, payment_status, payment_channel, seats_held, expired_at, version)
-  SELECT 'X' || lpad(($1 * 1000000 + n)::text, 15, '0'), 'EVENT_TICKET', $1, 1000000000 + n, $2, 1, 9900, 'CNY',
-    'EXPIRED', 'UNPAID', 'wechat', 0, now(), 1 FROM generate_series(1, $3::bigint) AS n
+  SELECT 'X' || lpad(($1 * 1000000 + n)::text, 15, '0'), 'EVENT_TICKET', $1, 1000000000 + n, $2,
+    1, 9900, 'CNY', 'EXPIRED', 'UNPAID', 'wechat', 0, now(), 1
+  FROM generate_series(1, $3::bigint) AS n
   RETURNING id, event_id, user_id, ticket_type_id)
 INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, status, seats_held, answers)
 SELECT event_id, user_id, ticket_type_id, id, 'CANCELLED', 0,
