@@ -122,6 +122,8 @@ class TestAnEvent:
         around = f"/api/organizer/events?cursor={made['id'] - 1}&limit=1"
 
         assert is_problem(organizer.http.get(path_of(made)), 404, "NOT_FOUND")
+        listed = organizer.http.get(f"/api/events?cursor={made['id'] - 1}&limit=1").json()
+        assert made["id"] not in [event["id"] for event in listed["items"]]
         assert organizer.http.get("/api/organizer/events").json() == {
             "items": [made],
             "nextCursor": None,
