@@ -101,7 +101,9 @@ class SalesCommit:
             held = await standing(tx, event_id, _buyers(requests))
             stocks = await lock_stock(tx, asked, event_id=event_id)
             await self._reach("create.locked")
-            await self._learn(tx, stocks)
+            if await self._learn(tx, stocks):
+                # Beside a locked row the statement saw its event as that was before it waited.
+                stocks = await lock_stock(tx, asked, event_id=event_id)
             judged = [(r, self._judge(r, held[r.user_id], stocks)) for r in requests]
             await remember_found(tx, [(r, a.order_id) for r, a in judged if _is_first_find(a, r)])
             wishes = [answer for _, answer in judged if isinstance(answer, Wish)]
@@ -112,7 +114,8 @@ class SalesCommit:
         self._hints.learn(stocks.values(), granted)
         return {r.order_no: _answer(r, judgement, sold) for r, judgement in judged}
 
-    async def _learn(self, tx: Tx, stocks: dict[int, Stock]) -> None:
+    async def _learn(self, tx: Tx, stocks: dict[int, Stock]) -> bool:
+        """Read the offers that changed, and tell whether any did."""
         stale = [
             stock.ticket_type_id
             for stock in stocks.values()
@@ -121,6 +124,7 @@ class SalesCommit:
         ]
         if stale:
             self._offers.update(await load_offers(tx, stale))
+        return bool(stale)
 
     def _judge(
         self, request: CreateOrder, held: Standing, stocks: dict[int, Stock]

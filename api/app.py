@@ -5,6 +5,7 @@ replaced, and none outlives the main process.
 """
 
 import contextlib
+import copy
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.log import LogLevels
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
@@ -26,7 +28,10 @@ from api import (
     auth,
     binding,
     bridge,
+    catalogue,
     events,
+    exports,
+    guest_list,
     health,
     invites,
     orders,
@@ -59,7 +64,7 @@ PUBLIC_ROUTES: tuple[ControllerRouterHandler, ...] = (
     bridge.redeem_bridge_ticket,
     binding.bind_mini_openid_with_token,
 )
-SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
+SIGNED_IN_ROUTES: tuple[HTTPRouteHandler, ...] = (
     orders.create_order,
     orders.list_orders,
     orders.get_pending_order,
@@ -84,6 +89,14 @@ SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
     registrations.leave,
     registrations.approve_registration,
     registrations.reject_registration,
+    catalogue.list_managed_events,
+    catalogue.create_event,
+    catalogue.replace_event,
+    catalogue.create_ticket_type,
+    catalogue.replace_ticket_type,
+    catalogue.delete_ticket_type,
+    guest_list.list_registrations,
+    exports.export_event,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)
@@ -103,7 +116,7 @@ def create_app(settings: Settings) -> ASGIApp:
         route_handlers=[
             *PUBLIC_ROUTES,
             *(SANDBOX_ROUTES if settings.is_sandbox else ()),
-            Router("/", route_handlers=SIGNED_IN_ROUTES, security=[{"bearer": []}]),
+            *map(_for_signed_in, SIGNED_IN_ROUTES),
         ],
         lifespan=[_opened(settings)],
         guards=[auth.doorkeeper()],
@@ -163,6 +176,13 @@ def main() -> int:
         log_access=False,
     ).serve()
     return 0
+
+
+def _for_signed_in(handler: HTTPRouteHandler) -> HTTPRouteHandler:
+    # A router of their own would describe them too, but shares no path with a public door.
+    described = copy.copy(handler)
+    described.security = [{"bearer": []}]
+    return described
 
 
 def _opened(

@@ -26,7 +26,7 @@ async def list_events(
         house_of(request).database, after_id=cursor_of(cursor, start=0), limit=limit
     )
     return EventPage(
-        items=tuple(_event(event) for event in found),
+        items=tuple(event_answer(event) for event in found),
         next_cursor=next_cursor([event.id for event in found], asked=limit),
     )
 
@@ -34,23 +34,27 @@ async def list_events(
 @get("/api/events/{event_id:str}", opt=PUBLIC, responses=documented(404))
 async def get_event(request: Anybody, event_id: FromPath[str]) -> Event:
     """Show one event with its tickets and what is left of them."""
-    return _event(await read_event(house_of(request).database, id_of(event_id)))
+    return event_answer(await read_event(house_of(request).database, id_of(event_id)))
 
 
-def _event(event: EventView) -> Event:
+def event_answer(event: EventView) -> Event:
+    """Say how an event is."""
     return Event(
         id=event.id,
         title=event.title,
         status=event.status,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
+        sale_starts_at=event.sale_starts_at,
+        sale_ends_at=event.sale_ends_at,
         require_approval=event.require_approval,
         max_attendees=event.max_attendees,
-        ticket_types=tuple(_ticket_type(kind) for kind in event.ticket_types),
+        ticket_types=tuple(ticket_type_answer(kind) for kind in event.ticket_types),
     )
 
 
-def _ticket_type(kind: TicketTypeView) -> TicketType:
+def ticket_type_answer(kind: TicketTypeView) -> TicketType:
+    """Say how a kind of ticket is."""
     return TicketType(
         id=kind.id,
         name=kind.name,
@@ -58,7 +62,9 @@ def _ticket_type(kind: TicketTypeView) -> TicketType:
         currency=kind.currency,
         max_quantity=kind.max_quantity,
         current_quantity=kind.current_quantity,
+        max_per_order=kind.max_per_order,
         is_active=kind.is_active,
+        position=kind.position,
         price_tiers=tuple(
             PriceTier(quantity=tier.quantity, price=tier.price_minor) for tier in kind.tiers
         ),

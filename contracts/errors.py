@@ -14,7 +14,7 @@
     ├── NotFound                  absent, or someone else's
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
-    │   ├── InviteTaken  InviteNotActive  RefundExceedsPaid
+    │   ├── InviteTaken  InviteNotActive  RefundExceedsPaid  MaxBelowSold
     │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
     ├── RateLimited               asked too often; come back in *retry_after_seconds*
     ├── Unprocessable             understood, but not on offer
@@ -160,6 +160,13 @@ class InvalidState(Conflict):
 
     code = "INVALID_STATE"
     detail = "The order's state does not allow this."
+
+
+class MaxBelowSold(Conflict):
+    """More seats are taken than there would be; *currentQuantity* in extra says how many."""
+
+    code = "MAX_BELOW_SOLD"
+    detail = "More seats are taken than that."
 
 
 class OrderExpired(Conflict):

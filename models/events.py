@@ -1,4 +1,4 @@
-"""Events as anybody may see them."""
+"""Events as anybody may see them, and as their organizers do."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -27,7 +27,9 @@ class TicketTypeView(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     max_quantity: int | None
     current_quantity: int
+    max_per_order: int
     is_active: bool
+    position: int
     tiers: tuple[TierView, ...]
 
 
@@ -39,22 +41,24 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     starts_at: datetime
     ends_at: datetime
+    sale_starts_at: datetime | None
+    sale_ends_at: datetime | None
     require_approval: bool
     max_attendees: int | None
     ticket_types: tuple[TicketTypeView, ...]
 
 
 _EVENTS = """
-    SELECT e.id, e.title, e.status, e.starts_at, e.ends_at, e.require_approval, a.max_attendees
+    SELECT e.id, e.title, e.status, e.starts_at, e.ends_at, e.sale_starts_at, e.sale_ends_at,
+           e.require_approval, a.max_attendees
     FROM events e LEFT JOIN event_attendance a ON a.event_id = e.id
-    WHERE e.status <> $1
 """
 
 
 async def list_events(db: Database | Tx, *, after_id: int, limit: int) -> list[EventView]:
     """Read events that are no drafts in the order they were made, those after *after_id*."""
     rows = await db.fetch(
-        f"{_EVENTS} AND e.id > $2 ORDER BY e.id LIMIT $3",
+        f"{_EVENTS} WHERE e.status <> $1 AND e.id > $2 ORDER BY e.id LIMIT $3",
         EventStatus.DRAFT.value,
         after_id,
         limit,
@@ -67,7 +71,34 @@ async def get_event(db: Database | Tx, event_id: int) -> EventView:
 
     :raises NotFound: it does not exist or is a draft.
     """
-    rows = await db.fetch(f"{_EVENTS} AND e.id = $2", EventStatus.DRAFT.value, event_id)
+    rows = await db.fetch(
+        f"{_EVENTS} WHERE e.status <> $1 AND e.id = $2", EventStatus.DRAFT.value, event_id
+    )
+    if not rows:
+        raise NotFound
+    return (await _with_tickets(db, rows))[0]
+
+
+async def list_managed(
+    db: Database | Tx, *, organizer_id: int | None, after_id: int, limit: int
+) -> list[EventView]:
+    """Read an organizer's events, or with None everybody's, drafts included, after *after_id*."""
+    rows = await db.fetch(
+        f"{_EVENTS} WHERE ($1::bigint IS NULL OR e.organizer_user_id = $1) AND e.id > $2"
+        " ORDER BY e.id LIMIT $3",
+        organizer_id,
+        after_id,
+        limit,
+    )
+    return await _with_tickets(db, rows)
+
+
+async def event_of_any_status(db: Database | Tx, event_id: int) -> EventView:
+    """Read one event for who manages it.
+
+    :raises NotFound: it does not exist.
+    """
+    rows = await db.fetch(f"{_EVENTS} WHERE e.id = $1", event_id)
     if not rows:
         raise NotFound
     return (await _with_tickets(db, rows))[0]
@@ -92,7 +123,8 @@ async def _with_tickets(db: Database | Tx, rows: list[asyncpg.Record]) -> list[E
     ids = [row["id"] for row in rows]
     types = await db.fetch(
         "SELECT id, event_id, name, price_minor, currency, max_quantity, current_quantity,"
-        " is_active FROM ticket_types WHERE event_id = ANY($1) ORDER BY position, id",
+        " max_per_order, is_active, position"
+        " FROM ticket_types WHERE event_id = ANY($1) ORDER BY position, id",
         ids,
     )
     tiers = await db.fetch(

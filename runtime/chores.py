@@ -6,10 +6,11 @@ Each is one command of the command line, runs to its end and returns an exit sta
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
+from models.backfill import Drift, correct, drifts
 from models.engine import Database
 from models.invariants import Finding, check_invariants
 from models.replays import reopen_notices
@@ -48,6 +49,17 @@ def invariants() -> int:
     return _BROKEN if any(finding.violations for finding in findings) else 0
 
 
+def backfill(*, is_applied: bool) -> int:
+    """Print every count of seats that is wrong, and correct it where *is_applied*.
+
+    The status says whether any is still wrong.
+    """
+    dsn = os.environ.get("DATABASE_URL")
+    if not dsn:
+        return _complain("DATABASE_URL is missing", _NO_DATABASE)
+    return asyncio.run(_backfill(dsn, is_applied=is_applied))
+
+
 def replay(open_house: OpenHouse) -> int:
     """Process again every stored notice that is not processed."""
     settings = read_settings()
@@ -76,6 +88,36 @@ async def _findings(dsn: str) -> list[Finding]:
         return await check_invariants(database)
     finally:
         await database.close()
+
+
+async def _backfill(dsn: str, *, is_applied: bool) -> int:
+    database = await Database.connect(dsn, max_size=1, is_patient=True)
+    try:
+        found = await drifts(database)
+        if is_applied:
+            event_ids = sorted({drift.event_id for drift in found})
+            found = [drift for each in event_ids for drift in _told(await correct(database, each))]
+        else:
+            _told(found)
+        wrong = await drifts(database) if is_applied else found
+    finally:
+        await database.close()
+    sys.stdout.write(f"{len(found)} differences, {len(wrong)} left\n")
+    return _BROKEN if wrong else 0
+
+
+def _told(found: Sequence[Drift]) -> Sequence[Drift]:
+    for drift in found:
+        whose = f"event {drift.event_id}"
+        if drift.ticket_type_id is not None:
+            whose += f", ticket type {drift.ticket_type_id}"
+        line = f"{whose}: {drift.what} {drift.counted} -> {drift.held}"
+        if drift.holders is not None:
+            line += f", {drift.holders} holders"
+        if not drift.has_room:
+            line += f", more than its maximum of {drift.room}: raise that first"
+        sys.stdout.write(line + "\n")
+    return found
 
 
 def _table(findings: list[Finding]) -> str:

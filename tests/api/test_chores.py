@@ -16,12 +16,13 @@ from tests.api.test_webhooks import a_notice, signed
 from tests.sandbox.simulator import Simulator
 
 
-async def chore(name: str, environ: dict[str, str]) -> tuple[int, str]:
+async def chore(name: str, environ: dict[str, str], *said: str) -> tuple[int, str]:
     """Run one to its end; return its status and what it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "guichet.py",
         name,
+        *said,
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]} | environ,
         stdout=subprocess.PIPE,
@@ -87,6 +88,29 @@ class TestInvariants:
             line.startswith("seats.count") and line.split()[1] == "1"
             for line in printed.splitlines()
         )
+
+
+class TestBackfill:
+    async def test_tells_what_is_wrong_and_corrects_it_when_told_to(self, empty_dsn: str) -> None:
+        environ = {"DATABASE_URL": empty_dsn, "APP_ENV": "sandbox"}
+        await chore("migrate", environ)
+        assert await chore("backfill", environ) == (0, "0 differences, 0 left\n")
+        connection = await asyncpg.connect(empty_dsn)
+        await connection.execute("UPDATE ticket_types SET current_quantity = 7 WHERE id = 1")
+        wrong = "event 1, ticket type 1: current_quantity 7 -> 0\n"
+        for _ in range(2):
+            told = await chore("backfill", environ)
+            assert told == (1, f"{wrong}1 differences, 1 left\n")
+        told = await chore("backfill", environ, "--apply")
+        assert told == (0, f"{wrong}1 differences, 0 left\n")
+        seats = await connection.fetchval("SELECT current_quantity FROM ticket_types WHERE id = 1")
+        await connection.close()
+
+        assert seats == 0
+        assert await chore("backfill", environ, "--apply") == (0, "0 differences, 0 left\n")
+
+    async def test_names_the_setting_it_needs(self) -> None:
+        assert await chore("backfill", {}) == (78, "DATABASE_URL is missing\n")
 
 
 class TestReplay:

@@ -55,10 +55,10 @@ class TestEveryDoor:
         assert is_problem(http.get(path), 404, "NOT_FOUND")
 
     def test_names_the_methods_it_opens_to(self, http: httpx.Client) -> None:
-        answer = http.put("/api/events/1")
+        answer = http.patch("/api/events/1")
 
         assert is_problem(answer, 405, "METHOD_NOT_ALLOWED")
-        assert "GET" in answer.headers["allow"]
+        assert {"GET", "PUT"} <= set(answer.headers["allow"].split(", "))
 
     def test_is_closed_to_other_origins_by_default(self, http: httpx.Client) -> None:
         answer = http.get(EVENT, headers={"Origin": "https://elsewhere.example"})
@@ -164,13 +164,18 @@ class TestTheConfig:
 
 class TestTheEvents:
     def test_are_the_demo_events(self, http: httpx.Client) -> None:
-        answer = http.get("/api/events").json()
+        answer = http.get("/api/events?limit=2").json()
 
         assert [event["title"] for event in answer["items"]] == [
             "Guichet Demo Night",
             "Guichet Members' Evening",
         ]
-        assert answer["nextCursor"] is None
+        assert answer["nextCursor"] == "2"
+
+    def test_end_where_there_are_no_more(self, http: httpx.Client) -> None:
+        answer = http.get("/api/events?cursor=999999")
+
+        assert answer.json() == {"items": [], "nextCursor": None}
 
     def test_come_in_pages(self, http: httpx.Client) -> None:
         first = http.get("/api/events?limit=1").json()
@@ -193,7 +198,7 @@ class TestTheEvents:
             {"quantity": 4, "price": 32000},
         ]
 
-    @pytest.mark.parametrize("event_id", ["0", "99", "x", "1.0", "-1", "\uff11", "9" * 30])
+    @pytest.mark.parametrize("event_id", ["0", "999999", "x", "1.0", "-1", "\uff11", "9" * 30])
     def test_are_not_found_by_any_other_id(self, http: httpx.Client, event_id: str) -> None:
         assert is_problem(http.get(f"/api/events/{event_id}"), 404, "NOT_FOUND")
 

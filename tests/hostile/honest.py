@@ -1,4 +1,4 @@
-"""What an honest client sends to the doors of the Mini Program bridge and of an order's money."""
+"""What an honest client sends to the doors around the Mini Program bridge."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from tests.api.service import STANDARD, Buyer
-from tests.hostile.stand import BRIDGE, MARK_PAID, PAYMENTS, Stand
+from tests.hostile.stand import BRIDGE, PAYMENTS, Stand
 from tests.sandbox.simulator import APP_ID, OTHER_APP_ID, Simulator
 
 _OPENID = "o" + "h" * 27
@@ -73,17 +73,6 @@ _BODIES: dict[str, Callable[[Client, Body], Body]] = {
         "code": client.code(APP_ID),
     },
 }
-
-
-def managed_order(stand: Stand, *, is_paid: bool) -> str:
-    """Make an order for who manages the event to do something with."""
-    buyer, admin = Buyer(stand.service), stand.attackers[2]
-    order_no = str(buyer.order().json()["orderNo"])
-    buyer.http.close()
-    if is_paid:
-        paid = admin.http.post(MARK_PAID.format(event_id=1, order=order_no), json={"reason": "x"})
-        assert paid.is_success, paid.text
-    return order_no
 
 
 def is_known(path: str) -> bool:

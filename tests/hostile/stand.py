@@ -27,8 +27,8 @@ class _Ones(dict[str, object]):
 class Door(msgspec.Struct, frozen=True):
     """One operation; names in braces stand for references in its path.
 
-    A *managed* one is for who manages the event, and shows them what is not their own. *words* are
-    a body it would take, were the references any good.
+    One that *is_managed* is for who manages the event, and shows them what is not their own.
+    *words* are a body it would take, were the references any good.
     """
 
     method: str
@@ -37,18 +37,37 @@ class Door(msgspec.Struct, frozen=True):
     reads_body: bool = False
     described: bool = True
     role: str | None = None
-    managed: bool = False
     words: str = '{"ticketTypeId": 3}'
+    is_managed: bool = False
+    query: str = ""
 
     def __str__(self) -> str:
         """Name it in a test's id."""
         return f"{self.method} {self.path}"
 
-    def to(self, *, event: object = 1, order: object = 1) -> str:
+    def to(self, *, event: object = 1, order: object = 1, kind: object = 1) -> str:
         """Fill the path in."""
-        return self.path.format_map(_Ones(event_id=event, order=order))
+        path = self.path.format_map(_Ones(event_id=event, order=order, ticket_type_id=kind))
+        return f"{path}?{self.query}" if self.query else path
 
 
+_TYPES = "/api/events/{event_id}/ticket-types"
+_CATALOGUE = (
+    Door("GET", "/api/organizer/events", signed_in=True, is_managed=True),
+    Door("POST", "/api/events", signed_in=True, reads_body=True, is_managed=True),
+    Door("PUT", "/api/events/{event_id}", signed_in=True, reads_body=True, is_managed=True),
+    Door("POST", _TYPES, signed_in=True, reads_body=True, is_managed=True),
+    Door("PUT", f"{_TYPES}/{{ticket_type_id}}", signed_in=True, reads_body=True, is_managed=True),
+    Door("DELETE", f"{_TYPES}/{{ticket_type_id}}", signed_in=True, is_managed=True),
+    Door("GET", "/api/events/{event_id}/registrations", signed_in=True, is_managed=True),
+    Door(
+        "GET",
+        "/api/events/{event_id}/export.csv",
+        query="kind=orders",
+        signed_in=True,
+        is_managed=True,
+    ),
+)
 DOORS = (
     Door("GET", "/health/live"),
     Door("GET", "/health/ready"),
@@ -77,8 +96,8 @@ DOORS = (
     Door("POST", f"{PAYMENTS}/bind-openid", signed_in=True, reads_body=True),
     Door("GET", BRIDGE, signed_in=True, role="admin"),
     Door("PUT", BRIDGE, signed_in=True, reads_body=True, role="admin"),
-    Door("POST", REFUND, signed_in=True, reads_body=True, managed=True),
-    Door("POST", MARK_PAID, signed_in=True, reads_body=True, managed=True),
+    Door("POST", REFUND, signed_in=True, reads_body=True, is_managed=True),
+    Door("POST", MARK_PAID, signed_in=True, reads_body=True, is_managed=True),
     Door("GET", _GIFTS, signed_in=True),
     Door("POST", f"{_GIFTS}/{{invite}}/reissue", signed_in=True),
     Door(
@@ -92,11 +111,13 @@ DOORS = (
     Door("DELETE", "/api/events/{event_id}/register", signed_in=True),
     Door("POST", "/api/registrations/{registration}/approve", signed_in=True),
     Door("POST", "/api/registrations/{registration}/reject", signed_in=True),
+    *_CATALOGUE,
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
-OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path and not door.managed)
-OF_ONE_EVENT = tuple(door for door in DOORS if "{event_id}" in door.path and not door.managed)
-MANAGED = tuple(door for door in DOORS if door.managed)
+OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path and not door.is_managed)
+OF_ONE_EVENT = tuple(door for door in DOORS if "{event_id}" in door.path)
+OF_MANAGERS = tuple(door for door in DOORS if door.is_managed)
+OF_A_MANAGED_ORDER = tuple(door for door in OF_MANAGERS if "{order}" in door.path)
 OF_ONE_ROLE = tuple(door for door in DOORS if door.role)
 WITH_BODY = tuple(door for door in DOORS if door.method != "GET")
 
@@ -112,7 +133,7 @@ class Stand:
         self.payer = Buyer(service)
         self.unpaid = self.payer.order(quantity=2, prepare=True).json()
         self.attackers = [Buyer(service, role) for role in ("buyer", "organizer", "admin")]
-        self.attacker = self.attackers[0]
+        self.attacker, self.organizer, self.admin = self.attackers
         self.http = service.client()
 
     def close(self) -> None:

@@ -3,10 +3,12 @@
 import pytest
 
 from tests.api.service import ORDERS
+from tests.hostile.organizers import plan_for
 from tests.hostile.stand import (
     ABSENT,
     INVALID,
     KEY,
+    OF_MANAGERS,
     OF_ONE_EVENT,
     OF_ONE_ORDER,
     SIGNED_IN,
@@ -160,6 +162,36 @@ class TestSomebodyElsesOrder:
             assert answer.json()["status"] == "PENDING"
 
 
+class TestSomebodyElsesEvent:
+    @pytest.mark.parametrize("door", OF_MANAGERS, ids=str)
+    def test_is_not_theirs_who_manage_none(self, stand: Stand, door: Door) -> None:
+        answer = stand.victim.http.request(door.method, door.to(), json=plan_for(door))
+
+        assert refusal(answer) == (403, "FORBIDDEN")
+
+    @pytest.mark.parametrize(
+        "door", [door for door in OF_MANAGERS if door in OF_ONE_EVENT], ids=str
+    )
+    def test_is_not_there_for_another_organizer(self, stand: Stand, door: Door) -> None:
+        theirs, absent = (
+            stand.organizer.http.request(door.method, door.to(event=event), json=plan_for(door))
+            for event in (1, 9_007_199_254_740_991)
+        )
+
+        assert refusal(theirs) == ABSENT
+        assert theirs.content == absent.content
+
+    @pytest.mark.parametrize(
+        "kind", ["0", "-1", "+1", "1.0", "x", "%00", "7", str(2**64), "%EF%BC%91"]
+    )
+    def test_has_no_other_ticket_types(self, stand: Stand, kind: str) -> None:
+        for door in OF_MANAGERS:
+            if "{ticket_type_id}" in door.path:
+                path = door.to(kind=kind)
+                answer = stand.admin.http.request(door.method, path, json=plan_for(door))
+                assert refusal(answer) == ABSENT, path
+
+
 class TestAReference:
     @pytest.mark.parametrize("reference", _NO_REFERENCES, ids=lambda text: text[:24])
     def test_that_is_none_leads_nowhere(self, stand: Stand, reference: str) -> None:
@@ -168,8 +200,11 @@ class TestAReference:
             assert refusal(stand.victim.http.request(door.method, path)) == ABSENT, path
         for door in OF_ONE_EVENT:
             path = door.to(event=reference, order=stand.order["orderNo"])
-            words = door.words if door.reads_body else None
-            answer = stand.victim.http.request(door.method, path, content=words)
+            if door.is_managed:
+                answer = stand.organizer.http.request(door.method, path, json=plan_for(door))
+            else:
+                words = door.words if door.reads_body else None
+                answer = stand.victim.http.request(door.method, path, content=words)
             assert refusal(answer) == ABSENT, path
 
     @pytest.mark.parametrize("reference", _OTHER_PATHS)

@@ -20,9 +20,10 @@ from schemathesis.specs.openapi import checks
 
 from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
-from tests.hostile.honest import body_for, is_known, managed_order
+from tests.hostile.honest import body_for, is_known
+from tests.hostile.organizers import manage, manage_order
 from tests.hostile.party import Party
-from tests.hostile.stand import DOORS, REFUND, WEBHOOK, Door, Stand
+from tests.hostile.stand import DOORS, OF_A_MANAGED_ORDER, WEBHOOK, Door, Stand
 from tests.sandbox.simulator import Simulator
 
 pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(300)]
@@ -146,6 +147,12 @@ def party(stand: Stand, simulator: Simulator) -> Iterator[Party]:
 
 def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator: Simulator) -> None:
     """Point a generated call at what exists, as somebody who may see it."""
+    if door in OF_A_MANAGED_ORDER:
+        manage_order(case, door, stand)
+        return
+    if door.is_managed:
+        manage(case, door, stand)
+        return
     orders = buyer.http.get("/api/events/1/orders").json()["items"]
     if "{event_id}" in door.path:
         case.path_parameters["event_id"] = "1"
@@ -157,14 +164,7 @@ def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator:
         who = next((one for one in stand.attackers if door.role in one.user["roles"]), buyer)
         case.headers["Authorization"] = f"Bearer {who.token}"
     body: Any = case.body
-    if door.managed:
-        case.path_parameters["order"] = managed_order(stand, is_paid=door.path == REFUND)
-        case.headers["Authorization"] = f"Bearer {stand.attackers[2].token}"
-        # Seats that are not there, and more money than there is, are refused.
-        case.body = {name: body[name] for name in body if not name.endswith("Ids")}
-        if body.get("amount"):
-            case.body["amount"] = int(body["amount"]) % 9900 + 1
-    elif door.path.endswith("/orders") and door.reads_body:
+    if door.path.endswith("/orders") and door.reads_body:
         newcomer = Buyer(stand.service)
         newcomer.http.close()
         case.headers["Authorization"] = f"Bearer {newcomer.token}"

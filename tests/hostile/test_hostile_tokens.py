@@ -15,7 +15,7 @@ from tests.api.service import JWT_SECRET, ORDERS
 from tests.hostile.stand import (
     ABSENT,
     DOORS,
-    MANAGED,
+    OF_A_MANAGED_ORDER,
     OF_ONE_ORDER,
     OF_ONE_ROLE,
     SIGNED_IN,
@@ -165,7 +165,7 @@ class TestATokenOfAnotherRole:
 
 
 @pytest.mark.usefixtures("unmoved")
-@pytest.mark.parametrize("door", MANAGED, ids=str)
+@pytest.mark.parametrize("door", OF_A_MANAGED_ORDER, ids=str)
 class TestADoorOfWhoManagesAnEvent:
     def test_is_closed_to_buyers_and_to_other_organizers(self, stand: Stand, door: Door) -> None:
         victim, organizer = stand.victim, stand.attackers[1]

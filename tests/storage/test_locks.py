@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from actors.actor import Actor
 from contracts.events import OrderCancelled
 from models.engine import Database, Tx
+from models.event_plans import raise_versions
 from models.orders import load
 from models.seats import SeatCount, count_sold, lock_stock
 from models.turns import write
@@ -37,6 +38,11 @@ async def _moved(database: Database, _actor: Actor) -> tuple[str, list[int], Ste
     # Nought seats, so that every promise about seats is still kept.
     moves = [SeatCount(event_id=event_id, ticket_type_id=n, seats=0) for n in reversed(ids)]
     return "ticket_types", ids, lambda tx: count_sold(tx, moves)
+
+
+async def _outdated(database: Database, _actor: Actor) -> tuple[str, list[int], Step]:
+    event_id, ids = await _types(database)
+    return "ticket_types", ids, lambda tx: raise_versions(tx, event_id)
 
 
 async def _orders(database: Database, actor: Actor) -> tuple[str, list[int], Step]:
@@ -72,6 +78,7 @@ class TestLocks:
             pytest.param(_orders, id="orders"),
             pytest.param(_sold, id="types sold"),
             pytest.param(_moved, id="types moved"),
+            pytest.param(_outdated, id="types outdated"),
         ],
     )
     async def test_are_taken_in_order_of_id(

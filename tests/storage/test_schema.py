@@ -111,6 +111,49 @@ class TestTheDatabase:
         with pytest.raises(asyncpg.CheckViolationError):
             await emptied.execute(f"UPDATE ticket_types SET {change}")  # noqa: S608
 
+    @pytest.mark.parametrize(
+        "lie",
+        [
+            "UPDATE ticket_types SET price_minor = -1",
+            "UPDATE ticket_types SET max_per_order = 0",
+            "UPDATE ticket_types SET max_per_order = 101",
+            "UPDATE ticket_types SET max_quantity = 0",
+            "UPDATE events SET status = 'OPEN'",
+            "UPDATE events SET ends_at = starts_at - interval '1 second'",
+            "UPDATE event_attendance SET seats_held = -1",
+            "UPDATE price_tiers SET quantity = 0",
+            "UPDATE price_tiers SET price_minor = 0",
+            "UPDATE price_tiers SET quantity = 2",
+            "UPDATE orders SET quantity = 101, seats_held = 101",
+            "INSERT INTO event_attendance (event_id, seats_held) SELECT id, 0 FROM events",
+        ],
+    )
+    async def test_refuses_a_catalogue_that_cannot_be(self, emptied: Database, lie: str) -> None:
+        order_id = await insert_order(emptied, OrderStatus.PENDING)
+        await emptied.execute(
+            """INSERT INTO price_tiers (ticket_type_id, quantity, price_minor)
+               SELECT ticket_type_id, q, 1 FROM orders, generate_series(2, 3) AS q WHERE id = $1""",
+            order_id,
+        )
+        await emptied.execute("UPDATE ticket_types SET current_quantity = 1")
+
+        with pytest.raises((asyncpg.CheckViolationError, asyncpg.UniqueViolationError)):
+            await emptied.execute(lie)
+
+    @pytest.mark.parametrize("lie", ["seats_held = 2", "seats_held = -1", "order_id = $1"])
+    async def test_refuses_a_place_that_holds_more_than_its_own_seat(
+        self, emptied: Database, lie: str
+    ) -> None:
+        order_id = await insert_order(emptied, OrderStatus.PENDING)
+        await emptied.execute(
+            """INSERT INTO registrations (event_id, user_id, ticket_type_id, status, seats_held)
+               SELECT event_id, 2, ticket_type_id, 'APPROVED', 1 FROM orders"""
+        )
+        change = f"UPDATE registrations SET {lie} WHERE $1::bigint > 0"  # noqa: S608
+
+        with pytest.raises(asyncpg.CheckViolationError, match="registrations_seats_check"):
+            await emptied.execute(change, order_id)
+
     async def test_refuses_a_second_open_order_of_a_person_at_an_event(
         self, emptied: Database
     ) -> None:
