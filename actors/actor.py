@@ -22,6 +22,7 @@ from actors.tracing import describe_order, link, work_span
 from actors.turns import NeedsSeats, Turn, TurnsCommit
 from actors.wakeups import Wakeups
 from contracts.commands import (
+    ApplyCoupon,
     Cancel,
     CreateOrder,
     Expire,
@@ -33,6 +34,7 @@ from contracts.commands import (
 )
 from contracts.errors import NotFound, Refusal
 from contracts.events import OrderPaid, PaymentQuarantined
+from contracts.facts import FactSource
 from contracts.order import Order
 from contracts.policy import Policy
 from models.engine import Database
@@ -66,6 +68,10 @@ class Actor:
         self._endings: Lane[OrderCommand, Turn] = Lane(
             "endings", TurnsCommit(database, leases, policy, reach=reach)
         )
+        # Apart from the endings: these hold coupons, and wait for no ticket type meanwhile.
+        self._discounts: Lane[OrderCommand, Turn] = Lane(
+            "discounts", TurnsCommit(database, leases, policy, reach=reach)
+        )
         self._slots = asyncio.Semaphore(SALES_WRITERS)
         self._sales_commit = SalesCommit(database, policy, reach=reach)
         self._sales: dict[int, Lane[CreateOrder, Sale]] = {}
@@ -86,6 +92,9 @@ class Actor:
                 del self._sales[command.event_id]
         if sale.order is not None:
             CREATED.labels(payment_channel=command.payment_channel).inc()
+            if sale.order.settlement is not None:
+                SETTLED.labels(channel="none", source=FactSource.FREE.value, late="false").inc()
+                self._wake("effects")
         return sale
 
     async def take_turn(self, command: OrderCommand) -> Turn:
@@ -111,8 +120,7 @@ class Actor:
             link(span, turn.order.trace_ctx)
         TURNS.labels(command=name, outcome="done" if turn.events else "nothing").inc()
         _count(turn)
-        if self._wakeups is not None:
-            self._wakeups.wake(*sorted(sweeps_after(turn.events)))
+        self._wake(*sorted(sweeps_after(turn.events)))
         return turn
 
     async def load(self, order_id: int) -> Order:
@@ -131,10 +139,17 @@ class Actor:
             await lane.close()
         await self._turns.close()
         await self._endings.close()
+        await self._discounts.close()
+
+    def _wake(self, *sweeps: str) -> None:
+        if self._wakeups is not None:
+            self._wakeups.wake(*sweeps)
 
     async def _submit(self, command: OrderCommand) -> Turn:
         if isinstance(command, _ENDINGS):
             return await self._endings.submit(command)
+        if isinstance(command, ApplyCoupon):
+            return await self._discounts.submit(command)
         try:
             return await self._turns.submit(command)
         except NeedsSeats:

@@ -8,12 +8,14 @@
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from actors.coupons import lower_price, settle_if_free
 from actors.decide_payment import record_payment
 from actors.decide_refund import record_refund, record_refund_refused
 from actors.evolve import evolve_all
 from contracts import errors
 from contracts.attempt import AttemptRequest
 from contracts.commands import (
+    ApplyCoupon,
     AttemptWords,
     Cancel,
     Expire,
@@ -123,7 +125,7 @@ def usable_attempt(order: Order, words: AttemptWords, now: datetime) -> Attempt 
     return current if is_same and is_open else None
 
 
-def _decide(  # noqa: PLR0911 - one case per command
+def _decide(  # noqa: C901, PLR0911 - one case per command
     order: Order, command: OrderCommand, now: datetime, policy: Policy
 ) -> list[OrderEvent]:
     match command:
@@ -145,6 +147,8 @@ def _decide(  # noqa: PLR0911 - one case per command
             return _expire(order, now)
         case Cancel():
             return _cancel(order)
+        case ApplyCoupon():
+            return _apply_coupon(order, now)
         case _:
             assert_never(command)
 
@@ -241,6 +245,21 @@ def _leave(order: Order, reason: ClosingReason) -> list[OrderEvent]:
     if not order.live_attempts:
         return [_ended(reason)]
     return [OrderClosing(reason=reason), *owed]
+
+
+def _apply_coupon(order: Order, now: datetime) -> list[OrderEvent]:
+    """Lower the price, and settle when nothing is left of it."""
+    coupon = order.on_offer
+    if order.coupon is not None and coupon is not None and order.coupon.coupon_id == coupon.id:
+        return []
+    refuse_unless_payable(order, now)
+    if order.coupon is not None:
+        raise errors.InvalidState("Another coupon is applied to this order.")
+    lowered = lower_price(order, coupon, now)
+    if order.live_attempts:
+        # Somebody could still pay the old price.
+        raise errors.PrepareInProgress
+    return [lowered, *settle_if_free(evolve_all(order, [lowered]), now)]
 
 
 def _ended(reason: ClosingReason) -> OrderEvent:

@@ -31,7 +31,8 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     *order_no* is made by the caller before the insert, so that a repeat after a lost answer
     finds the order it already made. *body_hash* belongs to *idempotency_key*. With
-    *first_attempt* the order comes with the right to open that attempt.
+    *first_attempt* the order comes with the right to open that attempt. *answers* are the
+    buyer's to the organizer's questions.
     """
 
     order_no: str
@@ -44,6 +45,8 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     body_hash: str | None = None
     trace_ctx: str | None = None
     first_attempt: AttemptWords | None = None
+    coupon_code: str | None = None
+    answers: dict[str, str] | None = None
 
 
 class StartAttempt(AttemptWords, frozen=True, kw_only=True, tag="start_attempt"):
@@ -111,6 +114,13 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag="cancel"):
     order_id: int
 
 
+class ApplyCoupon(msgspec.Struct, frozen=True, kw_only=True, tag="apply_coupon"):
+    """Lower the price of an order that waits; *code* is as the buyer wrote it."""
+
+    order_id: int
+    code: str
+
+
 OrderCommand: TypeAlias = (
     StartAttempt
     | RecordOpened
@@ -121,4 +131,5 @@ OrderCommand: TypeAlias = (
     | RecordRefundRefused
     | Expire
     | Cancel
+    | ApplyCoupon
 )

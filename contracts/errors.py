@@ -14,7 +14,8 @@
     ├── NotFound                  absent, or someone else's
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
-    │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
+    │   ├── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
+    │   └── CouponExists
     ├── Unprocessable             understood, but not on offer
     │   └── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
     └── Busy                      nothing wrong; come back in *retry_after_seconds*
@@ -181,6 +182,13 @@ class OrderAlreadyPaid(Conflict):
     detail = "The order is paid."
 
 
+class CouponExists(Conflict):
+    """Another coupon has the code; choose another."""
+
+    code = "COUPON_EXISTS"
+    detail = "There is a coupon with this code."
+
+
 class PrepareInProgress(Conflict):
     """Another request is opening the same attempt."""
 
@@ -214,7 +222,7 @@ class NotOnSale(Unprocessable):
 
 
 class CouponInvalid(Unprocessable):
-    """No such coupon can be used for this; there are none yet."""
+    """No such coupon can be used for this; why is not told, nor whether there is one."""
 
     code = "COUPON_INVALID"
     detail = "This coupon cannot be used here."

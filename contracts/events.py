@@ -7,6 +7,7 @@ import msgspec
 
 from contracts.attempt import Opened
 from contracts.facts import PaymentSucceeded
+from contracts.money import Money
 from contracts.order import Attempt, Payment, Refund
 from contracts.states import ClosingReason, RefundStatus
 
@@ -116,6 +117,15 @@ class RefundStuck(msgspec.Struct, frozen=True, kw_only=True, tag="refund_stuck")
     reason: str
 
 
+class CouponApplied(msgspec.Struct, frozen=True, kw_only=True, tag="coupon_applied"):
+    """A coupon lowered the price; *total* is what is left to pay."""
+
+    coupon_id: int
+    code: str
+    discount_minor: int
+    total: Money
+
+
 OrderEvent: TypeAlias = (
     AttemptStarted
     | AttemptReclaimed
@@ -134,4 +144,5 @@ OrderEvent: TypeAlias = (
     | RefundAdvanced
     | RefundRequested
     | RefundStuck
+    | CouponApplied
 )

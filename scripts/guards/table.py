@@ -423,8 +423,8 @@ _ATTEMPTS = (
         "attempt.payable",
         "nothing is opened for an order that cannot be paid",
         "actors/decide.py",
-        "    refuse_unless_payable(order, now)\n",
-        "",
+        "    refuse_unless_payable(order, now)\n    if usable_attempt(",
+        "    if usable_attempt(",
         f"{_RULES}decide_attempts.py::TestStartingAnAttempt::test_is_refused_when_there_is_nothing_to_pay[PAID-OrderAlreadyPaid]",
     ),
     Guard(
@@ -720,8 +720,8 @@ _MONEY = (
         "money.one_settlement",
         "an order keeps one payment",
         "actors/decide_payment.py",
-        "if order.status in OPEN_ORDERS or reclaimed:",
-        "if True:",
+        "(order.status in OPEN_ORDERS or reclaimed)",
+        "True",
         f"{_RULES}decide_payment.py::TestASecondPayment::test_goes_back_in_full_and_leaves_the_order_alone",
     ),
     Guard(
@@ -1549,6 +1549,9 @@ _STATEMENTS = tuple(
         "places.gifts",
         "delivery.tickets",
         "delivery.alarm",
+        "money.free",
+        "coupons.uses",
+        "coupons.released",
     )
 )
 

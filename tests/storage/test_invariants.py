@@ -8,7 +8,7 @@ from actors.actor import Actor
 from contracts.money import Money
 from models.engine import Database
 from models.invariants import check_invariants
-from tests.storage.stage import POLICY, buy, opened, payment_of, put_on_sale
+from tests.storage.stage import POLICY, buy, make_coupon, opened, payment_of, put_on_sale, wish
 
 BREAKS = {
     "seats.count": "UPDATE ticket_types SET current_quantity = current_quantity + 1",
@@ -27,13 +27,16 @@ BREAKS = {
     "places.waiting": "UPDATE registrations SET status = 'PENDING_PAYMENT'",
     "places.gifts": "UPDATE order_invites SET status = 'INVALID'",
     "delivery.tickets": "DELETE FROM effects WHERE kind = 'TICKETS'",
+    "money.free": "UPDATE orders SET total_minor = 0",
+    "coupons.uses": "UPDATE coupons SET used_count = used_count + 1",
+    "coupons.released": "UPDATE coupon_usages SET released_at = now()",
     "delivery.alarm": "DELETE FROM effects WHERE kind = 'ALARM'",
 }
 
 
 @pytest.fixture
 async def lived_in(emptied: Database) -> AsyncIterator[Database]:
-    """Fill the house: an order paid twice, one paid with a wrong amount, one that waits."""
+    """Fill the house: an order paid twice, one of a wrong amount, one that waits, one for free."""
     actor = Actor(database=emptied, redis=None, policy=POLICY)
     sale = await put_on_sale(emptied, tiers={2: 16900})
     paid, wrong, _ = [
@@ -42,6 +45,8 @@ async def lived_in(emptied: Database) -> AsyncIterator[Database]:
     await actor.take_turn(payment_of(paid))
     await actor.take_turn(payment_of(paid, provider_txn_id="TXN-2"))
     await actor.take_turn(payment_of(wrong, paid=Money(amount_minor=1, currency="CNY")))
+    await make_coupon(emptied, "ALL", value=100)
+    await actor.create(wish(sale, 4, coupon_code="ALL"))
     yield emptied
     await actor.close()
 
