@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from contracts.states import CouponKind
 
@@ -32,3 +33,23 @@ class AppliedCoupon(msgspec.Struct, frozen=True, kw_only=True):
     coupon_id: int
     discount_minor: int
     is_released: bool = False
+
+
+class NewCoupon(msgspec.Struct, frozen=True, kw_only=True):
+    """A coupon that is to be made; words as in :class:`Coupon`."""
+
+    code: str
+    kind: CouponKind
+    value: int
+    event_id: int | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    max_uses: int | None = None
+
+
+class CouponChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What may become of a coupon; what is unset stays as it is, None takes the limit away."""
+
+    is_active: bool
+    max_uses: int | UnsetType | None = UNSET
+    ends_at: datetime | UnsetType | None = UNSET

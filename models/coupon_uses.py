@@ -14,16 +14,16 @@ from models.encoding import rows
 from models.engine import Record, Tx
 from models.written import WrittenTurn
 
-_COLUMNS = (
+COLUMNS = (
     "c.id, c.code, c.kind, c.value, c.event_id, c.starts_at, c.ends_at, c.max_uses, c.used_count,"
     " c.is_active"
 )
 _LOCK_CODES = (
-    f"SELECT {_COLUMNS} FROM coupons c"  # noqa: S608 - no input
+    f"SELECT {COLUMNS} FROM coupons c"  # noqa: S608 - no input
     " WHERE c.code = ANY($1::text[]) ORDER BY c.id FOR NO KEY UPDATE"
 )
 _LOCK_IDS = (
-    f"SELECT {_COLUMNS} FROM coupons c"  # noqa: S608 - no input
+    f"SELECT {COLUMNS} FROM coupons c"  # noqa: S608 - no input
     " WHERE c.id = ANY($1::bigint[]) ORDER BY c.id FOR NO KEY UPDATE"
 )
 
