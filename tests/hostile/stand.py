@@ -14,6 +14,9 @@ PAYMENTS = "/api/payments/wechat"
 BRIDGE = "/api/admin/bridge"
 LOGIN = "/api/auth/sandbox-login"
 KEY = "the victim's key"
+COUPON = "/api/events/{event_id}/orders/{order}/coupon"
+COUPONS = "/api/events/{event_id}/coupons"
+COUPONS_FOR_ALL = "/api/coupons"
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -25,6 +28,7 @@ class Door(msgspec.Struct, frozen=True):
     reads_body: bool = False
     described: bool = True
     role: str | None = None
+    is_managed: bool = False
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -32,7 +36,7 @@ class Door(msgspec.Struct, frozen=True):
 
     def to(self, *, event: object = 1, order: object = 1) -> str:
         """Fill the path in."""
-        return self.path.format(event_id=event, order=order)
+        return self.path.format(event_id=event, order=order, coupon_id=1)
 
 
 DOORS = (
@@ -63,6 +67,13 @@ DOORS = (
     Door("POST", f"{PAYMENTS}/bind-openid", signed_in=True, reads_body=True),
     Door("GET", BRIDGE, signed_in=True, role="admin"),
     Door("PUT", BRIDGE, signed_in=True, reads_body=True, role="admin"),
+    Door("POST", COUPON, signed_in=True, reads_body=True),
+    Door("POST", COUPONS, signed_in=True, reads_body=True, is_managed=True),
+    Door("GET", COUPONS, signed_in=True, is_managed=True),
+    Door("PUT", f"{COUPONS}/{{coupon_id}}", signed_in=True, reads_body=True, is_managed=True),
+    Door("POST", COUPONS_FOR_ALL, signed_in=True, reads_body=True, role="admin"),
+    Door("GET", COUPONS_FOR_ALL, signed_in=True, role="admin"),
+    Door("PUT", f"{COUPONS_FOR_ALL}/{{coupon_id}}", signed_in=True, reads_body=True, role="admin"),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)

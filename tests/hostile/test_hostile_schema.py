@@ -20,6 +20,7 @@ from schemathesis.specs.openapi import checks
 
 from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
+from tests.hostile.coupons import aim_at_coupons, is_of_coupons
 from tests.hostile.honest import body_for, is_known
 from tests.hostile.stand import DOORS, WEBHOOK, Door, Stand
 from tests.sandbox.simulator import Simulator
@@ -138,6 +139,9 @@ def buyer(stand: Stand) -> Iterator[Buyer]:
 
 def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator: Simulator) -> None:
     """Point a generated call at what exists, as somebody who may see it."""
+    if is_of_coupons(door):
+        aim_at_coupons(case, door, stand)
+        return
     orders = buyer.http.get("/api/events/1/orders").json()["items"]
     if "{event_id}" in door.path:
         case.path_parameters["event_id"] = "1"
