@@ -12,6 +12,7 @@ from actors.evolve import evolve_all
 from actors.transitions import edges
 from contracts import errors
 from contracts.commands import (
+    ApplyCoupon,
     Cancel,
     Expire,
     OrderCommand,
@@ -20,14 +21,16 @@ from contracts.commands import (
     RecordPayment,
     RecordRefund,
 )
+from contracts.coupons import Coupon
 from contracts.facts import AttemptClosedAtProvider, AttemptNotFound, RefundOutcome
 from contracts.money import Money
 from contracts.order import Order, Reclaim
-from contracts.states import AttemptState, Channel, OrderStatus
+from contracts.states import AttemptState, Channel, CouponKind, OrderStatus
 from tests.rules.builders import (
     NOW,
     ORDER_NO,
     POLICY,
+    PRICE,
     a_payment,
     a_refund,
     an_attempt,
@@ -66,12 +69,25 @@ COMMANDS: list[OrderCommand] = [
     RecordRefund(order_id=1, fact=a_refund(f"{SECOND}R01", RefundOutcome.CLOSED)),
     Expire(order_id=1),
     Cancel(order_id=1),
+    ApplyCoupon(order_id=1, code="HALF"),
 ]
+HALF = Coupon(
+    id=1,
+    code="HALF",
+    kind=CouponKind.PERCENT,
+    value=50,
+    event_id=None,
+    starts_at=None,
+    ends_at=None,
+    max_uses=None,
+    used_count=0,
+    is_active=True,
+)
 
 
 def turn(order: Order, command: OrderCommand, now: datetime, *, seats_left: bool) -> Order:
     """Take a turn in memory, refusals included."""
-    asked = replace(order, reclaim=Reclaim(granted=seats_left))
+    asked = replace(order, reclaim=Reclaim(granted=seats_left), on_offer=HALF)
     try:
         return evolve_all(asked, decide(asked, command, now, POLICY))
     except errors.Refusal:
@@ -137,6 +153,12 @@ class TestEveryHistory:
             else:
                 assert order.seats_held == 0
                 assert all(a.close_owed for a in order.live_attempts)
+            assert order.settlement is None or order.settlement.paid == order.total
+            if order.coupon is not None:
+                ended = order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
+                assert order.coupon.is_released is ended
+                price_minor = order.total.amount_minor + order.coupon.discount_minor
+                assert price_minor == PRICE.amount_minor
 
     @given(
         st.lists(
