@@ -25,6 +25,7 @@ from actors.turn import Turn
 from actors.turns import NeedsSeats, TurnsCommit
 from actors.wakeups import Wakeups
 from contracts.commands import (
+    ApplyCoupon,
     Cancel,
     CreateOrder,
     DecidePlace,
@@ -39,6 +40,7 @@ from contracts.commands import (
 )
 from contracts.errors import NotFound, Refusal
 from contracts.events import OrderPaid, PaymentQuarantined
+from contracts.facts import FactSource
 from contracts.order import Order
 from contracts.policy import Policy
 from models.engine import Database
@@ -84,6 +86,10 @@ class Actor:
         self._openings: Lane[RecordOpened, Turn] = Lane(
             "openings", OpeningsCommit(database, policy, reach=reach)
         )
+        # Apart from the endings: these hold coupons, and wait for no ticket type meanwhile.
+        self._discounts: Lane[OrderCommand, Turn] = Lane(
+            "discounts", TurnsCommit(database, leases, policy, reach=reach)
+        )
         self._slots = asyncio.Semaphore(SALES_WRITERS)
         self._sales_commit = SalesCommit(database, policy, reach=reach)
         self._sales: dict[int, Lane[CreateOrder, Sale]] = {}
@@ -104,8 +110,11 @@ class Actor:
                 del self._sales[command.event_id]
         if sale.order is not None:
             CREATED.labels(payment_channel=command.payment_channel).inc()
-        elif sale.registration is not None and self._wakeups is not None:
-            self._wakeups.wake("effects")
+            if sale.order.settlement is not None:
+                SETTLED.labels(channel="none", source=FactSource.FREE.value, late="false").inc()
+                self._wake("effects")
+        elif sale.registration is not None:
+            self._wake("effects")
         return sale
 
     async def take_turn(self, command: OrderCommand) -> Turn:
@@ -131,8 +140,7 @@ class Actor:
             link(span, turn.order.trace_ctx)
         TURNS.labels(command=name, outcome="done" if turn.events else "nothing").inc()
         _count(turn)
-        if self._wakeups is not None:
-            self._wakeups.wake(*sorted(sweeps_after(turn.events)))
+        self._wake(*sorted(sweeps_after(turn.events)))
         return turn
 
     async def load(self, order_id: int) -> Order:
@@ -152,6 +160,11 @@ class Actor:
         await self._openings.close()
         await self._turns.close()
         await self._endings.close()
+        await self._discounts.close()
+
+    def _wake(self, *sweeps: str) -> None:
+        if self._wakeups is not None:
+            self._wakeups.wake(*sweeps)
 
     async def _submit(self, command: OrderCommand) -> Turn:
         if isinstance(command, _ENDINGS):
@@ -159,6 +172,8 @@ class Actor:
         if isinstance(command, RecordOpened):
             with suppress(LookAgain):
                 return await self._openings.submit(command)
+        if isinstance(command, ApplyCoupon):
+            return await self._discounts.submit(command)
         try:
             return await self._turns.submit(command)
         except NeedsSeats:

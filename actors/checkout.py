@@ -18,12 +18,15 @@ from actors.decide import refuse_unless_payable, usable_attempt
 from actors.failpoints import Reach, nowhere
 from actors.metrics import PREPARED
 from actors.payers import Merchant, attempt_words
+from actors.sales import Sale
 from actors.tracing import describe_order
 from contracts import errors
 from contracts.attempt import RefundRequest
 from contracts.channels import Payer
 from contracts.commands import (
+    ApplyCoupon,
     Cancel,
+    CreateOrder,
     RecordAttempt,
     RecordOpened,
     RecordOpenFailed,
@@ -112,6 +115,40 @@ class Checkout:
         # A payer who hangs up must not leave an attempt that nobody records.
         return await self._finish(self._open(order, attempt))
 
+    async def buy(self, command: CreateOrder) -> Sale:
+        """Sell seats, or find the waiting order of before and let it have the coupon now named.
+
+        :raises contracts.errors.Refusal: as Actor.create and :meth:`apply_coupon` say.
+        """
+        sale = await self._actor.create(command)
+        if sale.is_existing and sale.order_id is not None and command.coupon_code is not None:
+            order = await self.apply_coupon(sale.order_id, command.coupon_code)
+            return structs.replace(sale, order=order)
+        return sale
+
+    async def apply_coupon(self, order_id: int, code: str) -> Order:
+        """Lower the price of an order that waits; repeating it changes nothing.
+
+        What is open for the old price is closed at its provider first.
+
+        :raises contracts.errors.CouponInvalid: the coupon takes off nothing there.
+        :raises contracts.errors.Conflict: the order waits no more, has another coupon, or a
+            payment of the old price is just being opened.
+        :raises contracts.errors.ProviderUnavailable: the old price may still be paid; try again.
+        """
+        command = ApplyCoupon(order_id=order_id, code=code)
+        try:
+            return (await self._actor.take_turn(command)).order
+        except errors.PrepareInProgress:
+            order = await self._actor.load(order_id)
+        await self._close_live(order)
+        try:
+            return (await self._actor.take_turn(command)).order
+        except errors.PrepareInProgress:
+            if _is_opening(await self._actor.load(order_id)):
+                raise
+            raise errors.ProviderUnavailable from None
+
     async def cancel(self, order_id: int) -> Order:
         """Let the buyer leave; wait a moment for the provider to close what is open.
 
@@ -120,12 +157,7 @@ class Checkout:
         order = (await self._actor.take_turn(Cancel(order_id=order_id))).order
         if order.status is not OrderStatus.CLOSING:
             return order
-        closing = [self.close_attempt(order_id, a.attempt_no) for a in order.live_attempts]
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await asyncio.gather(*(self._finish(close) for close in closing))
-        except TimeoutError:
-            log.info("payments.close.slow", order_id=order_id)
+        await self._close_live(order)
         return await self._actor.load(order_id)
 
     async def query(self, order_id: int) -> tuple[Order, str | None]:
@@ -218,6 +250,15 @@ class Checkout:
         """Wait for the provider calls in flight."""
         if self._calls:
             await asyncio.wait(self._calls)
+
+    async def _close_live(self, order: Order) -> None:
+        """Have what is open closed at its provider, and wait for that a moment."""
+        closing = [self.close_attempt(order.id, a.attempt_no) for a in order.live_attempts]
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await asyncio.gather(*(self._finish(close) for close in closing))
+        except TimeoutError:
+            log.info("payments.close.slow", order_id=order.id)
 
     async def _open(self, order: Order, attempt: Attempt) -> Order:
         channel = attempt.request.channel

@@ -8,6 +8,7 @@
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from actors.coupons import lower_price, settle_if_free
 from actors.decide_manual import mark_paid
 from actors.decide_payment import record_payment
 from actors.decide_places import decide_place, redeem_invite, reissue_invite
@@ -17,6 +18,7 @@ from actors.evolve import evolve_all
 from contracts import errors
 from contracts.attempt import AttemptRequest
 from contracts.commands import (
+    ApplyCoupon,
     AttemptWords,
     Cancel,
     DecidePlace,
@@ -164,6 +166,8 @@ def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
             return reissue_invite(order, command)
         case DecidePlace():
             return decide_place(order, command)
+        case ApplyCoupon():
+            return _apply_coupon(order, now)
         case _:
             assert_never(command)
 
@@ -260,6 +264,21 @@ def _leave(order: Order, reason: ClosingReason) -> list[OrderEvent]:
     if not order.live_attempts:
         return [_ended(reason)]
     return [OrderClosing(reason=reason), *owed]
+
+
+def _apply_coupon(order: Order, now: datetime) -> list[OrderEvent]:
+    """Lower the price, and settle when nothing is left of it."""
+    coupon = order.on_offer
+    if order.coupon is not None and coupon is not None and order.coupon.coupon_id == coupon.id:
+        return []
+    refuse_unless_payable(order, now)
+    if order.coupon is not None:
+        raise errors.InvalidState("Another coupon is applied to this order.")
+    lowered = lower_price(order, coupon, now)
+    if order.live_attempts:
+        # Somebody could still pay the old price.
+        raise errors.PrepareInProgress
+    return [lowered, *settle_if_free(evolve_all(order, [lowered]), now)]
 
 
 def _ended(reason: ClosingReason) -> OrderEvent:

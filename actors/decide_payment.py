@@ -31,7 +31,8 @@ def record_payment(order: Order, fact: PaymentSucceeded) -> list[OrderEvent]:
         return [PaymentQuarantined(fact=fact, reason=contradiction)]
     late = order.status in LATE_STATUSES
     reclaimed = late and order.reclaim is not None and order.reclaim.granted
-    if order.status in OPEN_ORDERS or reclaimed:
+    # An attempt that said "closed" may be paid all the same, and a coupon may have come between.
+    if (order.status in OPEN_ORDERS or reclaimed) and fact.paid == order.total:
         paid = OrderPaid(payment=_payment(fact, honoured=True), late=late)
         return [paid, *_closes_of_others(order, fact)]
     return [_surplus(order, fact)]
@@ -44,6 +45,7 @@ def wants_seats_again(order: Order, fact: PaymentSucceeded) -> bool:
         order.status in LATE_STATUSES
         and attempt is not None
         and not _is_known(order, fact)
+        and fact.paid == order.total
         and contradiction_of(attempt.request, fact) is None
     )
 

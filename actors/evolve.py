@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from actors.refund_marks import free, mark, unmark
 from actors.transitions import next_status
+from contracts.coupons import AppliedCoupon
 from contracts.events import (
     AttemptClosed,
     AttemptCloseOwed,
@@ -21,6 +22,7 @@ from contracts.events import (
     AttemptReclaimed,
     AttemptRefused,
     AttemptStarted,
+    CouponApplied,
     ExternalRefund,
     InviteRedeemed,
     InviteReissued,
@@ -98,7 +100,10 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
             return _with_attempt(order, event.attempt_no, lambda a: _attempt_after(a, event))
         case OrderClosing(reason=reason):
             return replace(order, closing_for=reason)
-        case OrderExpired() | OrderCancelled() | OrderRefunded():
+        case OrderExpired() | OrderCancelled():
+            return _with_coupon(_emptied(order), is_released=True)
+        case OrderRefunded():
+            # The coupon was used: it does not come back with the money.
             return _emptied(order)
         case OrderPaid():
             return _paid(order, event)
@@ -128,6 +133,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
             return _with_place(order, registration_id, RegistrationStatus.APPROVED)
         case PlaceRejected(registration_id=registration_id):
             return _rejected(order, registration_id)
+        case CouponApplied():
+            return _lowered(order, event)
         case _:
             assert_never(event)
 
@@ -264,6 +271,17 @@ def _first_status(order: Order) -> RegistrationStatus:
     return RegistrationStatus.PENDING if order.requires_approval else RegistrationStatus.APPROVED
 
 
+def _lowered(order: Order, event: CouponApplied) -> Order:
+    applied = AppliedCoupon(coupon_id=event.coupon_id, discount_minor=event.discount_minor)
+    return replace(order, total=event.total, coupon=applied)
+
+
+def _with_coupon(order: Order, *, is_released: bool) -> Order:
+    if order.coupon is None:
+        return order
+    return replace(order, coupon=replace(order.coupon, is_released=is_released))
+
+
 def _paid(order: Order, event: OrderPaid) -> Order:
     place = _first_status(order)
     settled = _with_attempt(order, event.payment.attempt_no, _settled)
@@ -281,13 +299,13 @@ def _paid(order: Order, event: OrderPaid) -> Order:
 
 
 def _seated_again(order: Order, place: RegistrationStatus) -> Order:
-    """Give late money new places; the old rows keep telling what happened to them."""
+    """Give late money new places and its coupon; the old rows keep telling what happened."""
     gifts = tuple(
         Invite(position=len(order.invites) + n, status=InviteStatus.PENDING)
         for n in range(1, order.quantity)
     )
     return replace(
-        order,
+        _with_coupon(order, is_released=False),
         seats_held=order.quantity,
         registrations=(*order.registrations, Registration(user_id=order.user_id, status=place)),
         invites=(*order.invites, *gifts),
@@ -316,7 +334,8 @@ def _payment_status(order: Order, refunds: tuple[Refund, ...]) -> PaymentStatus:
     if any(refund.status in REFUNDS_UNDER_WAY for refund in refunds):
         return PaymentStatus.REFUNDING
     returned = sum(r.amount.amount_minor for r in refunds if r.status is RefundStatus.SUCCEEDED)
-    if returned == settlement.paid.amount_minor:
+    # Of nothing nothing can go back.
+    if 0 < settlement.paid.amount_minor == returned:
         return PaymentStatus.REFUNDED
     return PaymentStatus.PAID
 

@@ -9,17 +9,22 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, TypeGuard
 
 import msgspec
+from msgspec.structs import replace
 
+from actors.coupon_sales import lock_named, settle_free, take_uses_of, with_coupon
+from actors.coupons import lower_price
 from actors.decide import start_attempt
 from actors.evolve import evolve_all
 from actors.failpoints import Reach, nowhere
 from actors.gift_codes import gift_code, gift_code_hash
 from actors.lane import Again
 from actors.pricing import total_minor
-from actors.wishes import SoldOutHints, Wish, grant
+from actors.wishes import SoldOutHints, Wish, grant_with_coupons
 from contracts import errors
 from contracts.catalogue import Offer
 from contracts.commands import CreateOrder
+from contracts.coupons import Coupon
+from contracts.events import OrderEvent
 from contracts.money import Money
 from contracts.order import Invite, Order, Registration
 from contracts.policy import Policy
@@ -99,19 +104,22 @@ class SalesCommit:
             asked = {request.ticket_type_id for request in requests}
             # Before the lock, that others wait less: who comes in between is found by a unique key.
             held = await standing(tx, event_id, _buyers(requests))
-            stocks = await lock_stock(tx, asked, event_id=event_id)
+            has_coupons = any(request.coupon_code is not None for request in requests)
+            stocks = await lock_stock(tx, asked, event_id=event_id, with_attendance=has_coupons)
+            coupons = await lock_named(tx, requests) if has_coupons else {}
             await self._reach("create.locked")
             if await self._learn(tx, stocks):
                 # Beside a locked row the statement saw its event as that was before it waited.
                 stocks = await lock_stock(tx, asked, event_id=event_id)
-            judged = [(r, self._judge(r, held[r.user_id], stocks)) for r in requests]
+            judged = [(r, self._judge(r, held[r.user_id], stocks, coupons)) for r in requests]
             await remember_found(tx, [(r, a.order_id) for r, a in judged if _is_first_find(a, r)])
             wishes = [answer for _, answer in judged if isinstance(answer, Wish)]
-            granted = grant(wishes, stocks)
+            granted, used_up = grant_with_coupons(wishes, stocks)
             sold = await self._sell(tx, granted, stocks) if granted else {}
         await self._reach("create.committed")
         # Only what is committed is news.
         self._hints.learn(stocks.values(), granted)
+        sold |= {order_no: errors.CouponInvalid() for order_no in used_up}
         return {r.order_no: _answer(r, judgement, sold) for r, judgement in judged}
 
     async def _learn(self, tx: Tx, stocks: dict[int, Stock]) -> bool:
@@ -127,10 +135,15 @@ class SalesCommit:
         return bool(stale)
 
     def _judge(
-        self, request: CreateOrder, held: Standing, stocks: dict[int, Stock]
+        self,
+        request: CreateOrder,
+        held: Standing,
+        stocks: dict[int, Stock],
+        coupons: dict[str, Coupon],
     ) -> Wish | Outcome:
         try:
-            return _earlier_sale(request, held) or self._wish(request, held, stocks)
+            earlier = _earlier_sale(request, held)
+            return earlier or with_coupon(self._wish(request, held, stocks), coupons, stocks)
         except errors.Refusal as refusal:
             return refusal
 
@@ -169,16 +182,30 @@ class SalesCommit:
     ) -> dict[str, Outcome]:
         orders = [self._new_order(wish, now) for wish in wishes]
         ids = await insert_orders(tx, orders)
-        return {new.order.order_no: _sale(new.order, *ids[new.order.order_no]) for new in orders}
+        sales = [_sale(new.order, *ids[new.order.order_no]) for new in orders]
+        made = [sale.order for sale in sales if sale.order is not None]
+        await take_uses_of(tx, made)
+        settled = await settle_free(tx, made, now)
+        return {
+            order.order_no: replace(sale, order=settled.get(order.id, order))
+            for order, sale in zip(made, sales, strict=True)
+        }
 
     def _new_order(self, wish: Wish, now: datetime) -> NewOrder:
         command = wish.command
-        order, events = _order(wish, now, self._policy), []
-        if command.first_attempt is not None:
-            events = start_attempt(order, command.first_attempt, now, self._policy)
+        order = _order(wish, now, self._policy)
+        lowered: list[OrderEvent] = [lower_price(order, wish.coupon, now)] if wish.coupon else []
+        order, events = evolve_all(order, lowered), lowered
+        is_free = order.total.amount_minor == 0
+        if command.first_attempt is not None and not is_free:
+            started = start_attempt(order, command.first_attempt, now, self._policy)
+            order, events = evolve_all(order, started), [*lowered, *started]
         return NewOrder(
-            order=evolve_all(order, events),
+            order=order,
             events=tuple(events),
+            # It is settled before anybody can look for it as an open one.
+            request_no=command.order_no if is_free else None,
+            answers=command.answers,
             idempotency_key=command.idempotency_key,
             body_hash=command.body_hash,
             invite_hashes=tuple(
@@ -246,7 +273,7 @@ def _earlier_sale(request: CreateOrder, held: Standing) -> Sale | None:
     if repeat is not None:
         return repeat
     if held.place_no == request.order_no:
-        return Sale(registration_id=held.place_id, is_repeat=True)
+        return Sale(order_id=held.place_order_id, registration_id=held.place_id, is_repeat=True)
     if held.order_id is None:
         return None
     if held.order_no == request.order_no:
@@ -306,10 +333,10 @@ def _free_status(offer: Offer) -> RegistrationStatus:
 
 def _sale(order: Order, order_id: int, registration_id: int) -> Sale:
     (place,) = order.registrations
-    written = msgspec.structs.replace(
+    written = replace(
         order,
         id=order_id,
-        registrations=(msgspec.structs.replace(place, id=registration_id),),
+        registrations=(replace(place, id=registration_id),),
     )
     return Sale(order_id=order_id, registration_id=registration_id, order=written)
 

@@ -4,13 +4,14 @@ A lease keeps other processes from trying the same order; without Redis, a lock 
 does. Either way only the version decides who may write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import msgspec
 
 from actors.allocate import allocate
+from actors.coupon_claims import coupons_of, with_offers, without_coupon
 from actors.decide_payment import wants_seats_again
 from actors.failpoints import Reach, nowhere, reach_turns
 from actors.lane import Again
@@ -18,7 +19,14 @@ from actors.lease import Leases, LeasesUnavailable
 from actors.metrics import LEASE_FALLBACKS, LEASES_MISSED, OVERTAKEN
 from actors.turn import Turn, turn_of, written
 from contracts import errors
-from contracts.commands import OrderCommand, RecordPayment, RecordRefund, RedeemInvite
+from contracts.commands import (
+    ApplyCoupon,
+    OrderCommand,
+    RecordPayment,
+    RecordRefund,
+    RedeemInvite,
+)
+from contracts.coupons import Coupon
 from contracts.order import Order, Reclaim, Redeemer
 from contracts.policy import Policy
 from models.engine import Database, Tx
@@ -98,7 +106,11 @@ class TurnsCommit:
     async def _load(
         self, tx: Tx, commands: Sequence[OrderCommand]
     ) -> tuple[dict[int, Order], datetime | None]:
-        orders, now = await load(tx, [command.order_id for command in commands])
+        asking = [command for command in commands if isinstance(command, ApplyCoupon)]
+        # Orders are locked before coupons, as everywhere.
+        orders, now = await load(tx, leased_ids(commands), lock=bool(asking))
+        if asking and now:
+            orders.update(await with_offers(tx, orders, asking, now))
         late = [
             command.order_id
             for command in commands
@@ -106,22 +118,26 @@ class TurnsCommit:
         ]
         if late and self._may_wait:
             # Orders are locked before ticket types, as everywhere; all of them, as others follow.
-            orders, now = await load(tx, [command.order_id for command in commands], lock=True)
+            orders, now = await load(tx, leased_ids(commands), lock=True)
+            # And ticket types and attendance before coupons, also those that others will move.
+            types = {order.ticket_type_id for order in orders.values()}
+            stocks = await lock_stock(tx, types, with_attendance=True)
             behind = {order_id: orders[order_id] for order_id in late}
-            orders.update(await self._with_reclaims(tx, behind, now))
+            orders.update(await self._with_reclaims(tx, behind, stocks, now))
         orders.update(await _with_redeemers(tx, orders, commands))
         return orders, now
 
     async def _with_reclaims(
-        self, tx: Tx, late: dict[int, Order], now: datetime | None
+        self, tx: Tx, late: dict[int, Order], stocks: dict[int, Stock], now: datetime | None
     ) -> dict[int, Order]:
-        stocks = await lock_stock(tx, {order.ticket_type_id for order in late.values()})
         refusals = {
             order.id: await self._refusal(tx, order, stocks[order.ticket_type_id], now)
             for order in late.values()
         }
         eligible = [order for order in late.values() if refusals[order.id] is None]
-        seated = seats_again(eligible, stocks)
+        coupons = await coupons_of(tx, eligible)
+        seated, used_up = places_again(eligible, stocks, coupons)
+        refusals |= dict.fromkeys(used_up, "coupon_used_up")
         return {
             order.id: msgspec.structs.replace(
                 order,
@@ -177,6 +193,19 @@ async def _with_redeemers(
             )
             found[order.id] = msgspec.structs.replace(order, redeemer=redeemer)
     return found
+
+
+def places_again(
+    orders: Sequence[Order], stocks: dict[int, Stock], coupons: Mapping[int, Coupon]
+) -> tuple[set[int], set[int]]:
+    """Choose the late orders that get seats and coupon again, and name those without a coupon."""
+    used_up: set[int] = set()
+    while True:
+        seated = seats_again([order for order in orders if order.id not in used_up], stocks)
+        late = without_coupon([order for order in orders if order.id in seated], coupons)
+        if not late:
+            return seated, used_up
+        used_up |= late
 
 
 def seats_again(orders: Sequence[Order], stocks: dict[int, Stock]) -> set[int]:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from actors.allocate import allocate
+from actors.coupons import beyond_uses
 from contracts.catalogue import Offer
 from contracts.commands import CreateOrder
+from contracts.coupons import Coupon
 from models.seats import SeatCount, Stock
 
 # Seats come back when orders end; nobody should be told "sold out" from older news than this.
@@ -15,11 +17,15 @@ HINT_LIFE_SECONDS = 0.25
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that will be granted if the seats are there."""
+    """A request that will be granted if the seats and the coupon's uses are there.
+
+    *total_minor* is the price before *coupon*.
+    """
 
     command: CreateOrder
     offer: Offer
     total_minor: int
+    coupon: Coupon | None = None
 
     @property
     def seats(self) -> SeatCount:
@@ -39,6 +45,24 @@ def grant(wishes: Sequence[Wish], stocks: dict[int, Stock]) -> list[Wish]:
         fitting += _fitting(stock.remaining, mine)
     caps = [s.event_remaining for s in stocks.values() if s.event_remaining is not None]
     return _fitting(min(caps, default=None), fitting)
+
+
+def grant_with_coupons(
+    wishes: Sequence[Wish], stocks: dict[int, Stock]
+) -> tuple[list[Wish], set[str]]:
+    """Choose the wishes that get their seats and their coupons.
+
+    Also name, by order number, the wishes whose coupon is used up: they take no seat from others.
+    """
+    coupons = {wish.coupon.id: wish.coupon for wish in wishes if wish.coupon}
+    refused: set[str] = set()
+    while True:
+        granted = grant([w for w in wishes if w.command.order_no not in refused], stocks)
+        claims = [(wish.command.order_no, wish.coupon.id) for wish in granted if wish.coupon]
+        late = beyond_uses(claims, coupons)
+        if not late:
+            return granted, refused
+        refused |= late
 
 
 def _fitting(remaining: int | None, wishes: Sequence[Wish]) -> list[Wish]:

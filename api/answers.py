@@ -7,10 +7,12 @@ from litestar import Response
 from msgspec import UNSET
 from msgspec.structs import asdict
 
+from contracts import coupons
 from contracts.attempt import CodeToScan, PayerParameters, SignedCall
 from contracts.errors import InvalidState
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
+from contracts.wire.coupons import Coupon, DiscountedOrder
 from contracts.wire.orders import (
     FreeRegistration,
     OrderPage,
@@ -131,6 +133,19 @@ def order_view(order: OrderOverview) -> OrderView:
 def order_page(orders: list[OrderOverview], next_cursor: str | None) -> OrderPage:
     """Describe some orders."""
     return OrderPage(items=tuple(order_view(order) for order in orders), next_cursor=next_cursor)
+
+
+def discounted(found: OrderOverview, order: Order) -> DiscountedOrder:
+    """Describe how an order stands after a coupon."""
+    assert order.coupon is not None
+    view = {name: getattr(order_view(found), name) for name in OrderView.__struct_fields__}
+    return DiscountedOrder(**view, discount_amount=order.coupon.discount_minor)
+
+
+def coupon(found: coupons.Coupon) -> Coupon:
+    """Describe a coupon to who manages it."""
+    fields = asdict(found) | {"kind": found.kind.value.lower()}
+    return Coupon(**fields)
 
 
 def cancelled(order: Order) -> Response[OrderStatusOnly]:

@@ -29,6 +29,7 @@ from api import (
     binding,
     bridge,
     catalogue,
+    coupons,
     events,
     exports,
     guest_list,
@@ -97,6 +98,13 @@ SIGNED_IN_ROUTES: tuple[HTTPRouteHandler, ...] = (
     catalogue.delete_ticket_type,
     guest_list.list_registrations,
     exports.export_event,
+    coupons.apply_coupon,
+    coupons.make_event_coupon,
+    coupons.list_event_coupons,
+    coupons.change_event_coupon,
+    coupons.make_coupon_for_all,
+    coupons.list_coupons_for_all,
+    coupons.change_coupon_for_all,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)

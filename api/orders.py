@@ -17,7 +17,6 @@ from api.references import PAGE_SIZE, PAGE_SIZE_MAX, cursor_of, id_of, next_curs
 from api.rooms import Visitor, house_of
 from api.tracing import mark_order, mark_view, trace_context
 from contracts.commands import CreateOrder
-from contracts.errors import CouponInvalid
 from contracts.numbers import new_order_no
 from contracts.wire import orders as wire
 from contracts.wire.fields import ID_MAX
@@ -59,15 +58,14 @@ async def create_order(
 ) -> Response[OrderToPay | wire.FreeRegistration]:
     """Take seats and, unless told not to, open the payment.
 
-    200 instead of 201 when the same tickets are already waiting to be paid.
+    200 instead of 201 when the same tickets are already waiting to be paid. What a coupon leaves
+    nothing to pay for is PAID at once.
     """
     house = house_of(request)
-    if data.coupon_code is not None:
-        raise CouponInvalid
     visit = visit_in(request, data.client_context)
     command = _command(request, house, id_of(event_id), data)
     plan = await opening.plan(house, visit, command, is_eager=data.prepare)
-    sale = plan.repeat or await house.actor.create(
+    sale = plan.repeat or await house.checkout.buy(
         structs.replace(command, first_attempt=plan.words)
     )
     status = 200 if sale.is_existing else 201
@@ -202,6 +200,8 @@ def _command(request: Visitor, house: House, event_id: int, data: wire.CreateOrd
         idempotency_key=key,
         body_hash=None if key is None else _body_hash(event_id, data),
         trace_ctx=trace_context(),
+        coupon_code=data.coupon_code,
+        answers=data.answers,
     )
 
 

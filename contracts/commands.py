@@ -33,7 +33,7 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     *order_no* is made by the caller before the insert, so that a repeat after a lost answer
     finds the order it already made. *body_hash* belongs to *idempotency_key*. With
     *first_attempt* the order comes with the right to open that attempt. *is_free* insists on a
-    ticket without a price.
+    ticket without a price. *answers* are the buyer's to the organizer's questions.
     """
 
     order_no: str
@@ -46,6 +46,7 @@ class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
     body_hash: str | None = None
     trace_ctx: str | None = None
     first_attempt: AttemptWords | None = None
+    coupon_code: str | None = None
     answers: dict[str, str] | None = None
     is_free: bool = False
 
@@ -170,6 +171,13 @@ class DecidePlace(msgspec.Struct, frozen=True, kw_only=True, tag="decide_place")
     by_user_id: int
 
 
+class ApplyCoupon(msgspec.Struct, frozen=True, kw_only=True, tag="apply_coupon"):
+    """Lower the price of an order that waits; *code* is as the buyer wrote it."""
+
+    order_id: int
+    code: str
+
+
 OrderCommand: TypeAlias = (
     StartAttempt
     | RecordOpened
@@ -185,4 +193,5 @@ OrderCommand: TypeAlias = (
     | RedeemInvite
     | ReissueInvite
     | DecidePlace
+    | ApplyCoupon
 )

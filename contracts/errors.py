@@ -14,7 +14,7 @@
     ├── NotFound                  absent, or someone else's
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
-    │   ├── InviteTaken  InviteNotActive  RefundExceedsPaid  MaxBelowSold
+    │   ├── InviteTaken  InviteNotActive  RefundExceedsPaid  MaxBelowSold  CouponExists
     │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
     ├── RateLimited               asked too often; come back in *retry_after_seconds*
     ├── Unprocessable             understood, but not on offer
@@ -190,6 +190,13 @@ class OrderAlreadyPaid(Conflict):
     detail = "The order is paid."
 
 
+class CouponExists(Conflict):
+    """Another coupon has the code; choose another."""
+
+    code = "COUPON_EXISTS"
+    detail = "There is a coupon with this code."
+
+
 class PrepareInProgress(Conflict):
     """Another request is opening the same attempt."""
 
@@ -255,7 +262,7 @@ class NotOnSale(Unprocessable):
 
 
 class CouponInvalid(Unprocessable):
-    """No such coupon can be used for this; there are none yet."""
+    """No such coupon can be used for this; why is not told, nor whether there is one."""
 
     code = "COUPON_INVALID"
     detail = "This coupon cannot be used here."

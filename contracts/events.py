@@ -7,6 +7,7 @@ import msgspec
 
 from contracts.attempt import Opened
 from contracts.facts import PaymentSucceeded
+from contracts.money import Money
 from contracts.order import Attempt, Payment, Refund
 from contracts.states import ClosingReason, RefundStatus
 
@@ -166,6 +167,15 @@ class PlaceRejected(msgspec.Struct, frozen=True, kw_only=True, tag="place_reject
     by_user_id: int
 
 
+class CouponApplied(msgspec.Struct, frozen=True, kw_only=True, tag="coupon_applied"):
+    """A coupon lowered the price; *total* is what is left to pay."""
+
+    coupon_id: int
+    code: str
+    discount_minor: int
+    total: Money
+
+
 OrderEvent: TypeAlias = (
     AttemptStarted
     | AttemptReclaimed
@@ -189,4 +199,5 @@ OrderEvent: TypeAlias = (
     | InviteReissued
     | PlaceApproved
     | PlaceRejected
+    | CouponApplied
 )

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from contracts.attempt import AttemptRequest, Opened
+from contracts.coupons import AppliedCoupon, Coupon
 from contracts.money import Money
 from contracts.states import (
     LIVE_ATTEMPTS,
@@ -94,7 +95,7 @@ class Invite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reclaim(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether late money may have its seats again, found under the seats' own locks."""
+    """Whether late money may have its seats and its coupon again, found under their locks."""
 
     granted: bool
     refusal: str | None = None
@@ -108,7 +109,11 @@ class Redeemer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What a buyer wants and owes, with its attempts, money and places."""
+    """What a buyer wants and owes, with its attempts, money and places.
+
+    *total* is what is left to pay after *coupon*. *reclaim* and *on_offer*, the coupon that is
+    asked for, are found under locks by the turn that needs them.
+    """
 
     id: int
     order_no: str
@@ -138,8 +143,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     registrations: tuple[Registration, ...] = ()
     invites: tuple[Invite, ...] = ()
     case_subjects: tuple[str, ...] = ()
+    coupon: AppliedCoupon | None = None
     reclaim: Reclaim | None = None
     redeemer: Redeemer | None = None
+    on_offer: Coupon | None = None
 
     @property
     def live_attempts(self) -> tuple[Attempt, ...]:

@@ -43,9 +43,16 @@ SELECT 'money.snapshot' AS id, count(*) AS violations,
   min(format('payment %s', p.id)) AS detail
 FROM payments p
 LEFT JOIN payment_attempts a ON a.attempt_no = p.attempt_no AND a.order_id = p.order_id
-WHERE p.source <> 'manual'
+WHERE p.source NOT IN ('manual', 'free')
   AND (a.id IS NULL OR (a.amount_minor, a.currency, a.provider)
        IS DISTINCT FROM (p.amount_minor, p.currency, p.provider));
+
+-- Money: nothing but a coupon makes an order free, and nothing else settles with no money.
+SELECT 'money.free' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+WHERE (o.total_minor = 0 AND NOT EXISTS (SELECT 1 FROM coupon_usages u WHERE u.order_id = o.id))
+   OR EXISTS (SELECT 1 FROM payments p WHERE p.order_id = o.id AND p.source = 'free'
+              AND (p.amount_minor, o.total_minor) <> (0, 0));
 
 -- Money: what is not honoured goes back in full, or a person has been asked.
 SELECT 'money.surplus' AS id, count(*) AS violations, min(format('payment %s', p.id)) AS detail
@@ -141,3 +148,13 @@ WHERE o.status = 'PAID' AND NOT EXISTS (
 SELECT 'delivery.alarm' AS id, count(*) AS violations, min(format('case %s', c.id)) AS detail
 FROM cases c
 WHERE NOT EXISTS (SELECT 1 FROM effects f WHERE f.kind = 'ALARM' AND f.cause = c.subject);
+
+-- Coupons: the one count is the uses that orders have, and only who ended unpaid gives one back.
+SELECT 'coupons.uses' AS id, count(*) AS violations, min(format('coupon %s', c.id)) AS detail
+FROM coupons c
+WHERE c.used_count <> (SELECT count(*) FROM coupon_usages u
+                       WHERE u.coupon_id = c.id AND u.released_at IS NULL);
+
+SELECT 'coupons.released' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM coupon_usages u JOIN orders o ON o.id = u.order_id
+WHERE (u.released_at IS NOT NULL) <> (o.status IN ('EXPIRED', 'CANCELLED'));

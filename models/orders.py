@@ -69,7 +69,10 @@ _DOCUMENT = """json_build_object(
       ORDER BY i.position), '[]')
     FROM order_invites i WHERE i.order_id = o.id),
   'case_subjects', (SELECT coalesce(json_agg(c.subject ORDER BY c.id), '[]')
-    FROM cases c WHERE c.order_id = o.id)
+    FROM cases c WHERE c.order_id = o.id),
+  'coupon', (SELECT json_build_object('coupon_id', u.coupon_id,
+      'discount_minor', u.discount_minor, 'is_released', u.released_at IS NOT NULL)
+    FROM coupon_usages u WHERE u.order_id = o.id)
 )::text AS document"""
 _READ = f"clock_timestamp() AS now, {_DOCUMENT}"
 _LOAD = (

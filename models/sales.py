@@ -26,6 +26,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     is_over: bool | None = None
     place_id: int | None = None
     place_no: str | None = None
+    place_order_id: int | None = None
     key_body_hash: str | None = None
     key_order_id: int | None = None
     key_registration_id: int | None = None
@@ -43,7 +44,8 @@ _STANDING = """
 SELECT b.user_id, o.id AS order_id, o.order_no, o.status AS order_status, o.ticket_type_id,
   o.quantity, k.body_hash AS key_body_hash, k.order_id AS key_order_id,
   k.registration_id AS key_registration_id, k.found AS key_found,
-  o.expired_at <= clock_timestamp() AS is_over, g.id AS place_id, g.request_no AS place_no
+  o.expired_at <= clock_timestamp() AS is_over, g.id AS place_id, g.request_no AS place_no,
+  g.order_id AS place_order_id
 FROM unnest($2::bigint[], $3::text[]) AS b(user_id, key)
 LEFT JOIN LATERAL (SELECT * FROM orders WHERE event_id = $1 AND user_id = b.user_id
   AND status IN ('PENDING', 'CLOSING') LIMIT 1) o ON true
@@ -67,7 +69,8 @@ async def standing(
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order as it is first written, with what became true of it already.
 
-    It has no id yet. *invite_hashes* are its invites' codes, in order.
+    It has no id yet. *invite_hashes* are its invites' codes, in order. *request_no* lets the
+    place be found by who made it, where the order itself is not open any more.
     """
 
     order: Order
@@ -75,6 +78,8 @@ class NewOrder(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None
     body_hash: str | None
     invite_hashes: tuple[str, ...]
+    request_no: str | None = None
+    answers: dict[str, str] | None = None
 
 
 _INSERT_ORDERS = """
@@ -82,7 +87,7 @@ WITH r AS (SELECT * FROM json_to_recordset($1::json) AS r(order_no text, event_i
     user_id bigint, ticket_type_id bigint, quantity int, total json, payment_channel text,
     channel text, last_payment_attempt_status text, expired_at timestamptz,
     created_at timestamptz, trace_ctx text, idempotency_key text, body_hash text,
-    invite_hashes json, attempts json, events json)),
+    invite_hashes json, attempts json, events json, request_no text, answers jsonb)),
 o AS (INSERT INTO orders (order_no, biz_type, event_id, user_id, ticket_type_id, quantity,
     total_minor, currency, status, payment_status, payment_channel, channel,
     last_payment_attempt_status, seats_held, expired_at, version, trace_ctx, created_at)
@@ -92,9 +97,11 @@ o AS (INSERT INTO orders (order_no, biz_type, event_id, user_id, ticket_type_id,
     created_at
   FROM r ORDER BY event_id, user_id
   RETURNING id, order_no, event_id, user_id, ticket_type_id, quantity),
-g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, status, seats_held)
-  SELECT event_id, user_id, ticket_type_id, id, 'PENDING_PAYMENT', 0 FROM o
-  ORDER BY event_id, user_id
+g AS (INSERT INTO registrations (event_id, user_id, ticket_type_id, order_id, request_no, status,
+    seats_held, answers)
+  SELECT o.event_id, o.user_id, o.ticket_type_id, o.id, r.request_no, 'PENDING_PAYMENT', 0,
+    r.answers
+  FROM o JOIN r USING (order_no) ORDER BY o.event_id, o.user_id
   RETURNING id, order_id),
 i AS (INSERT INTO order_invites (order_id, position, generation, status, code_hash)
   SELECT o.id, x.position, 1, 'PENDING', x.code_hash
@@ -147,6 +154,8 @@ def _row(new: NewOrder) -> dict[str, object]:
         "invite_hashes": new.invite_hashes,
         "attempts": order.attempts,
         "events": new.events,
+        "request_no": new.request_no,
+        "answers": new.answers,
     }
 
 

@@ -61,15 +61,20 @@ WHERE event_id = ANY($1::bigint[]) ORDER BY event_id FOR NO KEY UPDATE
 
 
 async def lock_stock(
-    tx: Tx, ticket_type_ids: Iterable[int], *, event_id: int | None = None
+    tx: Tx,
+    ticket_type_ids: Iterable[int],
+    *,
+    event_id: int | None = None,
+    with_attendance: bool = False,
 ) -> dict[int, Stock]:
     """Lock ticket types, and the attendance of capped events, and read what is left.
 
-    With *event_id*, types of other events are left alone, whoever named them.
+    With *event_id*, types of other events are left alone, whoever named them. *with_attendance*
+    locks that of other events too, for who locks something else after it and counts then.
     """
     types = await tx.fetch(_LOCK_TYPES, sorted(set(ticket_type_ids)), event_id)
-    capped = sorted({row["event_id"] for row in types if row["is_capped"]})
-    caps = await tx.fetch(_LOCK_ATTENDANCE, capped) if capped else []
+    counted = sorted({row["event_id"] for row in types if row["is_capped"] or with_attendance})
+    caps = await tx.fetch(_LOCK_ATTENDANCE, counted) if counted else []
     left = {row["event_id"]: row["remaining"] for row in caps}
     return {
         row["id"]: Stock(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from contracts.states import NoticeStatus
+from models.coupon_uses import write_coupon_uses
 from models.encoding import rows
 from models.engine import Connection, Tx
 from models.legacy_fields import NOTE
@@ -22,9 +23,10 @@ from models.turn_money import (
 from models.turn_places import write_invites, write_registrations, write_seats
 from models.written import WrittenTurn
 
-# The global order of locks: orders and their attempts (the swap), seats, then the inserts.
+# The global order of locks: orders and their attempts (the swap), seats, coupons, the inserts.
 _STEPS = (
     write_seats,
+    write_coupon_uses,
     write_new_attempts,
     write_payments,
     write_refunds,
@@ -51,6 +53,7 @@ _WON = """
 WITH new AS (SELECT * FROM json_to_recordset($1::json) AS r(
     id bigint, version int, status text, payment_status text, last_payment_attempt_status text,
     refund_status text, closing_for text, channel text, seats_held int, paid_at timestamptz,
+    total_minor bigint,
     events jsonb, attempts jsonb, legacy jsonb)),
 held AS (SELECT o.id FROM orders o JOIN new USING (id) WHERE o.version = new.version
          ORDER BY o.id FOR NO KEY UPDATE OF o),
@@ -58,7 +61,7 @@ won AS (UPDATE orders o SET version = o.version + 1, status = new.status,
   payment_status = new.payment_status, refund_status = new.refund_status,
   last_payment_attempt_status = new.last_payment_attempt_status,
   closing_for = new.closing_for, channel = new.channel, seats_held = new.seats_held,
-  paid_at = new.paid_at
+  paid_at = new.paid_at, total_minor = new.total_minor
   FROM new JOIN held USING (id) WHERE o.id = new.id
   RETURNING o.id),
 audit AS (INSERT INTO order_events (order_id, version, kind, data)
@@ -94,6 +97,7 @@ async def swap(db: Connection, turns: Sequence[WrittenTurn], now: datetime) -> s
             "channel": turn.after.channel,
             "seats_held": turn.after.seats_held,
             "paid_at": turn.after.paid_at,
+            "total_minor": turn.after.total.amount_minor,
             "events": turn.events,
             "attempts": moved_attempts(turn, now),
             "legacy": turn.legacy_fields,

@@ -85,7 +85,7 @@ class TestAnOrder:
 
         assert is_problem(answer, 404, "NOT_FOUND")
 
-    def test_takes_no_coupon_while_there_are_none(self, buyer: Buyer) -> None:
+    def test_takes_no_coupon_that_does_not_exist(self, buyer: Buyer) -> None:
         assert is_problem(buyer.order(couponCode="HALF"), 422, "COUPON_INVALID")
         assert buyer.http.get(f"{ORDERS}/pending").status_code == 204
 

@@ -64,7 +64,7 @@ class TestTheReadme:
         statements = (ROOT / "models" / "invariants.sql").read_text(encoding="utf-8")
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
-        named = re.findall(r"`((?:seats|places|money|delivery|state)\.\w+)`", readme)
+        named = re.findall(r"`((?:seats|places|money|coupons|delivery|state)\.\w+)`", readme)
 
         assert sorted(named) == sorted(re.findall(r"SELECT '([\w.]+)' AS id", statements))
 

@@ -31,7 +31,7 @@ from models.engine import Database
 from runtime.house import House
 from runtime.settings import AppEnv, Settings
 from tests.faults.bank import NAME, Bank
-from tests.storage.stage import POLICY, OnSale, wish
+from tests.storage.stage import POLICY, OnSale, make_coupon, wish
 
 _Result = TypeVar("_Result")
 _keys = count(1)
@@ -110,13 +110,22 @@ class Office:
         await self.checkout.close()
         await self.actor.close()
 
-    async def order(self, user_id: int, quantity: int = 2) -> Order:
+    async def order(
+        self, user_id: int, quantity: int = 2, *, coupon_code: str | None = None
+    ) -> Order:
         """Buy as a client does: the same key until there is an answer."""
         key = f"key {next(_keys)}"
 
         async def once() -> Order:
-            command = wish(self.sale, user_id, quantity, idempotency_key=key, body_hash="0" * 64)
-            sale = await self.actor.create(command)
+            command = wish(
+                self.sale,
+                user_id,
+                quantity,
+                idempotency_key=key,
+                body_hash="0" * 64,
+                coupon_code=coupon_code,
+            )
+            sale = await self.checkout.buy(command)
             assert sale.order_id is not None
             return await self.actor.load(sale.order_id)
 
@@ -172,6 +181,16 @@ class Office:
             order_id=order.id, registration_id=guest.id, approve=True, by_user_id=user_id
         )
         await insistently(lambda: self.actor.take_turn(decide))
+
+    async def coupon(self, percent: int) -> str:
+        """Make a coupon for one use and return its code."""
+        code = f"COUPON-{next(_keys)}"
+        await make_coupon(self.database, code, value=percent, max_uses=1)
+        return code
+
+    async def apply_coupon(self, order: Order, code: str) -> Order:
+        """Use a coupon, however often it takes."""
+        return await insistently(lambda: self.checkout.apply_coupon(order.id, code))
 
     async def end_time(self, order: Order) -> None:
         """Let an order's time be up."""

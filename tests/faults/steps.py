@@ -59,9 +59,9 @@ class Story(msgspec.Struct):
     promised: dict[int, Order] = {}
     ends: dict[int, OrderStatus] = {}
 
-    async def order(self, quantity: int = 2) -> Order:
+    async def order(self, quantity: int = 2, *, coupon_code: str | None = None) -> Order:
         """Buy, and remember that it was confirmed."""
-        made = await self.office.order(self.user_id, quantity)
+        made = await self.office.order(self.user_id, quantity, coupon_code=coupon_code)
         self.promised[made.id] = made
         return made
 

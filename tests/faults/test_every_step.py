@@ -112,6 +112,19 @@ async def give_away(story: Story) -> None:
     await story.office.give_away(order, story.user_id + GUESTS)
 
 
+async def discount(story: Story) -> None:
+    """Close what is open for the old price, and pay less."""
+    order = await story.office.prepare(await story.order())
+    code = await story.office.coupon(50)
+    story.promised[order.id] = await story.office.apply_coupon(order, code)
+
+
+async def sell_for_nothing(story: Story) -> None:
+    """Sell for nothing: there is no step between the sale and the settlement."""
+    order = await story.order(coupon_code=await story.office.coupon(100))
+    await story.ended(order, OrderStatus.PAID)
+
+
 # Each flow with the steps that it is interrupted at; the way there is interrupted once.
 FLOWS: list[tuple[Flow, set[str]]] = [
     (create, {"create", "expire"}),
@@ -127,6 +140,8 @@ FLOWS: list[tuple[Flow, set[str]]] = [
     (left_behind, {"notice", "sweep"}),
     (refused_refund, {"record_refund_refused"}),
     (give_away, {"reissue_invite", "redeem_invite", "decide_place"}),
+    (discount, {"close", "record_attempt", "apply_coupon"}),
+    (sell_for_nothing, {"create", "effect"}),
 ]
 
 

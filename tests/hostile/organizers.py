@@ -3,6 +3,7 @@
 from typing import Any, TypeAlias
 
 from tests.api.service import Buyer
+from tests.hostile.coupons import coupon_words
 from tests.hostile.stand import MARK_PAID, REFUND, Door, Stand
 
 Body: TypeAlias = dict[str, Any]
@@ -22,6 +23,8 @@ def plan_for(door: Door) -> Body | None:
     """Say what a door would take, or nothing where it reads nothing."""
     if not door.reads_body:
         return None
+    if (words := coupon_words(door)) is not None:
+        return words
     if "{order}" in door.path:
         return {"reason": "mine"}
     return _KIND if "ticket-types" in door.path else _EVENT

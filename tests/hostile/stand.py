@@ -17,6 +17,9 @@ MARK_PAID = "/api/events/{event_id}/orders/{order}/mark-paid"
 LOGIN = "/api/auth/sandbox-login"
 _GIFTS = "/api/events/{event_id}/orders/{order}/invites"
 KEY = "the victim's key"
+COUPON = "/api/events/{event_id}/orders/{order}/coupon"
+COUPONS = "/api/events/{event_id}/coupons"
+COUPONS_FOR_ALL = "/api/coupons"
 
 
 class _Ones(dict[str, object]):
@@ -112,6 +115,13 @@ DOORS = (
     Door("POST", "/api/registrations/{registration}/approve", signed_in=True),
     Door("POST", "/api/registrations/{registration}/reject", signed_in=True),
     *_CATALOGUE,
+    Door("POST", COUPON, signed_in=True, reads_body=True, words='{"couponCode": "NONE"}'),
+    Door("POST", COUPONS, signed_in=True, reads_body=True, is_managed=True),
+    Door("GET", COUPONS, signed_in=True, is_managed=True),
+    Door("PUT", f"{COUPONS}/{{coupon_id}}", signed_in=True, reads_body=True, is_managed=True),
+    Door("POST", COUPONS_FOR_ALL, signed_in=True, reads_body=True, role="admin"),
+    Door("GET", COUPONS_FOR_ALL, signed_in=True, role="admin"),
+    Door("PUT", f"{COUPONS_FOR_ALL}/{{coupon_id}}", signed_in=True, reads_body=True, role="admin"),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path and not door.is_managed)

@@ -1,8 +1,11 @@
 """Other people's orders, and references that mean nothing or something else."""
 
+import json
+
 import pytest
 
 from tests.api.service import ORDERS
+from tests.hostile.coupons import coupon_words
 from tests.hostile.organizers import plan_for
 from tests.hostile.stand import (
     ABSENT,
@@ -101,7 +104,7 @@ def alike(stand: Stand, door: Door, reference: object) -> None:
     """Assert that an attacker sees the same as where nothing is, byte for byte."""
     for attacker in stand.attackers:
         absent, foreign = (
-            attacker.http.request(door.method, door.to(order=order))
+            attacker.http.request(door.method, door.to(order=order), json=coupon_words(door))
             for order in (9_007_199_254_740_991, reference)
         )
         assert refusal(foreign) == ABSENT
@@ -141,7 +144,8 @@ class TestSomebodyElsesOrder:
     def test_is_not_given_away_by_another_event(self, stand: Stand, door: Door) -> None:
         for event in (2, 99):
             path = door.to(event=event, order=stand.order["orderNo"])
-            assert refusal(stand.victim.http.request(door.method, path)) == ABSENT
+            answer = stand.victim.http.request(door.method, path, json=coupon_words(door))
+            assert refusal(answer) == ABSENT
 
     def test_is_not_given_away_by_a_method(self, stand: Stand) -> None:
         path = f"{ORDERS}/{stand.order['orderNo']}"
@@ -197,7 +201,8 @@ class TestAReference:
     def test_that_is_none_leads_nowhere(self, stand: Stand, reference: str) -> None:
         for door in OF_ONE_ORDER:
             path = door.to(order=reference)
-            assert refusal(stand.victim.http.request(door.method, path)) == ABSENT, path
+            answer = stand.victim.http.request(door.method, path, json=coupon_words(door))
+            assert refusal(answer) == ABSENT, path
         for door in OF_ONE_EVENT:
             path = door.to(event=reference, order=stand.order["orderNo"])
             if door.is_managed:
@@ -210,10 +215,11 @@ class TestAReference:
     @pytest.mark.parametrize("reference", _OTHER_PATHS)
     def test_with_path_tricks_leads_nowhere(self, stand: Stand, reference: str) -> None:
         for door in OF_ONE_ORDER:
+            words = json.dumps(coupon_words(door)) if door.reads_body else ""
             sent = (
                 f"{door.method} {door.to(order=reference)} HTTP/1.1\r\nHost: x\r\n"
                 f"Authorization: Bearer {stand.attacker.token}\r\n"
-                "Content-Length: 0\r\nConnection: close\r\n\r\n"
+                f"Content-Length: {len(words)}\r\nConnection: close\r\n\r\n{words}"
             )
             received = stand.raw(sent.encode())
             status = received.split(b" ", 2)[1]
@@ -234,7 +240,8 @@ class TestAReference:
         )
         for door in OF_ONE_ORDER:
             for other in others:
-                answer = stand.victim.http.request(door.method, door.to(order=other))
+                words = coupon_words(door)
+                answer = stand.victim.http.request(door.method, door.to(order=other), json=words)
                 assert refusal(answer) == ABSENT, other
 
     @pytest.mark.parametrize(

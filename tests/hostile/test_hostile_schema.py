@@ -20,6 +20,7 @@ from schemathesis.specs.openapi import checks
 
 from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
+from tests.hostile.coupons import aim_at_coupons, is_of_coupons
 from tests.hostile.honest import body_for, is_known
 from tests.hostile.organizers import manage, manage_order
 from tests.hostile.party import Party
@@ -145,14 +146,19 @@ def party(stand: Stand, simulator: Simulator) -> Iterator[Party]:
     party.close()
 
 
+_AIMS: tuple[tuple[Callable[[Door], bool], Callable[[Any, Door, Stand], None]], ...] = (
+    (is_of_coupons, aim_at_coupons),
+    (lambda door: door in OF_A_MANAGED_ORDER, manage_order),
+    (lambda door: door.is_managed, manage),
+)
+
+
 def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator: Simulator) -> None:
     """Point a generated call at what exists, as somebody who may see it."""
-    if door in OF_A_MANAGED_ORDER:
-        manage_order(case, door, stand)
-        return
-    if door.is_managed:
-        manage(case, door, stand)
-        return
+    for theirs, aim in _AIMS:
+        if theirs(door):
+            aim(case, door, stand)
+            return
     orders = buyer.http.get("/api/events/1/orders").json()["items"]
     if "{event_id}" in door.path:
         case.path_parameters["event_id"] = "1"

@@ -158,7 +158,7 @@ class TestATokenOfAnotherRole:
             for content in (b"", b"{}", b'{"rolloutPercent": 0, "minVersion": "9"}', b"{"):
                 headers = {"Authorization": f"Bearer {bearer}"}
                 answer = stand.http.request(
-                    door.method, door.path, content=content, headers=headers
+                    door.method, door.to(), content=content, headers=headers
                 )
 
                 assert refusal(answer) == (403, "FORBIDDEN")

@@ -13,6 +13,7 @@ from actors.evolve import evolve_all
 from actors.transitions import edges
 from contracts import errors
 from contracts.commands import (
+    ApplyCoupon,
     Cancel,
     Expire,
     MarkPaid,
@@ -23,6 +24,7 @@ from contracts.commands import (
     RecordRefund,
     RequestRefund,
 )
+from contracts.coupons import Coupon
 from contracts.facts import AttemptClosedAtProvider, AttemptNotFound, RefundOutcome
 from contracts.money import Money
 from contracts.order import Order, Reclaim
@@ -30,6 +32,7 @@ from contracts.states import (
     LIVE_REGISTRATIONS,
     AttemptState,
     Channel,
+    CouponKind,
     InviteStatus,
     OrderStatus,
 )
@@ -37,6 +40,7 @@ from tests.rules.builders import (
     NOW,
     ORDER_NO,
     POLICY,
+    PRICE,
     a_payment,
     a_refund,
     an_attempt,
@@ -87,12 +91,25 @@ COMMANDS: list[OrderCommand] = [
     MarkPaid(order_id=1, reason="cash", by_user_id=5),
     Expire(order_id=1),
     Cancel(order_id=1),
+    ApplyCoupon(order_id=1, code="HALF"),
 ]
+HALF = Coupon(
+    id=1,
+    code="HALF",
+    kind=CouponKind.PERCENT,
+    value=50,
+    event_id=None,
+    starts_at=None,
+    ends_at=None,
+    max_uses=None,
+    used_count=0,
+    is_active=True,
+)
 
 
 def turn(order: Order, command: OrderCommand, now: datetime, *, seats_left: bool) -> Order:
     """Take a turn in memory, refusals included."""
-    asked = replace(order, reclaim=Reclaim(granted=seats_left))
+    asked = replace(order, reclaim=Reclaim(granted=seats_left), on_offer=HALF)
     try:
         return evolve_all(asked, decide(asked, command, now, POLICY))
     except errors.Refusal:
@@ -163,6 +180,12 @@ class TestEveryHistory:
             elif order.status is not OrderStatus.PAID:
                 assert order.seats_held == 0
                 assert all(a.close_owed for a in order.live_attempts)
+            assert order.settlement is None or order.settlement.paid == order.total
+            if order.coupon is not None:
+                ended = order.status in (OrderStatus.EXPIRED, OrderStatus.CANCELLED)
+                assert order.coupon.is_released is ended
+                price_minor = order.total.amount_minor + order.coupon.discount_minor
+                assert price_minor == PRICE.amount_minor
 
     @given(
         st.lists(

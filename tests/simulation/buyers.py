@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _CHANNELS = (Channel.WECHAT_NATIVE, Channel.WECHAT_NATIVE, Channel.WECHAT_JSAPI)
+_CODES = ("HALF", "SOME", "ALL", "NONE SUCH")
 _THINKING_SECONDS = 5.0
 _PATIENCE_SECONDS = 8.0
 
@@ -44,7 +45,7 @@ class Buyer:
         self._world = world
         self._user_id = user_id
         self._order: Order | None = None
-        self._wish = (1, 1)
+        self._wish: tuple[int, int, str | None] = (1, 1, None)
         self._key: str | None = None
         self._keys = 0
 
@@ -70,8 +71,10 @@ class Buyer:
             await self._prepare(self._order)
         elif chosen < 0.75:
             await self._query(self._order)
-        elif chosen < 0.83:
+        elif chosen < 0.80:
             await self._cancel(self._order)
+        elif chosen < 0.83:
+            await self._apply(self._order)
         elif chosen < 0.93:
             await self._buy()
         else:
@@ -82,7 +85,8 @@ class Buyer:
         if self._key is None or random.random() < 0.5:
             self._keys += 1
             self._key = f"k{self._keys}" if random.random() < 0.5 else None
-            self._wish = (random.choice((1, 1, 2)), random.choice((1, 1, 2)))
+            code = random.choice((None, None, None, *_CODES))
+            self._wish = (random.choice((1, 1, 2)), random.choice((1, 1, 2)), code)
         channel = random.choice((*_CHANNELS, None))
         asked = [self._create(channel)]
         if random.random() < 0.2:
@@ -93,7 +97,7 @@ class Buyer:
                 raise answer
 
     async def _create(self, channel: Channel | None) -> None:
-        ticket_type_id, quantity = self._wish
+        ticket_type_id, quantity, coupon_code = self._wish
         key = self._key
         command = CreateOrder(
             order_no=self._world.new_order_no(key and f"{self._user_id}:{key}"),
@@ -103,7 +107,8 @@ class Buyer:
             quantity=quantity,
             payment_channel="wechat",
             idempotency_key=key,
-            body_hash=key and f"{ticket_type_id}x{quantity}",
+            body_hash=key and f"{ticket_type_id}x{quantity}x{coupon_code}",
+            coupon_code=coupon_code,
         )
         place_id, order = await self._ask("create", lambda p: p.create(command, channel))
         self._world.acknowledged.append(
@@ -129,6 +134,10 @@ class Buyer:
 
     async def _cancel(self, order: Order) -> None:
         self._learn(await self._ask("cancel", lambda p: p.checkout.cancel(order.id)))
+
+    async def _apply(self, order: Order) -> None:
+        code = self._world.random.choice(_CODES)
+        self._learn(await self._ask("apply", lambda p: p.checkout.apply_coupon(order.id, code)))
 
     async def _pay(self) -> None:
         if self._order is None:

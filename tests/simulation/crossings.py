@@ -96,6 +96,7 @@ def _swap(
         "closing_for": None,
         "channel": channel,
         "seats_held": order.seats_held,
+        "total_minor": order.total.amount_minor,
         "paid_at": None,
         "events": [],
         "attempts": attempts,

@@ -117,7 +117,7 @@ class Process:
     ) -> tuple[int | None, Order | None]:
         """Sell, and open the payment unless *channel* is None; return a place or an order."""
         words = None if channel is None else attempt_words(_MERCHANT, channel, _PAYER)
-        sale = await self.actor.create(structs.replace(command, first_attempt=words))
+        sale = await self.checkout.buy(structs.replace(command, first_attempt=words))
         if sale.order_id is None:
             return sale.registration_id, None
         order = sale.order or await self.actor.load(sale.order_id)

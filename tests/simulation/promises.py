@@ -24,7 +24,8 @@ _LIVE_PLACES = ("PENDING_PAYMENT", "PENDING", "APPROVED")
 def broken(tables: dict[str, Table]) -> list[str]:
     """Name every promise the committed rows break."""
     snapshot = Snapshot(tables)
-    return [*_seats(snapshot), *_money(snapshot), *_state(snapshot), *_delivery(snapshot)]
+    said = [*_seats(snapshot), *_money(snapshot), *_coupons(snapshot)]
+    return [*said, *_state(snapshot), *_delivery(snapshot)]
 
 
 class Snapshot:
@@ -117,7 +118,10 @@ def _money(s: Snapshot) -> list[str]:
         for payment in payments:
             refunds = [r for r in s.refunds[order["id"]] if r["payment_id"] == payment["id"]]
             under_way = sum(r["amount_minor"] for r in refunds if r["status"] != "failed")
-            if asked.get(payment["attempt_no"]) != payment["amount_minor"]:
+            if payment["source"] == "free":
+                if (payment["amount_minor"], order["total_minor"]) != (0, 0):
+                    said.append(f"money.free: order {order['id']}")
+            elif asked.get(payment["attempt_no"]) != payment["amount_minor"]:
                 said.append(f"money.snapshot: payment {payment['id']}")
             if payment["refund_minor"] != under_way:
                 said.append(f"money.refunds: payment {payment['id']}")
@@ -128,6 +132,28 @@ def _money(s: Snapshot) -> list[str]:
                 and not asked_a_person
             ):
                 said.append(f"money.surplus: payment {payment['id']}")
+    return said
+
+
+def _coupons(s: Snapshot) -> list[str]:
+    uses = {use["order_id"]: use for use in s.rows("coupon_usages")}
+    orders = {order["id"]: order for order in s.orders}
+    held = [use["coupon_id"] for use in uses.values() if use["released_at"] is None]
+    said = [
+        f"coupons.uses: coupon {coupon['id']}"
+        for coupon in s.rows("coupons")
+        if coupon["used_count"] != held.count(coupon["id"])
+    ]
+    said += [
+        f"coupons.released: order {order_id}"
+        for order_id, use in uses.items()
+        if (use["released_at"] is not None) != (orders[order_id]["status"] in _ENDED)
+    ]
+    said += [
+        f"money.free: order {order['id']}"
+        for order in s.orders
+        if order["total_minor"] == 0 and order["id"] not in uses
+    ]
     return said
 
 

@@ -11,6 +11,7 @@ from actors.actor import Actor
 from contracts import facts
 from contracts.attempt import Opened
 from contracts.commands import (
+    ApplyCoupon,
     Cancel,
     CreateOrder,
     Expire,
@@ -34,6 +35,8 @@ from models import attempts, inbox, orders, sweeps
 from tests.simulation.twins import Twin
 
 _STEPS = 28
+_POLICY = Policy(gift_code_key=b"k" * 32, late_payment_honour_hours=1)
+_CODES = ("half", " SOME", "All", "none such")
 _LONG_AFTER = datetime(2099, 1, 1, tzinfo=UTC)
 
 
@@ -97,6 +100,8 @@ class Script:
             payment_channel="wechat",
             idempotency_key=key,
             body_hash=key,
+            coupon_code=random.choice((None, None, *_CODES)),
+            answers=random.choice((None, {"diet": "none"})),
         )
         sale = await self._actor.create(command)
         if sale.order is not None:
@@ -124,6 +129,8 @@ class Script:
             return self._about_attempt(order, random.choice(order.attempts))
         if random.random() < 0.3:
             return random.choice((Cancel(order_id=order.id), Expire(order_id=order.id)))
+        if random.random() < 0.3:
+            return ApplyCoupon(order_id=order.id, code=random.choice(_CODES))
         return StartAttempt(
             order_id=order.id,
             provider="wechat",

@@ -12,7 +12,7 @@ from tests.simulation.tables import Row
 
 Handler = TypeVar("Handler", bound=Statement)
 
-_SUBJECTS = ("sales", "turns", "sweeps")
+_SUBJECTS = ("sales", "turns", "sweeps", "coupons")
 _NAMED: dict[tuple[str, str], Statement] = {}
 _WRITTEN: dict[str, Statement] = {}
 _decode = msgspec.json.Decoder(list[dict[str, Any]]).decode

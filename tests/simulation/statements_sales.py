@@ -36,6 +36,7 @@ def _standing(tx: Transaction, event_id: int, user_id: int, key: str | None) -> 
         "is_over": order["expired_at"] <= tx.clock if order else None,
         "place_id": place.get("id"),
         "place_no": place.get("request_no"),
+        "place_order_id": place.get("order_id"),
     }
 
 
@@ -80,7 +81,9 @@ def lock_attendance(tx: Transaction, ids: list[int]) -> Waiting:
         yield from tx.lock("event_attendance", event_id)
         row = tx.get("event_attendance", event_id)
         assert row is not None
-        found.append({"event_id": event_id, "remaining": row["max_attendees"] - row["seats_held"]})
+        most = row["max_attendees"]
+        left = None if most is None else most - row["seats_held"]
+        found.append({"event_id": event_id, "remaining": left})
     return found
 
 
@@ -143,7 +146,8 @@ def insert_orders(tx: Transaction, rows: str) -> Waiting:
     found = []
     for record in sorted(records(rows), key=lambda r: (r["event_id"], r["user_id"])):
         order = yield from tx.insert("orders", _order(record))
-        place = yield from tx.insert("registrations", _place(order, "PENDING_PAYMENT", order["id"]))
+        whose = order | {name: record[name] for name in ("request_no", "answers")}
+        place = yield from tx.insert("registrations", _place(whose, "PENDING_PAYMENT", order["id"]))
         yield from _insert_belongings(tx, record, order)
         found.append({**order, "registration_id": place["id"]})
     return found
@@ -209,7 +213,7 @@ def _place(record: Row, status: str, order_id: int | None) -> Row:
         "ticket_type_id": record["ticket_type_id"],
         "order_id": order_id,
         "invite_id": None,
-        "request_no": record.get("request_no"),
+        "request_no": record["request_no"],
         "status": status,
         "refund_no": None,
         "seats_held": 0 if order_id else 1,

@@ -6,6 +6,7 @@ import msgspec
 
 from models import turns
 from tests.simulation.sql import at, by_id, records, stands_for, stands_for_text
+from tests.simulation.statements_coupons import used_by
 from tests.simulation.tables import Row
 from tests.simulation.transactions import Transaction, Waiting
 
@@ -84,6 +85,7 @@ def _parts(tx: Transaction, order_id: int) -> Row:
             for i in sorted(_of(tx, "order_invites", order_id), key=lambda i: int(i["position"]))
         ],
         "case_subjects": [case["subject"] for case in _of(tx, "cases", order_id)],
+        "coupon": used_by(tx, order_id),
     }
 
 
@@ -294,7 +296,7 @@ def _payment(tx: Transaction, record: Row) -> Row | None:
     return tx.find("payments", "payments_provider_txn_key", key)
 
 
-_NEW_PLACE = {"request_no": None, "refund_no": None, "seats_held": 0}
+_NEW_PLACE = {"request_no": None, "refund_no": None, "seats_held": 0, "answers": None}
 
 
 @stands_for("models.turn_places", "_NEW_REGISTRATIONS")

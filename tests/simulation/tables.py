@@ -195,6 +195,12 @@ def new_tables() -> dict[str, Table]:
                 )
             },
         ),
+        Table(
+            "coupons",
+            uniques={"coupons_code_key": _columns("code")},
+            checks={"coupons_uses_check": _within("used_count", "max_uses")},
+        ),
+        Table("coupon_usages", uniques={"coupon_usages_pkey": _columns("order_id")}),
         Table("cases", uniques={"cases_kind_subject_key": _columns("kind", "subject")}),
     ]
     return {table.name: table for table in tables}

@@ -15,19 +15,25 @@ from tests.simulation.loop import Owner, VirtualLoop
 from tests.simulation.pool import database_over
 from tests.simulation.server import Server
 from tests.simulation.sql import statements
-from tests.simulation.tables import Row
+from tests.simulation.tables import Row, Table
 from tests.simulation.wires import Wire
 
 # Two types of one event: few seats, one with a price for two, one that is free.
 TYPES = ((1, 9900, 4), (2, 0, 3))
 _TIER = (1, 2, 16900)
+# A half for everybody, a quarter for two, and one that leaves nothing to pay, for one.
+COUPONS = (
+    (1, "HALF", "PERCENT", 50, None),
+    (2, "SOME", "FIXED", 2475, 2),
+    (3, "ALL", "PERCENT", 100, 1),
+)
 _PACED = ("payment_attempts", "refunds", "effects", "webhook_events")
 # What a statement writes by its own clock or sequence, or what no turn depends on.
 _NOT_COMPARED = frozenset({"id", "created_at", "updated_at", "received_at", "code_hash", "body"})
 _TABLES = (
     "orders payment_attempts payments refunds registrations ticket_types event_attendance"
     " seat_ledger order_invites order_events api_idempotency effects cases webhook_events"
-    " order_legacy_payment_fields"
+    " order_legacy_payment_fields coupons coupon_usages"
 )
 
 
@@ -73,6 +79,13 @@ class RealTwin:
             "INSERT INTO price_tiers (ticket_type_id, quantity, price_minor) VALUES ($1, $2, $3)",
             *_TIER,
         )
+        for coupon in COUPONS:
+            await self.database.execute(
+                """INSERT INTO coupons (id, code, kind, value, max_uses, used_count, is_active,
+                     created_by)
+                   VALUES ($1, $2, $3, $4, $5, 0, true, 1)""",
+                *coupon,
+            )
 
     async def let_time_pass(self, order_id: int) -> None:
         """See Twin."""
@@ -165,6 +178,26 @@ class StandInTwin:
         tables["price_tiers"].put(
             {"id": 1, "ticket_type_id": type_id, "quantity": quantity, "price_minor": price}
         )
+        put_coupons(tables)
+
+
+def put_coupons(tables: dict[str, Table]) -> None:
+    """Make the coupons in the stand-in."""
+    for coupon_id, code, kind, value, max_uses in COUPONS:
+        tables["coupons"].put(
+            {
+                "id": coupon_id,
+                "code": code,
+                "kind": kind,
+                "value": value,
+                "event_id": None,
+                "starts_at": None,
+                "ends_at": None,
+                "max_uses": max_uses,
+                "used_count": 0,
+                "is_active": True,
+            }
+        )
 
 
 def comparable(dump: dict[str, list[Row]]) -> dict[str, list[str]]:
@@ -217,7 +250,7 @@ def _plain(row: Row, names: dict[str, Callable[[Any], Any]]) -> Row:
 def _value(column: str, value: Any) -> Any:  # noqa: ANN401 - any column
     if isinstance(value, datetime):
         return "set"
-    if column in ("request", "opened", "details", "headers") and isinstance(value, str):
+    if column in ("request", "opened", "details", "headers", "answers") and isinstance(value, str):
         value = json.loads(value)
     if column == "request":
         return {name: part for name, part in value.items() if name != "payable_until"}

@@ -24,6 +24,7 @@ from tests.simulation.redis import RedisServer
 from tests.simulation.seams import patched, quiet
 from tests.simulation.server import Server
 from tests.simulation.sql import statements
+from tests.simulation.twins import put_coupons
 from tests.simulation.wechat import WeChat
 
 _BEGIN = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -194,6 +195,7 @@ class World:
             if price:
                 tier = {"id": type_id, "ticket_type_id": type_id, "quantity": 2}
                 tables["price_tiers"].put({**tier, "price_minor": 2 * price - 1})
+        put_coupons(tables)
 
     def _look_at_commit(self, client: str) -> None:
         self.history.note(client, "committed")

@@ -88,6 +88,29 @@ async def add_type(
     return ticket_type_id
 
 
+async def make_coupon(
+    database: Database,
+    code: str = "HALF",
+    *,
+    kind: str = "PERCENT",
+    value: int = 50,
+    max_uses: int | None = None,
+    event_id: int | None = None,
+) -> int:
+    """Make a coupon that is good now."""
+    coupon_id: int = await database.fetchval(
+        """INSERT INTO coupons (code, kind, value, event_id, max_uses, used_count, is_active,
+             created_by)
+           VALUES ($1, $2, $3, $4, $5, 0, true, 1) RETURNING id""",
+        code,
+        kind,
+        value,
+        event_id,
+        max_uses,
+    )
+    return coupon_id
+
+
 def wish(sale: OnSale, user_id: int, quantity: int = 1, **changes: Any) -> CreateOrder:  # noqa: ANN401
     """Ask for seats."""
     fields: dict[str, Any] = {

@@ -12,11 +12,13 @@ from tests.storage.stage import (
     POLICY,
     buy,
     invite_ids,
+    make_coupon,
     opened,
     payment_of,
     put_on_sale,
     redeemed,
     refund_of,
+    wish,
 )
 
 BREAKS = {
@@ -39,6 +41,9 @@ BREAKS = {
     "places.seats": "UPDATE registrations SET status = 'REJECTED' WHERE invite_id IS NOT NULL",
     "places.refund": "UPDATE refunds SET status = 'failed' WHERE reason = 'sick'",
     "delivery.tickets": "DELETE FROM effects WHERE kind = 'TICKETS'",
+    "money.free": "UPDATE orders SET total_minor = 0",
+    "coupons.uses": "UPDATE coupons SET used_count = used_count + 1",
+    "coupons.released": "UPDATE coupon_usages SET released_at = now()",
     "delivery.alarm": "DELETE FROM effects WHERE kind = 'ALARM'",
 }
 
@@ -47,7 +52,7 @@ BREAKS = {
 async def lived_in(emptied: Database) -> AsyncIterator[Database]:
     """Fill the house: an order paid twice with a guest, one paid wrongly, one that waits.
 
-    A part of the first is on its way back, and a gift seat with it.
+    A part of the first is on its way back, and a gift seat with it; another cost nothing.
     """
     actor = Actor(database=emptied, redis=None, policy=POLICY)
     sale = await put_on_sale(emptied, tiers={4: 32000})
@@ -60,6 +65,8 @@ async def lived_in(emptied: Database) -> AsyncIterator[Database]:
     await actor.take_turn(refund_of(paid, 100, invite_ids=freed))
     await actor.take_turn(payment_of(wrong, paid=Money(amount_minor=1, currency="CNY")))
     await redeemed(actor, paid, user_id=9)
+    await make_coupon(emptied, "ALL", value=100)
+    await actor.create(wish(sale, 4, coupon_code="ALL"))
     yield emptied
     await actor.close()
 

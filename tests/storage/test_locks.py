@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.actor import Actor
+from contracts.errors import CouponInvalid
 from contracts.events import OrderCancelled
 from models.engine import Database, Tx
 from models.event_plans import raise_versions
@@ -17,7 +18,7 @@ from models.orders import load
 from models.seats import SeatCount, count_sold, lock_stock
 from models.turns import write
 from models.written import WrittenTurn
-from tests.storage.stage import add_type, buy, put_on_sale
+from tests.storage.stage import add_type, buy, make_coupon, put_on_sale, wish
 
 Step = Callable[[Tx], Awaitable[object]]
 
@@ -105,6 +106,35 @@ class TestLocks:
             # Who waits for the first row must not hold the last one already.
             assert await holder.fetchval(lock, last) == last
         with pytest.raises(RuntimeError):
+            await waiting
+
+    async def test_of_a_coupon_come_after_the_attendance_that_is_counted_under_them(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database)
+        await make_coupon(database)
+        async with database.transaction() as holder:
+            await holder.fetchval("SELECT 1 FROM event_attendance FOR NO KEY UPDATE NOWAIT")
+            loop = asyncio.get_running_loop()
+            command = wish(sale, 1, coupon_code="HALF")
+            waiting = loop.create_task(actor.create(command), context=contextvars.Context())
+            await _until_somebody_waits(database)
+            # Who ends an order counts its seats first and gives its coupon back then.
+            assert await holder.fetchval("SELECT 1 FROM coupons FOR NO KEY UPDATE NOWAIT") == 1
+        assert (await waiting).order is not None
+
+    async def test_keep_others_from_counting_the_same_use_of_a_coupon(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database)
+        await make_coupon(database, max_uses=1)
+        async with database.transaction() as holder:
+            await holder.execute("UPDATE coupons SET max_uses = 0")
+            loop = asyncio.get_running_loop()
+            command = wish(sale, 1, coupon_code="HALF")
+            waiting = loop.create_task(actor.create(command), context=contextvars.Context())
+            await _until_somebody_waits(database)
+        with pytest.raises(CouponInvalid):
             await waiting
 
     async def test_keep_others_from_counting_the_same_seats(self, database: Database) -> None:
