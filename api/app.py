@@ -22,7 +22,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from api import auth, binding, bridge, events, health, orders, payments, webhooks
+from api import auth, binding, bridge, check_in, events, health, orders, payments, webhooks
 from api.bodies import StrictBody
 from api.descriptions import StrictStructs
 from api.frontdesk import FrontDesk
@@ -63,6 +63,9 @@ SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
     binding.bind_mini_openid,
     binding.make_h5_bind_state,
     binding.bind_openid,
+    check_in.get_ticket,
+    check_in.get_ticket_picture,
+    check_in.check_in,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)

@@ -12,9 +12,11 @@
     ├── Forbidden                 another role
     │   └── PayerMismatch
     ├── NotFound                  absent, or someone else's
+    │   └── TicketUnknown
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
-    │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
+    │   ├── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
+    │   └── TicketNotValid
     ├── Unprocessable             understood, but not on offer
     │   └── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
     └── Busy                      nothing wrong; come back in *retry_after_seconds*
@@ -128,6 +130,13 @@ class NotFound(Refusal):
     detail = "There is no such thing here."
 
 
+class TicketUnknown(NotFound):
+    """The code belongs to no ticket of this event; nobody is let in by it."""
+
+    code = "TICKET_UNKNOWN"
+    detail = "This is no ticket of this event."
+
+
 class Conflict(Refusal):
     """The state of things says no."""
 
@@ -193,6 +202,13 @@ class TooManyAttempts(Conflict):
 
     code = "TOO_MANY_ATTEMPTS"
     detail = "This order was tried too often; make a new one."
+
+
+class TicketNotValid(Conflict):
+    """The place was cancelled, is being refunded, or waits for somebody; it admits nobody now."""
+
+    code = "TICKET_NOT_VALID"
+    detail = "This ticket does not admit anybody now."
 
 
 class Unprocessable(Refusal):

@@ -40,8 +40,11 @@ def _in_production(settings: Settings) -> list[str]:
         for name, secret in _secrets(settings)
         if secret.lower().startswith(SANDBOX_MARK)
     ]
-    if settings.gift_code_key and len(settings.gift_code_key) < _KEY_LENGTH_MIN:
-        problems.append("GIFT_CODE_KEY is too short")
+    problems += [
+        f"{name} is too short"
+        for name, key in _code_keys(settings)
+        if key and len(key) < _KEY_LENGTH_MIN
+    ]
     if settings.sandbox_url:
         problems.append("SANDBOX_URL is set, but APP_ENV is production")
     if settings.guichet_failpoints:
@@ -65,6 +68,13 @@ def _in_sandbox(settings: Settings) -> list[str]:
     if settings.payment_provider not in {"wechat", "mock"}:
         problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} is not known")
     return problems
+
+
+def _code_keys(settings: Settings) -> list[tuple[str, str | None]]:
+    return [
+        ("GIFT_CODE_KEY", settings.gift_code_key),
+        ("TICKET_CODE_KEY", settings.ticket_code_key),
+    ]
 
 
 def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:

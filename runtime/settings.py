@@ -109,6 +109,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
 
+    ticket_code_key: Annotated[
+        str | None,
+        about(
+            "people",
+            "Key of ticket codes, 32 characters or more; changing it voids tickets already shown.",
+            secret=True,
+            needed_by="production",
+        ),
+    ] = None
+
     order_expire_seconds: Annotated[
         int, Meta(ge=1, le=7 * 86400), about("sale", "How long an order may be paid.")
     ] = 1800
@@ -244,6 +254,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def gift_key(self) -> bytes:
         """The key of gift codes; the sandbox makes do with one derived from the token key."""
         return (self.gift_code_key or f"gift codes of {self.jwt_secret}").encode()
+
+    @property
+    def ticket_key(self) -> bytes:
+        """The key of ticket codes; the sandbox makes do with one derived from the token key."""
+        return (self.ticket_code_key or f"ticket codes of {self.jwt_secret}").encode()
 
     @property
     def bridge_rollout_percent(self) -> int:

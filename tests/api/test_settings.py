@@ -25,6 +25,7 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://db/guichet",
     "JWT_SECRET": "r" * 40,
     "GIFT_CODE_KEY": "g" * 40,
+    "TICKET_CODE_KEY": "t" * 40,
     **WECHAT,
 }
 SANDBOX = {
@@ -50,7 +51,7 @@ class TestSettings:
         assert "JWT_SECRET is missing" in said
 
         said = complaint({name: PRODUCTION[name] for name in ("DATABASE_URL", "JWT_SECRET")})
-        for name in (*WECHAT, "GIFT_CODE_KEY"):
+        for name in (*WECHAT, "GIFT_CODE_KEY", "TICKET_CODE_KEY"):
             assert f"{name} is missing" in said
 
     def test_count_as_missing_when_they_are_empty(self) -> None:
@@ -150,6 +151,7 @@ class TestProduction:
         [
             ("JWT_SECRET", "sandbox-" + "x" * 40),
             ("GIFT_CODE_KEY", "short"),
+            ("TICKET_CODE_KEY", "short"),
             ("PAYMENT_PROVIDER", "mock"),
             ("GUICHET_FAILPOINTS", "failpoints"),
             ("SANDBOX_URL", "http://127.0.0.1:9000"),

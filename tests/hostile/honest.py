@@ -1,11 +1,11 @@
-"""What an honest client sends to the doors around the Mini Program bridge."""
+"""What an honest client sends to the doors around the Mini Program bridge and to tickets."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
 
-from tests.api.service import STANDARD, Buyer
+from tests.api.service import FREE, STANDARD, Buyer
 from tests.hostile.stand import BRIDGE, PAYMENTS, Stand
 from tests.sandbox.simulator import APP_ID, OTHER_APP_ID, Simulator
 
@@ -73,6 +73,33 @@ _BODIES: dict[str, Callable[[Client, Body], Body]] = {
         "code": client.code(APP_ID),
     },
 }
+
+
+_TICKET = "/api/registrations/{registration_id}/ticket"
+WITH_TICKET = {_TICKET, f"{_TICKET}.svg", "/api/events/{event_id}/check-in"}
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A ticket of somebody new, and the tokens of its holder and of an admin."""
+
+    registration_id: int
+    code: str
+    holder: str
+    admin: str
+
+    def token_for(self, path: str) -> str:
+        """Name whom a door is open to."""
+        return self.admin if path.endswith("/check-in") else self.holder
+
+
+def hold_ticket(stand: Stand) -> Held:
+    """Take a free ticket as somebody new."""
+    buyer = Buyer(stand.service)
+    place = buyer.order(FREE).json()["registration"]["id"]
+    code = buyer.http.get(_TICKET.format(registration_id=place)).json()["ticketCode"]
+    buyer.http.close()
+    admin = next(one for one in stand.attackers if "admin" in one.user["roles"])
+    return Held(place, code, buyer.token, admin.token)
 
 
 def is_known(path: str) -> bool:

@@ -32,7 +32,7 @@ class Door(msgspec.Struct, frozen=True):
 
     def to(self, *, event: object = 1, order: object = 1) -> str:
         """Fill the path in."""
-        return self.path.format(event_id=event, order=order)
+        return self.path.format(event_id=event, order=order, registration_id=order)
 
 
 DOORS = (
@@ -63,6 +63,9 @@ DOORS = (
     Door("POST", f"{PAYMENTS}/bind-openid", signed_in=True, reads_body=True),
     Door("GET", BRIDGE, signed_in=True, role="admin"),
     Door("PUT", BRIDGE, signed_in=True, reads_body=True, role="admin"),
+    Door("GET", "/api/registrations/{registration_id}/ticket", signed_in=True),
+    Door("GET", "/api/registrations/{registration_id}/ticket.svg", signed_in=True),
+    Door("POST", "/api/events/{event_id}/check-in", signed_in=True, reads_body=True),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)
