@@ -22,7 +22,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from api import auth, binding, bridge, check_in, events, health, orders, payments, webhooks
+from api import auth, binding, bridge, check_in, events, health, me, orders, payments, webhooks
 from api.bodies import StrictBody
 from api.descriptions import StrictStructs
 from api.frontdesk import FrontDesk
@@ -66,6 +66,8 @@ SIGNED_IN_ROUTES: tuple[ControllerRouterHandler, ...] = (
     check_in.get_ticket,
     check_in.get_ticket_picture,
     check_in.check_in,
+    me.get_me,
+    me.change_me,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)

@@ -16,7 +16,7 @@
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
     │   ├── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
-    │   └── TicketNotValid
+    │   └── TicketNotValid  KnownFromSignIn
     ├── Unprocessable             understood, but not on offer
     │   └── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
     └── Busy                      nothing wrong; come back in *retry_after_seconds*
@@ -209,6 +209,13 @@ class TicketNotValid(Conflict):
 
     code = "TICKET_NOT_VALID"
     detail = "This ticket does not admit anybody now."
+
+
+class KnownFromSignIn(Conflict):
+    """The person's sign-in says it; *fields* in extra lists what is changed there, not here."""
+
+    code = "KNOWN_FROM_SIGN_IN"
+    detail = "This comes from your sign-in; please change it there."
 
 
 class Unprocessable(Refusal):

@@ -66,6 +66,8 @@ DOORS = (
     Door("GET", "/api/registrations/{registration_id}/ticket", signed_in=True),
     Door("GET", "/api/registrations/{registration_id}/ticket.svg", signed_in=True),
     Door("POST", "/api/events/{event_id}/check-in", signed_in=True, reads_body=True),
+    Door("GET", "/api/me", signed_in=True),
+    Door("PUT", "/api/me", signed_in=True, reads_body=True),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path)
