@@ -52,6 +52,7 @@ def _house(commands: Commands, environ: Mapping[str, str], wakeups: Wakeups) -> 
     with (
         claim_port(_port(environ)) as port,
         claim_port() as sandbox_port,
+        claim_port() as smtp_port,
         locked_home(home) as lock,
     ):
         yield House(
@@ -61,6 +62,7 @@ def _house(commands: Commands, environ: Mapping[str, str], wakeups: Wakeups) -> 
             lock=lock,
             port=port.number,
             sandbox_port=sandbox_port.number,
+            smtp_port=smtp_port.number,
             wakeups=wakeups,
         )
 

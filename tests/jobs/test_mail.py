@@ -1,9 +1,12 @@
 """Duties delivered by mail, to a real mail server."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -15,6 +18,7 @@ from jobs.mail import MailDelivery
 from jobs.post import Post, message_id
 from models.engine import Database
 from models.sweeps import claim_effects
+from runtime.failpoints import Deed, Misfortune
 from tests.jobs.conftest import Start
 from tests.jobs.mail_server import (
     Received,
@@ -520,3 +524,29 @@ class TestAWorkerWithAMailServer:
 
         await until_found(database, ALL_EFFECTS_DONE)
         assert received.mails[0]["From"] == "tickets@guichet.test"
+
+    async def test_that_is_killed_before_it_noted_a_mail_sends_it_again_under_its_name(
+        self, database: Database, start: Start, received: Received, sold: Sold, tmp_path: Path
+    ) -> None:
+        await owe(database, "TICKETS", "paid:1", sold.order_id)
+        failpoints = tmp_path / "failpoints"
+        failpoints.mkdir()
+        kill = msgspec.json.encode(Misfortune(deed=Deed.KILL))
+        (failpoints / "effect.delivered").write_bytes(kill)
+        told = {
+            "SMTP_URL": f"smtp://127.0.0.1:{received.server.port}",
+            "MAIL_FROM": "tickets@guichet.test",
+            "GUICHET_FAILPOINTS": str(failpoints),
+        }
+
+        killed = start(**told)
+        await asyncio.to_thread(killed.wait, 30)
+        assert not await is_done(database)
+        # As when its claim runs out.
+        await database.execute("UPDATE effects SET due_at = now()")
+        start(**told)
+
+        await until_found(database, ALL_EFFECTS_DONE)
+        assert killed.returncode == -signal.SIGKILL
+        names = [mail["Message-ID"] for mail in received.mails]
+        assert names == [f"<order.{sold.order_id}.paid.1.TICKETS@guichet.test>"] * 2
