@@ -56,6 +56,8 @@ class Post:
             password=server.password,
             use_tls=server.is_tls,
             start_tls=server.starttls,
+            # Asking the resolver for our own name can take seconds, for every letter.
+            local_hostname=self._domain,
             timeout=_ANSWER_SECONDS,
         )
 

@@ -1645,6 +1645,24 @@ _MAIL = (
         f"{_MAILED}ALetter::test_put_off_is_sent_later",
     ),
     Guard(
+        "mail.secret",
+        "letters and passwords go out encrypted, even if somebody hides that it is offered",
+        "jobs/post.py",
+        "            start_tls=server.starttls,\n",
+        "            start_tls=None,\n",
+        f"{_JOBS}post.py::TestAnEncryptedServer"
+        "::test_is_insisted_on_where_somebody_hides_that_it_is_offered",
+    ),
+    Guard(
+        "mail.patience",
+        "a silent mail server is left before the claim on the letter ends",
+        "jobs/post.py",
+        "async with self._gate, asyncio.timeout(_CONVERSATION_SECONDS):",
+        "async with self._gate:",
+        f"{_JOBS}post.py::TestAServerThatIsSilent"
+        "::test_is_left_before_the_claim_on_the_letter_ends",
+    ),
+    Guard(
         "mail.marked",
         "no link leads to what a refund frees",
         "jobs/letters/orders.py",

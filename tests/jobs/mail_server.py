@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from typing import Any
 
 import msgspec
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -45,12 +47,19 @@ class Received:
 
 
 @contextlib.asynccontextmanager
-async def a_mail_server() -> AsyncIterator[Received]:
-    """Serve on a free port until the end."""
+async def a_mail_server(
+    *,
+    tls: ssl.SSLContext | None = None,
+    **options: Any,  # noqa: ANN401  # the library's
+) -> AsyncIterator[Received]:
+    """Serve on a free port until the end, encrypted from the first byte with *tls*."""
     received = Received()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SMTP(received, hostname="mail.test", loop=loop), "127.0.0.1", 0
+        lambda: SMTP(received, hostname="mail.test", loop=loop, **options),
+        "127.0.0.1",
+        0,
+        ssl=tls,
     )
     port = server.sockets[0].getsockname()[1]
     received.server = MailServer(
