@@ -36,7 +36,9 @@ class Post:
         :raises Undeliverable: the server refuses this letter for good; do not try again.
         :raises Exception: not sent as far as we know; try again later.
         """
-        message = self._message(letter, to=to, message_id=message_id(name, self._domain))
+        message = compose(
+            letter, sender=self._sender, to=to, message_id=message_id(name, self._domain)
+        )
         async with self._gate, asyncio.timeout(_CONVERSATION_SECONDS):
             try:
                 await self._hand_in(message)
@@ -61,19 +63,22 @@ class Post:
             timeout=_ANSWER_SECONDS,
         )
 
-    def _message(self, letter: Letter, *, to: str, message_id: str) -> EmailMessage:
-        message = EmailMessage(policy=SMTP)
-        message["Subject"] = letter.subject
-        message["From"] = self._sender
-        message["To"] = to
-        message["Date"] = format_datetime(datetime.now(UTC))
-        message["Message-ID"] = message_id
-        message["Content-Language"] = letter.locale.value
-        # Out-of-office replies to nobody help nobody (RFC 3834).
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content(as_text(letter), cte="base64")
-        message.add_alternative(as_html(letter), subtype="html", cte="base64")
-        return message
+
+def compose(letter: Letter, *, sender: str, to: str, message_id: str) -> EmailMessage:
+    """Put a letter into an envelope, as text and as HTML."""
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = letter.subject
+    message["From"] = sender
+    message["To"] = to
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = message_id
+    # Out-of-office replies to nobody help nobody (RFC 3834).
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(as_text(letter), cte="base64")
+    message.add_alternative(as_html(letter), subtype="html", cte="base64")
+    # Earlier it would have moved into the first part.
+    message["Content-Language"] = letter.locale.value
+    return message
 
 
 def message_id(name: str, domain: str) -> str:
