@@ -65,12 +65,14 @@ class MailDelivery:
         self._links = links
         self._alarm_to = alarm_to
         self._otherwise = otherwise
+        # Of duties whose other letters wait: their readers should not get one with every try.
+        self._sent: set[str] = set()
 
     async def deliver(self, effect: DueEffect) -> None:
         """Send what is true now; a repetition has the same Message-IDs.
 
         :raises Undeliverable: somebody's letter was refused for good, the others were sent.
-        :raises Exception: something is not sent yet; all of it is tried again later.
+        :raises Exception: something is not sent yet; try again later.
         """
         if effect.kind is EffectKind.ALARM and self._alarm_to is None:
             await self._otherwise.deliver(effect)
@@ -84,17 +86,23 @@ class MailDelivery:
 
     async def _send(self, effect: DueEffect, parcels: Sequence[Parcel]) -> None:
         failures = [f for parcel in parcels if (f := await self._failure_of(effect, parcel))]
-        # What may still succeed is worth another try for all; the receivers know repetitions.
-        for failure in sorted(failures, key=lambda f: isinstance(f, Undeliverable)):
+        # What may still succeed is worth another try of the duty.
+        waiting = [failure for failure in failures if not isinstance(failure, Undeliverable)]
+        if not waiting:
+            self._sent.difference_update(_name(effect, parcel) for parcel in parcels)
+        for failure in waiting or failures:
             raise failure
 
     async def _failure_of(self, effect: DueEffect, parcel: Parcel) -> Exception | None:
         assert parcel.to is not None
-        name = ":".join(filter(None, (effect.effect_id, parcel.part)))
+        name = _name(effect, parcel)
+        if name in self._sent:
+            return None
         try:
             await self._post.send(parcel.letter, to=parcel.to, name=name)
         except Exception as error:  # noqa: BLE001 - one reader must not stop the other
             return error
+        self._sent.add(name)
         log.info("mail.sent", effect_id=effect.effect_id, kind=effect.kind.value)
         return None
 
@@ -145,6 +153,10 @@ class MailDelivery:
             *_parcel(received, place.holder.email, "guest"),
             *_parcel(orders.gift_taken(story), story.buyer.email, "buyer"),
         ]
+
+
+def _name(effect: DueEffect, parcel: Parcel) -> str:
+    return ":".join(filter(None, (effect.effect_id, parcel.part)))
 
 
 def _parcel(letter: Letter | None, to: str | None, part: str = "") -> list[Parcel]:
