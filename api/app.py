@@ -29,12 +29,14 @@ from api import (
     binding,
     bridge,
     catalogue,
+    check_in,
     coupons,
     events,
     exports,
     guest_list,
     health,
     invites,
+    me,
     orders,
     payments,
     refunds,
@@ -105,6 +107,11 @@ SIGNED_IN_ROUTES: tuple[HTTPRouteHandler, ...] = (
     coupons.make_coupon_for_all,
     coupons.list_coupons_for_all,
     coupons.change_coupon_for_all,
+    check_in.get_ticket,
+    check_in.get_ticket_picture,
+    check_in.check_in,
+    me.get_me,
+    me.change_me,
 )
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)

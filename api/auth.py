@@ -98,5 +98,12 @@ async def _principal(connection: ASGIConnection[Any, Any, Any, Any], claims: Cla
         issuer=claims.issuer,
         subject=claims.subject,
         name=claims.name,
+        email=claims.email,
+        locale=claims.locale,
     )
-    return Principal(user_id=user_id, roles=claims.roles)
+    said = {"email": claims.email, "locale": claims.locale}
+    return Principal(
+        user_id=user_id,
+        roles=claims.roles,
+        said_by_token=frozenset(name for name, value in said.items() if value is not None),
+    )

@@ -12,10 +12,11 @@ _HOUSE = "house"
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is asking, proven by a token."""
+    """Who is asking, proven by a token; *said_by_token* names what else it says of them."""
 
     user_id: int
     roles: frozenset[str]
+    said_by_token: frozenset[str] = frozenset()
 
 
 Visitor: TypeAlias = Request[Principal, Any, Any]

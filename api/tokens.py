@@ -7,6 +7,7 @@ import jwt
 import msgspec
 
 from contracts.errors import Unauthenticated
+from contracts.people import Locale, is_email, locale_of
 from runtime.settings import Settings
 
 _ALGORITHM = "HS256"
@@ -24,6 +25,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     roles: frozenset[str]
     expires_at: float
+    email: str | None = None
+    locale: Locale | None = None
 
 
 def read_token(settings: Settings, token: str) -> Claims:
@@ -46,6 +49,8 @@ def read_token(settings: Settings, token: str) -> Claims:
             name=_name(claims.get("name")),
             roles=_roles(claims.get("roles")),
             expires_at=float(claims["exp"]),
+            email=_email(claims.get("email")),
+            locale=_locale(claims.get("locale")),
         )
     except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError):
         raise Unauthenticated from None
@@ -74,6 +79,14 @@ def _subject(value: object) -> str:
 
 def _name(value: object) -> str | None:
     return value if isinstance(value, str) and value.isprintable() and value else None
+
+
+def _email(value: object) -> str | None:
+    return value if isinstance(value, str) and is_email(value) else None
+
+
+def _locale(value: object) -> Locale | None:
+    return locale_of(value) if isinstance(value, str) else None
 
 
 def _roles(value: object) -> frozenset[str]:

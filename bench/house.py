@@ -127,6 +127,8 @@ def _environ(home: Path) -> dict[str, str]:
         "DATABASE_URL": "",
         "REDIS_URL": "",
         "APP_URL": "",
+        # The mailbox would be a mail server on the cores that are measured.
+        "SANDBOX_MAILBOX": "0",
     }
 
 

@@ -12,9 +12,11 @@
     ├── Forbidden                 another role
     │   └── PayerMismatch
     ├── NotFound                  absent, or someone else's
+    │   └── TicketUnknown
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
     │   ├── InviteTaken  InviteNotActive  RefundExceedsPaid  MaxBelowSold  CouponExists
+    │   ├── TicketNotValid  KnownFromSignIn
     │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
     ├── RateLimited               asked too often; come back in *retry_after_seconds*
     ├── Unprocessable             understood, but not on offer
@@ -130,6 +132,13 @@ class NotFound(Refusal):
     detail = "There is no such thing here."
 
 
+class TicketUnknown(NotFound):
+    """The code belongs to no ticket of this event; nobody is let in by it."""
+
+    code = "TICKET_UNKNOWN"
+    detail = "This is no ticket of this event."
+
+
 class Conflict(Refusal):
     """The state of things says no."""
 
@@ -209,6 +218,20 @@ class TooManyAttempts(Conflict):
 
     code = "TOO_MANY_ATTEMPTS"
     detail = "This order was tried too often; make a new one."
+
+
+class TicketNotValid(Conflict):
+    """The place was cancelled, is being refunded, or waits for somebody; it admits nobody now."""
+
+    code = "TICKET_NOT_VALID"
+    detail = "This ticket does not admit anybody now."
+
+
+class KnownFromSignIn(Conflict):
+    """The person's sign-in says it; *fields* in extra lists what is changed there, not here."""
+
+    code = "KNOWN_FROM_SIGN_IN"
+    detail = "This comes from your sign-in; please change it there."
 
 
 class RefundExceedsPaid(Conflict):

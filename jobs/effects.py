@@ -7,6 +7,7 @@ import structlog
 
 from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
+from contracts.effects import EffectKind
 from jobs.pace import doubling
 from models.engine import Database
 from models.sweeps import DueEffect, finish_effects, give_up_effect, put_off
@@ -18,12 +19,17 @@ _LONGEST_BETWEEN_TRIES_SECONDS = 3600
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.jobs")
 
 
+class Undeliverable(Exception):
+    """Whoever it is for refuses it for good; only a person can help."""
+
+
 class Delivery(Protocol):
     """A way to the outside."""
 
     async def deliver(self, effect: DueEffect) -> None:
         """Deliver one duty; a repetition has the same ``effect_id``, for its receiver to know.
 
+        :raises Undeliverable: it can never be delivered; it is given up.
         :raises Exception: not delivered as far as we know; it is tried again later.
         """
 
@@ -32,8 +38,9 @@ class LogDelivery:
     """Delivers to the log, where there is no mail."""
 
     async def deliver(self, effect: DueEffect) -> None:
-        """Write one line."""
-        log.info(
+        """Write one line; an alarm as an error, because nobody else will hear of it."""
+        tell = log.error if effect.kind is EffectKind.ALARM else log.info
+        tell(
             "effects.delivered",
             effect_id=effect.effect_id,
             kind=effect.kind.value,
@@ -52,10 +59,15 @@ class Effects:
         # A duty that is done costs its share of a commit, not a commit of its own.
         self._finishing: Lane[int, None] = Lane("effects", self._finish)
         self._done: set[int] = set()
+        self._hopeless: set[int] = set()
 
     async def deliver(self, row: DueEffect) -> None:
         """Deliver one duty and note that it is done."""
-        await self._delivery.deliver(row)
+        try:
+            await self._delivery.deliver(row)
+        except Undeliverable:
+            self._hopeless.add(row.id)
+            raise
         await self._reach("effect.delivered")
         await self._finishing.submit(row.id)
         self._done.add(row.id)
@@ -64,10 +76,15 @@ class Effects:
         """Try again after a while if it was not done; give up in the end, visibly."""
         if row.id in self._done:
             self._done.remove(row.id)
-        elif row.tries < MAX_TRIES:
+        elif row.tries < MAX_TRIES and row.id not in self._hopeless:
             pause = doubling(row.tries, most_seconds=_LONGEST_BETWEEN_TRIES_SECONDS)
             await put_off(self._database, "effects", row, row.claimed_at + pause)
-        elif await give_up_effect(self._database, row):
+        else:
+            await self._give_up(row)
+
+    async def _give_up(self, row: DueEffect) -> None:
+        self._hopeless.discard(row.id)
+        if await give_up_effect(self._database, row):
             log.error("effects.dead", effect_id=row.effect_id, tries=row.tries)
 
     async def _finish(self, effect_ids: Sequence[int]) -> list[None]:

@@ -17,8 +17,11 @@ from jobs.attempts import Attempts
 from jobs.batch import Batch
 from jobs.checks import beat, check_settlements, measure
 from jobs.cleanup import empty_fields, purge_ended_tokens
-from jobs.effects import Effects, LogDelivery
+from jobs.effects import Delivery, Effects, LogDelivery
 from jobs.expire import Expiry
+from jobs.letters.links import Links
+from jobs.mail import MailDelivery
+from jobs.post import Post
 from jobs.refunds import Refunds
 from jobs.sweep import Sweep
 from jobs.wakeups import Listener
@@ -40,6 +43,8 @@ _LAST_MOMENT_SECONDS = 2.4
 _TURNS = 128
 # About as many provider calls as one process can sign and check in a tenth of a second.
 _CALLS = 32
+# As many letters as a few connections can hand in while their rows are claimed.
+_LETTERS = 32
 # The longest life of a token: what is kept is at most what two such spans made.
 _TOKENS_SECONDS = 600
 
@@ -149,15 +154,29 @@ def _refunds(house: House) -> Batch[rows.DueRefund]:
 
 
 def _effects(house: House) -> Batch[rows.DueEffect]:
-    effects = Effects(database=house.database, delivery=LogDelivery(), reach=house.reach)
+    delivery = _delivery(house)
+    effects = Effects(database=house.database, delivery=delivery, reach=house.reach)
     return Batch(
         job="effects",
         noun="effect",
-        size=_TURNS,
+        size=_TURNS if isinstance(delivery, LogDelivery) else _LETTERS,
         claim=partial(rows.claim_effects, house.database),
         handle=effects.deliver,
         let_go=effects.deliver_later,
         reach=house.reach,
+    )
+
+
+def _delivery(house: House) -> Delivery:
+    settings, server = house.settings, house.settings.mail_server
+    if server is None or settings.mail_from is None:
+        return LogDelivery()
+    return MailDelivery(
+        database=house.database,
+        post=Post(server, sender=settings.mail_from),
+        links=Links(app_url=settings.app_url, gift_code_key=settings.gift_key),
+        alarm_to=settings.alarm_mail_to,
+        otherwise=LogDelivery(),
     )
 
 

@@ -7,7 +7,9 @@
 
 from urllib.parse import urlsplit
 
+from contracts.people import is_email
 from runtime.addresses import is_loopback
+from runtime.mail_server import is_sender
 from runtime.registry import variables
 from runtime.settings import Settings
 
@@ -21,6 +23,7 @@ def objections(settings: Settings) -> list[str]:
     """Name every reason why these settings must not be started with."""
     return [
         *_missing(settings),
+        *_about_mail(settings),
         *(_in_sandbox(settings) if settings.is_sandbox else _in_production(settings)),
     ]
 
@@ -34,14 +37,35 @@ def _missing(settings: Settings) -> list[str]:
     ]
 
 
+def _about_mail(settings: Settings) -> list[str]:
+    problems = []
+    try:
+        server = settings.mail_server
+    except ValueError:
+        # Its words would show the password.
+        return ["SMTP_URL is malformed"]
+    if server is not None and settings.mail_from is None:
+        problems.append("MAIL_FROM is missing")
+    if server is not None and settings.is_sandbox and not is_loopback(server.host):
+        problems.append("SMTP_URL is not on this machine, but APP_ENV is sandbox")
+    if settings.mail_from is not None and not is_sender(settings.mail_from):
+        problems.append("MAIL_FROM is no address")
+    if settings.alarm_mail_to is not None and not is_email(settings.alarm_mail_to):
+        problems.append("ALARM_MAIL_TO is no address")
+    return problems
+
+
 def _in_production(settings: Settings) -> list[str]:
     problems = [
         f"{name} belongs to the sandbox"
         for name, secret in _secrets(settings)
         if secret.lower().startswith(SANDBOX_MARK)
     ]
-    if settings.gift_code_key and len(settings.gift_code_key) < _KEY_LENGTH_MIN:
-        problems.append("GIFT_CODE_KEY is too short")
+    problems += [
+        f"{name} is too short"
+        for name, key in _code_keys(settings)
+        if key and len(key) < _KEY_LENGTH_MIN
+    ]
     if settings.sandbox_url:
         problems.append("SANDBOX_URL is set, but APP_ENV is production")
     if settings.guichet_failpoints:
@@ -65,6 +89,13 @@ def _in_sandbox(settings: Settings) -> list[str]:
     if settings.payment_provider not in {"wechat", "mock"}:
         problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} is not known")
     return problems
+
+
+def _code_keys(settings: Settings) -> list[tuple[str, str | None]]:
+    return [
+        ("GIFT_CODE_KEY", settings.gift_code_key),
+        ("TICKET_CODE_KEY", settings.ticket_code_key),
+    ]
 
 
 def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.entrance import Entrance
 from actors.failpoints import Reach, nowhere
 from actors.hints import Hints
 from actors.inbox import Inbox
@@ -41,6 +42,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     gatekeeper: Gatekeeper
     tickets: Tickets
     bindings: Bindings
+    entrance: Entrance
     hints: Hints
     places: Places
     migrations: frozenset[str]

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts.bridge import BRIDGE_VERSION_PATTERN
+from runtime.mail_server import MailServer, read_mail_server
 from runtime.registry import SettingsError, about, as_env_example, gather
 
 __all__ = ["PRODUCTION_WECHAT_GATEWAY", "AppEnv", "Settings", "SettingsError", "read_settings"]
@@ -104,6 +105,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about(
             "people",
             "Key of gift codes, 32 characters or more; changing it voids codes already given.",
+            secret=True,
+            needed_by="production",
+        ),
+    ] = None
+
+    ticket_code_key: Annotated[
+        str | None,
+        about(
+            "people",
+            "Key of ticket codes, 32 characters or more; changing it voids tickets already shown.",
             secret=True,
             needed_by="production",
         ),
@@ -224,6 +235,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about("worker", "Age of an order at which what older clients pay with is removed, days."),
     ] = 30
 
+    smtp_url: Annotated[
+        str | None,
+        about(
+            "mail",
+            "Server that takes our mail, smtp://[user:password@]host:port or smtps://...;"
+            " unset: what would be mailed is logged.",
+            secret=True,
+        ),
+    ] = None
+    smtp_starttls: Annotated[
+        bool | None,
+        about(
+            "mail",
+            "Whether smtp:// must be encrypted by STARTTLS; unset: yes, sandbox where offered.",
+        ),
+    ] = None
+    mail_from: Annotated[
+        str | None,
+        about("mail", "Sender, name@host or Some Name <name@host>; required beside SMTP_URL."),
+    ] = None
+    alarm_mail_to: Annotated[
+        str | None, about("mail", "Who is told of a case; unset: the log, as an error.")
+    ] = None
+
     otel_exporter_otlp_endpoint: Annotated[
         str | None, about("telemetry", "Where traces go, OTLP over HTTP; unset: nowhere.")
     ] = None
@@ -244,6 +279,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def gift_key(self) -> bytes:
         """The key of gift codes; the sandbox makes do with one derived from the token key."""
         return (self.gift_code_key or f"gift codes of {self.jwt_secret}").encode()
+
+    @property
+    def ticket_key(self) -> bytes:
+        """The key of ticket codes; the sandbox makes do with one derived from the token key."""
+        return (self.ticket_code_key or f"ticket codes of {self.jwt_secret}").encode()
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Who takes our mail; None where nobody does."""
+        if self.smtp_url is None:
+            return None
+        must = None if self.is_sandbox else True
+        starttls = must if self.smtp_starttls is None else self.smtp_starttls
+        return read_mail_server(self.smtp_url, starttls=starttls)
 
     @property
     def bridge_rollout_percent(self) -> int:

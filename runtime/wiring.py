@@ -11,6 +11,7 @@ from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.entrance import Entrance
 from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.limiter import Limiter
@@ -106,6 +107,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
                 identity=identity,
                 redirect_uri=settings.wechat_oauth_redirect_url or settings.app_url,
             ),
+            entrance=Entrance(database=database, key=settings.ticket_key),
             hints=hints,
             places=_places(settings, database, redis, actor),
             migrations=known_migrations(),

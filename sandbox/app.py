@@ -16,11 +16,13 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.types import Scope
 
-from sandbox import clockwork, control_doors
+from sandbox import clockwork, control_doors, mailbox_doors
 from sandbox.alarm import Alarm
 from sandbox.control import Control, Refused
 from sandbox.delivery import Delivery
 from sandbox.faults import Faults
+from sandbox.mailbox import Mailbox
+from sandbox.mailbox_store import MailboxStore
 from sandbox.provider import Conflict, Provider
 from sandbox.settings import SandboxSettings, from_environment
 from sandbox.store import Store
@@ -37,6 +39,7 @@ def build_app(settings: SandboxSettings) -> Litestar:
     store = Store(settings.state)
     faults, alarm = Faults(), Alarm()
     wechat = Wechat(store=store, settings=settings, faults=faults, alarm=alarm)
+    mailbox = Mailbox(MailboxStore(settings.state), port=settings.smtp_port)
     login = Login(settings=settings.wechat, faults=faults)
     providers: dict[str, Provider] = {wechat.name: wechat}
     delivery = Delivery(
@@ -60,16 +63,23 @@ def build_app(settings: SandboxSettings) -> Litestar:
         loop = clockwork.run(store=store, providers=providers, delivery=delivery, alarm=alarm)
         ticking = asyncio.create_task(loop)
         ticking.add_done_callback(_report_end)
+        await mailbox.open()
         try:
             yield
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
+            await mailbox.close()
             await delivery.close()
             store.close()
 
     return Litestar(
-        route_handlers=[*control_doors.routes(control), *wechat.routes(), *login.routes()],
+        route_handlers=[
+            *control_doors.routes(control),
+            *mailbox_doors.routes(mailbox),
+            *wechat.routes(),
+            *login.routes(),
+        ],
         lifespan=[lifespan],
         exception_handlers={
             Refused: control_doors.refused,

@@ -9,7 +9,8 @@ from sandbox.records import Trade
 _HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Payment sandbox</title>
 <style>body{font:16px/1.5 system-ui;margin:2rem}td,th{padding:.3rem .8rem;text-align:left}
 form{display:inline}</style><h1>Payment sandbox</h1>
-<p>The newest trades. No real money moves here. <a href="/">Look again</a></p>
+<p>The newest trades. No real money moves here. <a href="/">Look again</a>
+<a href="/mailbox">Mailbox</a></p>
 <table><tr><th>Trade<th>Channel<th>Amount<th>Status<th>Play the buyer</tr>
 """
 

@@ -25,9 +25,13 @@ class WechatSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the simulators listen, what they remember, and how fast their time runs."""
+    """Where the simulators listen, what they remember, and how fast their time runs.
+
+    With *smtp_port* 0 no mail is taken.
+    """
 
     port: int
+    smtp_port: int = 0
     state: Path
     time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     wechat: WechatSettings
@@ -45,6 +49,7 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
     """
     fields = {
         "port": env["SANDBOX_PORT"],
+        "smtp_port": env.get("SANDBOX_SMTP_PORT") or "0",
         "state": Path(env["SANDBOX_STATE"]),
         "time_scale": env.get("SANDBOX_TIME_SCALE") or "1",
         "wechat": {

@@ -1,9 +1,11 @@
-"""The sign-in door."""
+"""The doors to sign in, and to oneself."""
 
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
+
+from contracts.people import EMAIL_MAX, EMAIL_PATTERN, Locale
 
 Role = Literal["buyer", "organizer", "admin"]
 
@@ -41,3 +43,24 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     stripe_enabled: bool
     stripe_publishable_key: str | None
     min_bridge_version: str
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who you are to us, where mail reaches you and in which language."""
+
+    id: int
+    name: str
+    roles: tuple[str, ...]
+    email: str | None
+    locale: str | None
+
+
+class ChangeMe(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"
+):
+    """What to change; null forgets it, what is left out stays."""
+
+    email: Annotated[str, Meta(max_length=EMAIL_MAX, pattern=EMAIL_PATTERN)] | UnsetType | None = (
+        UNSET
+    )
+    locale: Locale | UnsetType | None = UNSET

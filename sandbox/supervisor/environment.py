@@ -14,6 +14,9 @@ from sandbox.supervisor.keys import Keys
 # Only these sign or open what belongs to the service; a simulator never sees them.
 _SERVICE_SECRETS = (
     "JWT_SECRET",
+    "GIFT_CODE_KEY",
+    "TICKET_CODE_KEY",
+    "SMTP_URL",
     "WECHAT_PAY_PRIVATE_KEY",
     "WECHAT_PAY_API_V3_KEY",
     "WECHAT_SERVICE_ACCOUNT_APP_SECRET",
@@ -27,12 +30,13 @@ _NOT_FOR_CHILDREN = "GUICHET_DIE_WITH_PARENT"
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """Where everything listens."""
+    """Where everything listens; with *smtp_port* 0 the sandbox takes no mail."""
 
     port: int
     sandbox_port: int
     database_url: str
     redis_url: str
+    smtp_port: int = 0
 
     @property
     def app_url(self) -> str:
@@ -76,6 +80,7 @@ def service_environ(
         "WECHAT_OPEN_BASE": sandbox_url,
         "WECHAT_SERVICE_ACCOUNT_APP_SECRET": keys.secrets.service_account_app_secret,
         "WECHAT_MINIPROGRAM_APP_SECRET": keys.secrets.mini_program_app_secret,
+        **_mail(addresses),
     }
     kept = {name: value for name, value in user.items() if not name.startswith(_SANDBOX_PREFIX)}
     # PORT is the exception to rule 1: 0 means any port, and the service must be told which.
@@ -104,7 +109,20 @@ def sandbox_environ(
         "SANDBOX_WECHAT_PLATFORM_CERTIFICATE": str(keys.platform_certificate),
     }
     kept = {name: value for name, value in user.items() if name not in _SERVICE_SECRETS}
-    return _for_a_child(kept, defaults) | {"SANDBOX_PORT": str(addresses.sandbox_port)}
+    told = {
+        "SANDBOX_PORT": str(addresses.sandbox_port),
+        "SANDBOX_SMTP_PORT": str(addresses.smtp_port),
+    }
+    return _for_a_child(kept, defaults) | told
+
+
+def _mail(addresses: Addresses) -> dict[str, str]:
+    if not addresses.smtp_port:
+        return {}
+    return {
+        "SMTP_URL": f"smtp://127.0.0.1:{addresses.smtp_port}",
+        "MAIL_FROM": "Guichet <tickets@guichet.test>",
+    }
 
 
 def _for_a_child(user: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:

@@ -61,6 +61,7 @@ class House:
         lock: int,
         port: int,
         sandbox_port: int,
+        smtp_port: int,
         wakeups: Wakeups,
     ) -> None:
         self._commands = commands
@@ -68,6 +69,7 @@ class House:
         self._home = home
         self._port = port
         self._sandbox_port = sandbox_port
+        self._smtp_port = smtp_port
         self._wakeups = wakeups
         self._stores = self._stores_of_ours(lock)
         self._stop_seconds = float(environ.get(_STOP_SETTING) or _STOP_SECONDS)
@@ -120,6 +122,7 @@ class House:
         return Addresses(
             port=self._port,
             sandbox_port=self._sandbox_port,
+            smtp_port=self._smtp_port,
             database_url=urls["DATABASE_URL"],
             redis_url=urls["REDIS_URL"],
         )

@@ -5,10 +5,11 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sandbox.embedded.homes import HomeTakenError, locked_home
-from sandbox.embedded.ports import PortTakenError, claim_port
+from sandbox.embedded.ports import PortClaim, PortTakenError, claim_port
 from sandbox.embedded.processes import tie_to_parent
 from sandbox.embedded.store import StoreFailedError
 from sandbox.supervisor.commands import Commands
@@ -52,6 +53,7 @@ def _house(commands: Commands, environ: Mapping[str, str], wakeups: Wakeups) -> 
     with (
         claim_port(_port(environ)) as port,
         claim_port() as sandbox_port,
+        _mailbox_port(environ) as smtp_port,
         locked_home(home) as lock,
     ):
         yield House(
@@ -61,6 +63,7 @@ def _house(commands: Commands, environ: Mapping[str, str], wakeups: Wakeups) -> 
             lock=lock,
             port=port.number,
             sandbox_port=sandbox_port.number,
+            smtp_port=0 if smtp_port is None else smtp_port.number,
             wakeups=wakeups,
         )
 
@@ -70,6 +73,12 @@ def _port(environ: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= _HIGHEST_PORT):
         raise BadSettingError(f"PORT is {text!r}; it must be a number from 0 to {_HIGHEST_PORT}")
     return int(text)
+
+
+def _mailbox_port(environ: Mapping[str, str]) -> AbstractContextManager[PortClaim | None]:
+    # Who measures the house does without: a mail server never runs on the house's own cores.
+    is_off = environ.get("SANDBOX_MAILBOX") == "0"
+    return contextlib.nullcontext() if is_off else claim_port()
 
 
 def _stop_with_parent(environ: Mapping[str, str], wakeups: Wakeups) -> None:

@@ -119,6 +119,7 @@ class TestTheProcess:
             WECHAT_MINIPROGRAM_APP_SECRET="",
             JWT_SECRET="r" * 64,
             GIFT_CODE_KEY="g" * 64,
+            TICKET_CODE_KEY="t" * 64,
         )
         with service.client() as client:
             answer = client.post("/api/auth/sandbox-login", json={"name": "ann"})

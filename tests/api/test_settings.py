@@ -25,6 +25,7 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://db/guichet",
     "JWT_SECRET": "r" * 40,
     "GIFT_CODE_KEY": "g" * 40,
+    "TICKET_CODE_KEY": "t" * 40,
     **WECHAT,
 }
 SANDBOX = {
@@ -50,7 +51,7 @@ class TestSettings:
         assert "JWT_SECRET is missing" in said
 
         said = complaint({name: PRODUCTION[name] for name in ("DATABASE_URL", "JWT_SECRET")})
-        for name in (*WECHAT, "GIFT_CODE_KEY"):
+        for name in (*WECHAT, "GIFT_CODE_KEY", "TICKET_CODE_KEY"):
             assert f"{name} is missing" in said
 
     def test_count_as_missing_when_they_are_empty(self) -> None:
@@ -150,6 +151,7 @@ class TestProduction:
         [
             ("JWT_SECRET", "sandbox-" + "x" * 40),
             ("GIFT_CODE_KEY", "short"),
+            ("TICKET_CODE_KEY", "short"),
             ("PAYMENT_PROVIDER", "mock"),
             ("GUICHET_FAILPOINTS", "failpoints"),
             ("SANDBOX_URL", "http://127.0.0.1:9000"),
@@ -200,3 +202,65 @@ class TestTheSandbox:
 
     def test_leaves_servers_alone_that_it_never_asks(self) -> None:
         assert read_settings(SANDBOX).wechat_api_base == "https://api.weixin.qq.com"
+
+
+class TestMail:
+    @pytest.mark.parametrize(
+        ("url", "host", "port", "is_tls", "starttls"),
+        [
+            ("smtp://mail.example.org", "mail.example.org", 587, False, True),
+            ("smtp://mail.example.org:25", "mail.example.org", 25, False, True),
+            ("smtps://u:p%40ss@mail.example.org", "mail.example.org", 465, True, False),
+        ],
+    )
+    def test_goes_where_its_url_says(
+        self, url: str, host: str, port: int, *, is_tls: bool, starttls: bool
+    ) -> None:
+        settings = read_settings(PRODUCTION | {"SMTP_URL": url, "MAIL_FROM": "a@example.org"})
+
+        server = settings.mail_server
+        assert server is not None
+        assert (server.host, server.port) == (host, port)
+        assert (server.is_tls, server.starttls) == (is_tls, starttls)
+        assert server.password in {None, "p@ss"}
+        assert "p@ss" not in repr(server)
+
+    def test_is_encrypted_in_the_sandbox_only_where_that_is_offered(self) -> None:
+        told = SANDBOX | {"SMTP_URL": "smtp://127.0.0.1:2525", "MAIL_FROM": "a@guichet.test"}
+        server = read_settings(told).mail_server
+
+        assert server is not None
+        assert server.starttls is None
+
+    def test_goes_unencrypted_in_production_only_when_told_so(self) -> None:
+        told = {"SMTP_URL": "smtp://127.0.0.1", "MAIL_FROM": "a@b.cn", "SMTP_STARTTLS": "0"}
+        server = read_settings(PRODUCTION | told).mail_server
+
+        assert server is not None
+        assert server.starttls is False
+
+    def test_goes_nowhere_without_a_url(self) -> None:
+        assert read_settings(PRODUCTION).mail_server is None
+
+    @pytest.mark.parametrize(
+        ("told", "said"),
+        [
+            ({"SMTP_URL": "http://u:hush@mail"}, "SMTP_URL is malformed"),
+            ({"SMTP_URL": "smtp://u:hush@mail:99999"}, "SMTP_URL is malformed"),
+            ({"SMTP_URL": "smtp://"}, "SMTP_URL is malformed"),
+            ({"SMTP_URL": "smtp://u:hush@mail"}, "MAIL_FROM is missing"),
+            ({"MAIL_FROM": "nobody"}, "MAIL_FROM is no address"),
+            ({"MAIL_FROM": "a@b.cn\nBcc: c@d.cn"}, "MAIL_FROM is no address"),
+            ({"ALARM_MAIL_TO": "a@b.cn, c@d.cn"}, "ALARM_MAIL_TO is no address"),
+        ],
+    )
+    def test_is_refused_when_it_could_not_be_sent(self, told: dict[str, str], said: str) -> None:
+        complained = complaint(PRODUCTION | told)
+
+        assert complained == said
+        assert "hush" not in complained
+
+    def test_of_the_sandbox_stays_on_this_machine(self) -> None:
+        told = {"SMTP_URL": "smtp://mail.example.org", "MAIL_FROM": "a@b.cn"}
+
+        assert complaint(SANDBOX | told).startswith("SMTP_URL is not on this machine")

@@ -12,6 +12,7 @@ from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.entrance import Entrance
 from actors.failpoints import Reach
 from actors.hints import Hints
 from actors.inbox import Inbox
@@ -87,6 +88,7 @@ class Office:
             gatekeeper=gatekeeper,
             tickets=Tickets(database=database, gatekeeper=gatekeeper, payers=payers, identity=None),
             bindings=Bindings(database=database, identity=None, redirect_uri=""),
+            entrance=Entrance(database=database, key=b"t" * 32),
             hints=Hints(checkout=self.checkout),
             places=Places(
                 database=database,

@@ -1,11 +1,11 @@
-"""What an honest client sends to the doors around the Mini Program bridge."""
+"""What an honest client sends to the doors around the bridge, to tickets and to oneself."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
 
-from tests.api.service import STANDARD, Buyer
+from tests.api.service import FREE, STANDARD, Buyer
 from tests.hostile.stand import BRIDGE, PAYMENTS, Stand
 from tests.sandbox.simulator import APP_ID, OTHER_APP_ID, Simulator
 
@@ -73,6 +73,41 @@ _BODIES: dict[str, Callable[[Client, Body], Body]] = {
         "code": client.code(APP_ID),
     },
 }
+
+
+_ME = "/api/me"
+_TICKET = "/api/registrations/{registration_id}/ticket"
+_CHECK_IN = "/api/events/{event_id}/check-in"
+
+
+def aimed(case: Any, path: str, stand: Stand) -> bool:  # noqa: ANN401  # a generated call
+    """Point a call at a ticket somebody holds or at oneself; False when *path* is neither's."""
+    if path == _ME:
+        if isinstance(case.body, dict):
+            case.body = _reachable(case.body)
+    elif path.startswith(_TICKET):
+        place_id, _, token = _held(stand)
+        case.path_parameters["registration_id"] = str(place_id)
+        case.headers["Authorization"] = f"Bearer {token}"
+    elif path == _CHECK_IN:
+        _, case.body["ticketCode"], _ = _held(stand)
+        admin = next(one for one in stand.attackers if "admin" in one.user["roles"])
+        case.headers["Authorization"] = f"Bearer {admin.token}"
+    return path in {_ME, _CHECK_IN} or path.startswith(_TICKET)
+
+
+def _held(stand: Stand) -> tuple[int, str, str]:
+    """Take a free ticket as somebody new; return the place, its code and the holder's token."""
+    buyer = Buyer(stand.service)
+    place_id = buyer.order(FREE).json()["registration"]["id"]
+    code = buyer.http.get(_TICKET.format(registration_id=place_id)).json()["ticketCode"]
+    buyer.http.close()
+    return place_id, code, buyer.token
+
+
+def _reachable(body: Body) -> Body:
+    known = {"locale": body["locale"]} if "locale" in body else {}
+    return known | ({"email": "ann@guichet.test"} if body.get("email") else {})
 
 
 def is_known(path: str) -> bool:

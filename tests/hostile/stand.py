@@ -50,7 +50,8 @@ class Door(msgspec.Struct, frozen=True):
 
     def to(self, *, event: object = 1, order: object = 1, kind: object = 1) -> str:
         """Fill the path in."""
-        path = self.path.format_map(_Ones(event_id=event, order=order, ticket_type_id=kind))
+        known = _Ones(event_id=event, order=order, ticket_type_id=kind, registration_id=order)
+        path = self.path.format_map(known)
         return f"{path}?{self.query}" if self.query else path
 
 
@@ -122,6 +123,17 @@ DOORS = (
     Door("POST", COUPONS_FOR_ALL, signed_in=True, reads_body=True, role="admin"),
     Door("GET", COUPONS_FOR_ALL, signed_in=True, role="admin"),
     Door("PUT", f"{COUPONS_FOR_ALL}/{{coupon_id}}", signed_in=True, reads_body=True, role="admin"),
+    Door("GET", "/api/registrations/{registration_id}/ticket", signed_in=True),
+    Door("GET", "/api/registrations/{registration_id}/ticket.svg", signed_in=True),
+    Door(
+        "POST",
+        "/api/events/{event_id}/check-in",
+        signed_in=True,
+        reads_body=True,
+        words='{"ticketCode": "T"}',
+    ),
+    Door("GET", "/api/me", signed_in=True),
+    Door("PUT", "/api/me", signed_in=True, reads_body=True),
 )
 SIGNED_IN = tuple(door for door in DOORS if door.signed_in)
 OF_ONE_ORDER = tuple(door for door in DOORS if "{order}" in door.path and not door.is_managed)

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi import checks
 from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
 from tests.hostile.coupons import aim_at_coupons, is_of_coupons
-from tests.hostile.honest import body_for, is_known
+from tests.hostile.honest import aimed, body_for, is_known
 from tests.hostile.organizers import manage, manage_order
 from tests.hostile.party import Party
 from tests.hostile.stand import DOORS, OF_A_MANAGED_ORDER, WEBHOOK, Door, Stand
@@ -159,17 +159,10 @@ def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator:
         if theirs(door):
             aim(case, door, stand)
             return
-    orders = buyer.http.get("/api/events/1/orders").json()["items"]
-    if "{event_id}" in door.path:
-        case.path_parameters["event_id"] = "1"
-    if "{order}" in door.path:
-        case.path_parameters["order"] = orders[0]["orderNo"]
-    if case.query and "cursor" in case.query:
-        case.query["cursor"] = str(len(str(case.query["cursor"])))
-    if door.signed_in:
-        who = next((one for one in stand.attackers if door.role in one.user["roles"]), buyer)
-        case.headers["Authorization"] = f"Bearer {who.token}"
+    _show(case, door, stand, buyer)
     body: Any = case.body
+    if aimed(case, door.path, stand):
+        return
     if door.path.endswith("/orders") and door.reads_body:
         newcomer = Buyer(stand.service)
         newcomer.http.close()
@@ -183,6 +176,19 @@ def honest(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer, simulator:
         case.headers["Authorization"] = f"Bearer {token}"
     elif door.reads_body:
         case.body = body | {"name": "".join(filter(str.isprintable, body["name"])) or "nameless"}
+
+
+def _show(case: "Case[Any]", door: Door, stand: Stand, buyer: Buyer) -> None:
+    orders = buyer.http.get("/api/events/1/orders").json()["items"]
+    if "{event_id}" in door.path:
+        case.path_parameters["event_id"] = "1"
+    if "{order}" in door.path:
+        case.path_parameters["order"] = orders[0]["orderNo"]
+    if case.query and "cursor" in case.query:
+        case.query["cursor"] = str(len(str(case.query["cursor"])))
+    if door.signed_in:
+        who = next((one for one in stand.attackers if door.role in one.user["roles"]), buyer)
+        case.headers["Authorization"] = f"Bearer {who.token}"
 
 
 @pytest.mark.parametrize("door", _DESCRIBED, ids=str)

@@ -304,6 +304,7 @@ class TestSecrets:
             "wechatpay-sign",
             "Bearer ey",
             "PRIVATE",
+            "@guichet.test",
         ):
             assert word not in told
         # What is looked through is what was told: the order itself is there.
@@ -363,7 +364,7 @@ class TestTheLog:
         }
         assert inside >= {
             "payments.webhook.processed",
-            "effects.delivered",
+            "mail.sent",
         }
 
     async def test_has_nothing_else_in_it(self, service: Service, books: Database) -> None:

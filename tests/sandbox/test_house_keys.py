@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -146,3 +146,22 @@ class TestAnEnvironment:
         told = service(keys, {"PORT": "0"})
         assert told["PORT"] == "8000"
         assert told["WECHAT_PAY_NOTIFY_URL"] == "http://127.0.0.1:8000/api/webhooks/wechatpay"
+
+
+class TestMail:
+    def test_ends_in_the_sandbox_unless_the_user_says_otherwise(self, keys: Keys) -> None:
+        addresses = replace(_ADDRESSES, smtp_port=2525)
+
+        told = service_environ({}, keys=keys, addresses=addresses, metrics=Path("m"))
+        user = {"SMTP_URL": "smtp://127.0.0.1:1025", "MAIL_FROM": "me@x.test"}
+        asked = service_environ(user, keys=keys, addresses=addresses, metrics=Path("m"))
+        simulator = sandbox_environ(user, keys=keys, addresses=addresses, state=Path("s"))
+
+        assert told["SMTP_URL"] == "smtp://127.0.0.1:2525"
+        assert told["MAIL_FROM"] == "Guichet <tickets@guichet.test>"
+        assert (asked["SMTP_URL"], asked["MAIL_FROM"]) == (user["SMTP_URL"], user["MAIL_FROM"])
+        assert simulator["SANDBOX_SMTP_PORT"] == "2525"
+        assert "SMTP_URL" not in simulator
+
+    def test_is_only_logged_where_nobody_takes_it(self, keys: Keys) -> None:
+        assert "SMTP_URL" not in service(keys, {})
