@@ -13,7 +13,6 @@ from contracts.commands import DecidePlace, RedeemInvite, ReissueInvite
 from contracts.events import (
     InviteRedeemed,
     InviteReissued,
-    InvitesMarked,
     OrderEvent,
     OrderRefunded,
     PlaceApproved,
@@ -136,9 +135,15 @@ def full_refund(order: Order, key: str, reason: str) -> Refund | None:
 def _send_all_back(order: Order, registration_id: int) -> list[OrderEvent]:
     refund = full_refund(order, f"{REJECTED_REASON}:{registration_id}", REJECTED_REASON)
     if refund is not None:
-        gifts = tuple(i.position for i in order.invites if i.status is InviteStatus.PENDING)
-        marked = [InvitesMarked(refund_no=refund.refund_no, positions=gifts)] if gifts else []
-        return [RefundRequested(refund=refund), *marked]
+        gifts = tuple(
+            invite.id
+            for invite in order.invites
+            if invite.id is not None
+            and invite.status is InviteStatus.PENDING
+            and invite.refund_no is None
+        )
+        named = (registration_id,)
+        return [RefundRequested(refund=refund, invite_ids=gifts, registration_ids=named)]
     # Nothing was paid, so no provider will ever report that it has gone back.
     is_free = order.settlement is not None and order.settlement.paid.amount_minor == 0
     return [OrderRefunded()] if is_free else []
@@ -157,6 +162,13 @@ def _refuse_unless_to_give(order: Order, invite: Invite) -> None:
     is_active = order.status is OrderStatus.PAID and invite.status is InviteStatus.PENDING
     if not is_active or invite.refund_no is not None:
         raise errors.InviteNotActive
+    # All that a rejected buyer paid is owed back, gifts included, whatever keeps it for now.
+    if any(map(_is_rejected_buyer, order.registrations)):
+        raise errors.InviteNotActive
+
+
+def _is_rejected_buyer(place: Registration) -> bool:
+    return place.invite_id is None and place.status is RegistrationStatus.REJECTED
 
 
 def _is_guest(place: Registration) -> bool:

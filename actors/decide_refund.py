@@ -7,7 +7,6 @@ from actors.decide_places import REJECTED_REASON
 from actors.evolve import case_subject_of, evolve
 from contracts.commands import RecordRefundRefused
 from contracts.events import (
-    InvitesMarked,
     OrderEvent,
     OrderRefunded,
     RefundAdvanced,
@@ -102,9 +101,16 @@ def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]
         provider_refund_id=None,
         idempotency_key=f"{refund.idempotency_key.partition('#')[0]}#{numbers + 1}",
     )
-    marked = tuple(i.position for i in order.invites if i.refund_no == refund.refund_no)
-    anew = [InvitesMarked(refund_no=again.refund_no, positions=marked)] if marked else []
-    return [failed, RefundRequested(refund=again), *anew]
+    return [failed, _requested_again(order, refund, again)]
+
+
+def _requested_again(order: Order, refund: Refund, again: Refund) -> RefundRequested:
+    number = refund.refund_no
+    return RefundRequested(
+        refund=again,
+        invite_ids=tuple(i.id for i in order.invites if i.id and i.refund_no == number),
+        registration_ids=tuple(r.id for r in order.registrations if r.id and r.refund_no == number),
+    )
 
 
 def _abnormal(order: Order, refund: Refund) -> list[OrderEvent]:

@@ -22,7 +22,6 @@ from contracts.events import (
     AttemptStarted,
     InviteRedeemed,
     InviteReissued,
-    InvitesMarked,
     OrderCancelled,
     OrderClosing,
     OrderEvent,
@@ -112,7 +111,7 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case RefundAdvanced():
             return _with_refund(order, event)
         case RefundRequested(refund=refund):
-            return replace(order, refunds=(*order.refunds, refund))
+            return replace(_marked(order, event), refunds=(*order.refunds, refund))
         case RefundStuck():
             return _with_case(order, event)
         case InviteRedeemed():
@@ -120,11 +119,9 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case InviteReissued(position=position, generation=generation):
             return _with_invites(order, {position}, generation=generation)
         case PlaceApproved(registration_id=registration_id):
-            return _with_place(order, registration_id, RegistrationStatus.APPROVED)
+            return _with_places(order, {registration_id}, status=RegistrationStatus.APPROVED)
         case PlaceRejected(registration_id=registration_id):
             return _rejected(order, registration_id)
-        case InvitesMarked(refund_no=refund_no, positions=positions):
-            return _with_invites(order, positions, refund_no=refund_no)
         case _:
             assert_never(event)
 
@@ -222,18 +219,25 @@ def _redeemed(order: Order, event: InviteRedeemed) -> Order:
 
 def _rejected(order: Order, registration_id: int) -> Order:
     place = order.registration(registration_id)
-    rejected = _with_place(order, registration_id, RegistrationStatus.REJECTED)
+    rejected = _with_places(order, {registration_id}, status=RegistrationStatus.REJECTED)
     if place is None or place.invite_id is None:
         return rejected
     again = Invite(position=len(order.invites) + 1, status=InviteStatus.PENDING)
     return replace(rejected, invites=(*order.invites, again))
 
 
-def _with_place(order: Order, registration_id: int, status: RegistrationStatus) -> Order:
+def _marked(order: Order, event: RefundRequested) -> Order:
+    number = event.refund.refund_no
+    gifts = {i.position for i in order.invites if i.id in event.invite_ids}
+    marked = _with_invites(order, gifts, refund_no=number)
+    return _with_places(marked, event.registration_ids, refund_no=number)
+
+
+def _with_places(order: Order, ids: Collection[int], **changes: object) -> Order:
     return replace(
         order,
         registrations=tuple(
-            replace(r, status=status) if r.id == registration_id else r for r in order.registrations
+            replace(r, **changes) if r.id in ids else r for r in order.registrations
         ),
     )
 

@@ -104,9 +104,11 @@ class RefundAdvanced(msgspec.Struct, frozen=True, kw_only=True, tag="refund_adva
 
 
 class RefundRequested(msgspec.Struct, frozen=True, kw_only=True, tag="refund_requested"):
-    """Money is owed back under a new number."""
+    """Money is owed back under a new number; the named seats are nobody's to use meanwhile."""
 
     refund: Refund
+    invite_ids: tuple[int, ...] = ()
+    registration_ids: tuple[int, ...] = ()
 
 
 class RefundStuck(msgspec.Struct, frozen=True, kw_only=True, tag="refund_stuck"):
@@ -146,13 +148,6 @@ class PlaceRejected(msgspec.Struct, frozen=True, kw_only=True, tag="place_reject
     by_user_id: int
 
 
-class InvitesMarked(msgspec.Struct, frozen=True, kw_only=True, tag="invites_marked"):
-    """A refund will free these gift seats; until it is done or has failed nobody takes them."""
-
-    refund_no: str
-    positions: tuple[int, ...]
-
-
 OrderEvent: TypeAlias = (
     AttemptStarted
     | AttemptReclaimed
@@ -175,5 +170,4 @@ OrderEvent: TypeAlias = (
     | InviteReissued
     | PlaceApproved
     | PlaceRejected
-    | InvitesMarked
 )

@@ -1590,6 +1590,14 @@ _PLACES = (
         f"{_GIVING}TestAGuest::test_takes_no_seat_that_is_on_its_way_back",
     ),
     Guard(
+        "gift.of_a_rejected_buyer",
+        "a rejected buyer's gifts are nobody's to take",
+        "actors/decide_places.py",
+        "if any(map(_is_rejected_buyer, order.registrations)):",
+        "if False:",
+        f"{_GIVING}TestABuyerWhoIsRejected::test_gives_nothing_away_though_the_refund_has_failed",
+    ),
+    Guard(
         "gift.taken",
         "a gift seat is taken once",
         "actors/decide_places.py",

@@ -206,11 +206,12 @@ class TestABuyerWhoIsRejected:
     def test_is_owed_all_that_was_paid(self) -> None:
         order, events = after(paid(3, requires_approval=True), answer(approve=False))
 
-        assert kinds(events) == ["PlaceRejected", "RefundRequested", "InvitesMarked"]
+        assert kinds(events) == ["PlaceRejected", "RefundRequested"]
         (refund,) = order.refunds
         assert (refund.refund_no, refund.amount) == (NUMBER, PRICE)
         assert (refund.reason, refund.idempotency_key) == ("rejected", "rejected:1")
         assert [invite.refund_no for invite in order.invites] == [NUMBER] * 2
+        assert order.registrations[0].refund_no == NUMBER
         assert (order.payment_status, order.seats_held) == (PaymentStatus.REFUNDING, 3)
 
     def test_gives_the_seats_back_with_the_money(self) -> None:
@@ -230,7 +231,7 @@ class TestABuyerWhoIsRejected:
             order, RecordRefund(order_id=1, fact=a_refund(NUMBER, RefundOutcome.CLOSED))
         )
 
-        assert kinds(events) == ["RefundAdvanced", "RefundRequested", "InvitesMarked"]
+        assert kinds(events) == ["RefundAdvanced", "RefundRequested"]
         assert order.refunds[1].status is RefundStatus.REQUESTED
         assert order.invites[0].refund_no == order.refunds[1].refund_no
 
@@ -246,6 +247,20 @@ class TestABuyerWhoIsRejected:
 
         assert order.refunds[1].amount.amount_minor == PRICE.amount_minor - 900
         assert order.refunds[1].refund_no == f"{ORDER_NO}01R02"
+
+    def test_gives_nothing_away_though_the_refund_has_failed(self) -> None:
+        order, _ = after(paid(requires_approval=True), answer(approve=False))
+        order = with_invite(order, refund_no=None)
+
+        for user in (OWNER, GUEST):
+            with pytest.raises(errors.InviteNotActive):
+                after(asked_by(order, user), redeem(user_id=user))
+
+    def test_leaves_marks_of_other_refunds_alone(self) -> None:
+        order = with_invite(paid(3, requires_approval=True), refund_no="another")
+        order, _ = after(order, answer(approve=False))
+
+        assert [invite.refund_no for invite in order.invites] == ["another", NUMBER]
 
     def test_is_owed_nothing_when_all_is_on_its_way(self) -> None:
         order = paid(requires_approval=True)
