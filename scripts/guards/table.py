@@ -1699,8 +1699,8 @@ _PLACES = (
         "place.once",
         "a free place that moved since it was seen is looked at again",
         "actors/places.py",
-        "if (await lock_place(tx, place.id)).status is not place.status:",
-        "if (await lock_place(tx, place.id)).status is None:",
+        "if await lock_place(tx, place.id) != place:",
+        "if await lock_place(tx, place.id) is None:",
         f"{_STORAGE}given_seats.py::TestAFreePlace"
         "::test_is_given_back_once_by_who_leaves_and_who_rejects",
     ),
@@ -1711,6 +1711,14 @@ _PLACES = (
         "            if place.order_id is not None:\n                raise",
         "            if False:\n                raise",
         f"{_API}places.py::TestAFreeTicket::test_alone_can_be_given_up_for_nothing",
+    ),
+    Guard(
+        "place.used",
+        "a place that somebody came in with is not given up",
+        "actors/places.py",
+        "if place.is_used:",
+        "if False:",
+        f"{_STORAGE}given_seats.py::TestAFreePlace::test_that_was_used_is_not_given_up",
     ),
     Guard(
         "place.price",
