@@ -155,6 +155,13 @@ def _refuse_unless_to_give(order: Order, invite: Invite) -> None:
     is_active = order.status is OrderStatus.PAID and invite.status is InviteStatus.PENDING
     if not is_active or invite.refund_no is not None:
         raise errors.InviteNotActive
+    # All that a rejected buyer paid is owed back, gifts included, whatever keeps it for now.
+    if any(map(_is_rejected_buyer, order.registrations)):
+        raise errors.InviteNotActive
+
+
+def _is_rejected_buyer(place: Registration) -> bool:
+    return place.invite_id is None and place.status is RegistrationStatus.REJECTED
 
 
 def _is_guest(place: Registration) -> bool:

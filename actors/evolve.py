@@ -130,7 +130,7 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case InviteReissued(position=position, generation=generation):
             return _with_invites(order, {position}, generation=generation)
         case PlaceApproved(registration_id=registration_id):
-            return _with_place(order, registration_id, RegistrationStatus.APPROVED)
+            return _with_places(order, {registration_id}, status=RegistrationStatus.APPROVED)
         case PlaceRejected(registration_id=registration_id):
             return _rejected(order, registration_id)
         case CouponApplied():
@@ -242,18 +242,18 @@ def _redeemed(order: Order, event: InviteRedeemed) -> Order:
 
 def _rejected(order: Order, registration_id: int) -> Order:
     place = order.registration(registration_id)
-    rejected = _with_place(order, registration_id, RegistrationStatus.REJECTED)
+    rejected = _with_places(order, {registration_id}, status=RegistrationStatus.REJECTED)
     if place is None or place.invite_id is None:
         return rejected
     again = Invite(position=len(order.invites) + 1, status=InviteStatus.PENDING)
     return replace(rejected, invites=(*order.invites, again))
 
 
-def _with_place(order: Order, registration_id: int, status: RegistrationStatus) -> Order:
+def _with_places(order: Order, ids: Collection[int], **changes: object) -> Order:
     return replace(
         order,
         registrations=tuple(
-            replace(r, status=status) if r.id == registration_id else r for r in order.registrations
+            replace(r, **changes) if r.id in ids else r for r in order.registrations
         ),
     )
 

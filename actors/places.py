@@ -112,7 +112,7 @@ class Places:
             answers=answers,
         )
         turn = await self._actor.take_turn(command)
-        place = await place_of_gift(self._database, gift.id)
+        place = await place_of_gift(self._database, gift)
         return Redeemed(place=place, is_new=bool(turn.events))
 
     async def register(self, command: CreateOrder) -> int:
@@ -131,13 +131,15 @@ class Places:
         """Give up a free place; its seat goes back once.
 
         :raises contracts.errors.NotFound: the person has no place at the event.
-        :raises contracts.errors.InvalidState: the place belongs to an order.
+        :raises contracts.errors.InvalidState: the place belongs to an order, or was used.
         """
 
         async def once(tx: Tx) -> None:
             place = await find_live_place(tx, event_id=event_id, user_id=user_id)
             if place.order_id is not None:
                 raise errors.InvalidState("This place belongs to an order.")
+            if place.is_used:
+                raise errors.InvalidState("Somebody has come in with this place.")
             await _end(tx, place, RegistrationStatus.CANCELLED, "cancelled", None)
 
         await self._committed(once)
@@ -226,7 +228,7 @@ async def _end(
 
 
 async def _lock_as_seen(tx: Tx, place: HeldPlace) -> None:
-    if (await lock_place(tx, place.id)).status is not place.status:
+    if await lock_place(tx, place.id) != place:
         raise _OvertakenError
 
 

@@ -22,6 +22,7 @@ class HeldPlace(msgspec.Struct, frozen=True, kw_only=True):
     ticket_type_id: int
     order_id: int | None
     status: RegistrationStatus
+    is_used: bool
 
 
 class Gift(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,10 @@ class Gift(msgspec.Struct, frozen=True, kw_only=True):
     redeemer_name: str | None
 
 
-_PLACE = "SELECT g.id, g.event_id, g.ticket_type_id, g.order_id, g.status FROM registrations g"
+_PLACE = (
+    "SELECT g.id, g.event_id, g.ticket_type_id, g.order_id, g.status,"
+    " g.checked_in_at IS NOT NULL AS is_used FROM registrations g"
+)
 _LOCK_PLACE = f"{_PLACE} WHERE g.id = $1 FOR NO KEY UPDATE OF g"
 _LIVE_PLACE = (
     f"{_PLACE} WHERE g.event_id = $1 AND g.user_id = $2"
@@ -129,12 +133,13 @@ async def gift_of_code(db: Database | Tx, *, event_id: int, code_hash: str) -> G
     return None if row is None else msgspec.convert(dict(row), Gift)
 
 
-async def place_of_gift(db: Database | Tx, invite_id: int) -> HeldPlace:
+async def place_of_gift(db: Database | Tx, gift: Gift) -> HeldPlace:
     """Read the place that a redeemed gift seat became.
 
     :raises NotFound: it was not redeemed.
     """
-    return _found(await db.fetchrow(f"{_PLACE} WHERE g.invite_id = $1", invite_id))
+    found = f"{_PLACE} WHERE g.order_id = $1 AND g.invite_id = $2"
+    return _found(await db.fetchrow(found, gift.order_id, gift.id))
 
 
 def _found(row: Record | None) -> HeldPlace:

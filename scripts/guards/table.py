@@ -1763,6 +1763,14 @@ _PLACES = (
         f"{_GIVING}TestAGuest::test_takes_no_seat_that_is_on_its_way_back",
     ),
     Guard(
+        "gift.of_a_rejected_buyer",
+        "a rejected buyer's gifts are nobody's to take",
+        "actors/decide_places.py",
+        "if any(map(_is_rejected_buyer, order.registrations)):",
+        "if False:",
+        f"{_GIVING}TestABuyerWhoIsRejected::test_gives_nothing_away_though_the_refund_has_failed",
+    ),
+    Guard(
         "gift.taken",
         "a gift seat is taken once",
         "actors/decide_places.py",
@@ -1864,8 +1872,8 @@ _PLACES = (
         "place.once",
         "a free place that moved since it was seen is looked at again",
         "actors/places.py",
-        "if (await lock_place(tx, place.id)).status is not place.status:",
-        "if (await lock_place(tx, place.id)).status is None:",
+        "if await lock_place(tx, place.id) != place:",
+        "if await lock_place(tx, place.id) is None:",
         f"{_STORAGE}given_seats.py::TestAFreePlace"
         "::test_is_given_back_once_by_who_leaves_and_who_rejects",
     ),
@@ -1876,6 +1884,14 @@ _PLACES = (
         "            if place.order_id is not None:\n                raise",
         "            if False:\n                raise",
         f"{_API}places.py::TestAFreeTicket::test_alone_can_be_given_up_for_nothing",
+    ),
+    Guard(
+        "place.used",
+        "a place that somebody came in with is not given up",
+        "actors/places.py",
+        "if place.is_used:",
+        "if False:",
+        f"{_STORAGE}given_seats.py::TestAFreePlace::test_that_was_used_is_not_given_up",
     ),
     Guard(
         "place.price",

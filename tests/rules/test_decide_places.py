@@ -248,6 +248,20 @@ class TestABuyerWhoIsRejected:
         assert order.refunds[1].amount.amount_minor == PRICE.amount_minor - 900
         assert order.refunds[1].refund_no == f"{ORDER_NO}01R02"
 
+    def test_gives_nothing_away_though_the_refund_has_failed(self) -> None:
+        order, _ = after(paid(requires_approval=True), answer(approve=False))
+        order = with_invite(order, refund_no=None)
+
+        for user in (OWNER, GUEST):
+            with pytest.raises(errors.InviteNotActive):
+                after(asked_by(order, user), redeem(user_id=user))
+
+    def test_leaves_marks_of_other_refunds_alone(self) -> None:
+        order = with_invite(paid(3, requires_approval=True), refund_no="another")
+        order, _ = after(order, answer(approve=False))
+
+        assert [invite.refund_no for invite in order.invites] == ["another", NUMBER]
+
     def test_is_owed_nothing_when_all_is_on_its_way(self) -> None:
         order = paid(requires_approval=True)
         rejected, _ = after(order, answer(approve=False))

@@ -215,6 +215,18 @@ class TestAFreePlace:
         )
         assert await seats_taken(database, sale) == 0
 
+    async def test_that_was_used_is_not_given_up(
+        self, places: Places, actor: Actor, database: Database
+    ) -> None:
+        sale, place = await free_place(database, actor)
+        await places.decide(place, approve=True, by_user_id=1, organizer_id=1)
+        await database.execute("UPDATE registrations SET checked_in_at = now(), checked_in_by = 1")
+
+        with pytest.raises(errors.InvalidState):
+            await places.leave(event_id=sale.event_id, user_id=1)
+
+        assert await seats_taken(database, sale) == 1
+
     async def test_is_not_approved_while_it_ends(
         self, places: Places, actor: Actor, database: Database
     ) -> None:
