@@ -128,8 +128,6 @@ class ExternalRefund(msgspec.Struct, frozen=True, kw_only=True, tag="external_re
     """Money went back that nobody here sent back."""
 
     refund: Refund
-    invite_ids: tuple[int, ...] = ()
-    registration_ids: tuple[int, ...] = ()
 
 
 class RefundStuck(msgspec.Struct, frozen=True, kw_only=True, tag="refund_stuck"):
