@@ -59,7 +59,10 @@ class TestTheSimulation:
     def test_finds_a_missing_version_check(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = _first_found(breaks.version_check, monkeypatch)
 
-        assert "state.audit" in found.violations[0]
+        # The order goes where it cannot go, or its audit tells another story; which comes first
+        # is the seed's.
+        said = found.violations[0]
+        assert "state.audit" in said or "orders_status_edge" in said
 
     def test_finds_a_second_settlement(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = _first_found(breaks.unique_settlement, monkeypatch)
