@@ -17,6 +17,7 @@ _TOLD = (
     ("CANCELLED", "cancelled"),
     ("payment_attempts", "attempts to pay"),
     ("surplus", "payments sent back"),
+    ("sent back", "refunds an organizer asked for"),
     ("cases", "cases for a person"),
     ("webhook_events", "notices"),
     ("order_events", "events of orders"),

@@ -40,6 +40,7 @@ class Chances(msgspec.Struct, kw_only=True):
     redis_away_every: float = 0.0
     database_away_every: float = 0.0
     provider_away_every: float = 0.0
+    organizer_every: float = 0.0
 
     def calm(self) -> None:
         """Let nothing go wrong any more."""
@@ -102,4 +103,5 @@ _EVERY = {
     "redis_away_every": 10.0,
     "database_away_every": 15.0,
     "provider_away_every": 20.0,
+    "organizer_every": 2.0,
 }

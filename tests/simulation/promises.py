@@ -317,5 +317,11 @@ def _unaccounted(s: Snapshot, trade: Trade) -> list[str]:
         return []
     if returned_minor(trade, RefundOutcome.SUCCESS) == trade.paid_minor:
         return []
-    kept = any(p["attempt_no"] == number and p["honoured"] for p in s.rows("payments"))
-    return [] if kept and not trade.refunds else [f"money unaccounted for: {number}"]
+    kept = [p["id"] for p in s.rows("payments") if p["attempt_no"] == number and p["honoured"]]
+    sent_back = sum(
+        refund["amount_minor"]
+        for refund in s.rows("refunds")
+        if refund["payment_id"] in kept and refund["status"] == "succeeded"
+    )
+    is_known = kept and sent_back == returned_minor(trade, RefundOutcome.SUCCESS)
+    return [] if is_known else [f"money unaccounted for: {number}"]

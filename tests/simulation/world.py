@@ -18,6 +18,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.loop import WORLD, VirtualLoop
 from tests.simulation.notices import Notices
+from tests.simulation.organizer import Organizer
 from tests.simulation.process import GRACE_SECONDS, Process
 from tests.simulation.promises import broken, broken_at_the_end, unfinished
 from tests.simulation.redis import RedisServer
@@ -144,6 +145,8 @@ class World:
             process.start()
         buyers = [Buyer(self, n + 1) for n in range(self.chances.buyers)]
         living = [self.loop.spawn(None, buyer.live()) for buyer in buyers]
+        if self.chances.organizer_every:
+            living.append(self.loop.spawn(None, Organizer(self).live()))
         living += self.faults.start()
         await asyncio.sleep(self.chances.seconds)
         for task in living:
@@ -246,6 +249,10 @@ class World:
         counts["statements"] = self.history.length
         counts["late"] = sum(
             r["cause"].startswith("late:") for r in rows["seat_ledger"].rows.values()
+        )
+        counts["sent back"] = sum(
+            r["status"] == "succeeded" and not r["idempotency_key"].startswith("surplus:")
+            for r in rows["refunds"].rows.values()
         )
         counts["surplus"] = sum(not r["honoured"] for r in rows["payments"].rows.values())
         counts["overtaken"] = int(_overtaken() - self._overtaken_before)

@@ -1,6 +1,7 @@
 """Money on its way back, with many who ask at once and a provider whose answers get lost."""
 
 import asyncio
+from random import Random
 
 import asyncpg
 import pytest
@@ -12,8 +13,8 @@ from actors.payers import Merchant
 from actors.turn import Turn
 from contracts import errors
 from contracts.attempt import RefundRequest
-from contracts.commands import MarkPaid
-from contracts.facts import FactSource, RefundMoved, RefundOutcome
+from contracts.commands import Cancel, Expire, MarkPaid, OrderCommand, RecordAttempt
+from contracts.facts import AttemptClosedAtProvider, FactSource, RefundMoved, RefundOutcome
 from models.engine import Database
 from providers.provider import OutcomeUnknown
 from tests.storage.stage import (
@@ -26,7 +27,10 @@ from tests.storage.stage import (
     put_on_sale,
     refund_of,
     seats_taken,
+    time_is_up,
 )
+
+_ENDS = (RefundOutcome.SUCCESS, RefundOutcome.CLOSED, RefundOutcome.PROCESSING)
 
 MERCHANT = Merchant(
     provider="wechat", merchant_id="1900000001", appid="wx1", notify_url="http://127.0.0.1/n"
@@ -212,3 +216,39 @@ class TestMoneyByHand:
         row = await database.fetchrow("SELECT status, due_at FROM refunds")
         assert row is not None
         assert tuple(row) == ("succeeded", None)
+
+
+class TestEverythingAtOnce:
+    @pytest.mark.parametrize("seed", range(6))
+    async def test_gives_each_seat_back_once(
+        self, actor: Actor, other: Actor, lonely: Actor, database: Database, seed: int
+    ) -> None:
+        random = Random(seed)  # noqa: S311 - repeatable is the point
+        sale = await put_on_sale(database, tiers={3: 24000})
+        order = await opened(actor, await buy(actor, sale, quantity=3))
+        await time_is_up(database, order)
+        closed = AttemptClosedAtProvider(provider="wechat", attempt_no=order.attempts[0].attempt_no)
+        storm: list[OrderCommand] = [
+            payment_of(order),
+            Cancel(order_id=order.id),
+            Expire(order_id=order.id),
+            RecordAttempt(order_id=order.id, fact=closed),
+            MarkPaid(order_id=order.id, reason="cash", by_user_id=1),
+            refund_of(order, 100, idempotency_key="one", invite_ids=invite_ids(order)[:1]),
+            refund_of(order, 100, idempotency_key="two", invite_ids=invite_ids(order)),
+            refund_of(order, idempotency_key="rest"),
+        ]
+
+        for _ in range(4):
+            loaded = await actor.load(order.id)
+            told = [outcome_of(loaded, random.choice(_ENDS), n) for n in range(len(loaded.refunds))]
+            commands = [*storm, *told] * 2
+            random.shuffle(commands)
+            answers = await asyncio.gather(
+                *(random.choice((actor, other, lonely)).take_turn(c) for c in commands),
+                return_exceptions=True,
+            )
+            for answer in answers:
+                assert isinstance(answer, Turn | errors.Refusal), answer
+
+        assert await seats_taken(database, sale) == (await actor.load(order.id)).seats_held
