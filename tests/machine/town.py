@@ -1,40 +1,46 @@
-"""A small town where a few people do everything to a few tickets, and a bank that obliges."""
+"""A small town where a few people do everything to a few tickets, and a bank that obliges.
+
+Each deed ends before the next begins, and a refusal is an answer. What the worker would do is a
+deed, too.
+"""
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from actors.actor import Actor
 from actors.checkout import Checkout
+from actors.limiter import Limiter
 from actors.payers import Merchant
-from contracts.channels import Payer
-from contracts.commands import Expire, RecordPayment
+from actors.places import Places
 from contracts.errors import Refusal
-from contracts.facts import FactSource, PaymentSucceeded
 from contracts.order import Order
-from contracts.states import REFUNDS_UNDER_WAY, Channel
 from models.engine import Database
 from models.invariants import check_invariants
 from tests.conftest import empty
 from tests.faults.bank import NAME, Bank
-from tests.storage.stage import POLICY, OnSale, add_type, put_on_sale, wish
+from tests.storage.stage import POLICY, OnSale, add_type, make_coupon, put_on_sale, wish
 
-MERCHANT = Merchant(provider=NAME, merchant_id="1", appid="wx1", notify_url="http://127.0.0.1/n")
 PEOPLE = range(1, 6)
+CODES = ("HALF", "ALL")
 SEATS = 7
+_MERCHANT = Merchant(provider=NAME, merchant_id="1", appid="wx1", notify_url="http://127.0.0.1/n")
 _Result = TypeVar("_Result")
 
 
 class Town:
-    """One process of the service without its worker: what a sweep would do is a deed, too.
+    """One process of the service without its worker, and what happened in it so far."""
 
-    Each deed ends before the next begins, and a refusal is an answer.
-    """
+    bank: Bank
+    actor: Actor
+    checkout: Checkout
+    places: Places
+    kinds: tuple[OnSale, ...]
 
     def __init__(self, database_url: str) -> None:
         self._runner = asyncio.Runner()
         self.database = self.run(Database.connect(database_url, max_size=4))
+        self.orders: list[int] = []
 
     def run(self, deed: Coroutine[Any, Any, _Result]) -> _Result:
         """Finish one deed."""
@@ -48,22 +54,29 @@ class Town:
             return None
 
     def begin(self, *, require_approval: bool) -> None:
-        """Put two scarce kinds of ticket and a free one on sale to people who know nothing yet."""
+        """Put scarce tickets on sale, two kinds and a free one, and give out two coupons."""
+        self.orders = []
         self.bank = Bank()
         self.actor = Actor(database=self.database, redis=None, policy=POLICY)
         self.checkout = Checkout(
             actor=self.actor,
             database=self.database,
             providers={NAME: self.bank},
-            merchants={NAME: MERCHANT},
+            merchants={NAME: _MERCHANT},
         )
-        self.orders: list[int] = []
+        self.places = Places(
+            database=self.database,
+            actor=self.actor,
+            wrong_codes=Limiter(None, name="codes", limit=1000, window_seconds=60),
+            gift_code_key=POLICY.gift_code_key,
+        )
         self.run(self._put_on_sale(require_approval=require_approval))
 
     def end(self) -> None:
         """Let everything come to rest and clear the tables."""
-        self.run(self.checkout.close())
-        self.run(self.actor.close())
+        if hasattr(self, "actor"):
+            self.run(self.checkout.close())
+            self.run(self.actor.close())
         self.run(empty(self.database))
 
     def close(self) -> None:
@@ -80,58 +93,26 @@ class Town:
         """Read one of the orders made so far."""
         return self.run(self.actor.load(self.orders[n % len(self.orders)]))
 
-    async def buy(self, person: int, kind: int, quantity: int) -> None:
-        """Order tickets."""
-        command = wish(self.kinds[kind], person, quantity)
-        sale = await self.actor.create(command)
+    def load_paid(self, n: int) -> Order:
+        """Read one of the orders that are paid, or any while none is."""
+        paid = self.run(
+            self.database.fetch("SELECT id FROM orders WHERE status = 'PAID' ORDER BY id")
+        )
+        return self.run(self.actor.load(paid[n % len(paid)]["id"])) if paid else self.load(n)
+
+    async def buy(self, person: int, kind: int, quantity: int, code: str | None) -> None:
+        """Order tickets, or take a free one."""
+        command = wish(self.kinds[kind], person, quantity, coupon_code=code)
+        sale = await self.checkout.buy(command)
         if sale.order_id is not None and sale.order_id not in self.orders:
             self.orders.append(sale.order_id)
 
-    async def prepare(self, order: Order) -> None:
-        """Open a way to pay."""
-        await self.checkout.prepare(order, Channel.WECHAT_NATIVE, Payer(appid="wx1"))
-
-    async def pay(self, order: Order) -> None:
-        """Pay whatever was ever opened, open or not, and let the notice come."""
-        for attempt in order.attempts:
-            trade = self.bank.trades.get(attempt.attempt_no)
-            if trade is not None and trade.status != "PAID":
-                trade.status = "PAID"
-                await self._tell(order, attempt.attempt_no)
-                return
-
-    async def _tell(self, order: Order, attempt_no: str) -> None:
-        request = self.bank.trades[attempt_no].request
-        fact = PaymentSucceeded(
-            provider=NAME,
-            attempt_no=attempt_no,
-            provider_txn_id=f"T{attempt_no}",
-            paid=request.amount,
-            merchant_id=request.merchant_id,
-            appid=request.appid,
-            paid_at=datetime.now(UTC),
-            source=FactSource.NOTICE,
+    async def free_places(self) -> list[int]:
+        """List the places that belong to no order."""
+        rows = await self.database.fetch(
+            "SELECT id FROM registrations WHERE order_id IS NULL ORDER BY id"
         )
-        await self.actor.take_turn(RecordPayment(order_id=order.id, fact=fact))
-
-    async def expire(self, order: Order) -> None:
-        """Let time be up."""
-        await self.database.execute(
-            "UPDATE orders SET expired_at = now() - interval '1 s' WHERE id = $1", order.id
-        )
-        await self.actor.take_turn(Expire(order_id=order.id))
-
-    async def close_owed(self, order: Order) -> None:
-        """Close at the bank what is owed a close."""
-        for attempt in order.live_attempts:
-            if attempt.close_owed:
-                await self.checkout.close_attempt(order.id, attempt.attempt_no)
-
-    async def pursue(self, order: Order) -> None:
-        """Take every refund under way a step further."""
-        for refund in order.refunds:
-            if refund.status in REFUNDS_UNDER_WAY:
-                await self.checkout.pursue_refund(order.id, refund.refund_no)
+        return [row["id"] for row in rows]
 
     async def _put_on_sale(self, *, require_approval: bool) -> None:
         first = await put_on_sale(
@@ -141,9 +122,13 @@ class Town:
             tiers={2: 16900, 4: 32000},
             require_approval=require_approval,
         )
-        second = await self._add(first, price_minor=5000)
-        free = await self._add(first, price_minor=0)
-        self.kinds = (first, second, free)
+        self.kinds = (
+            first,
+            await self._add(first, price_minor=5000),
+            await self._add(first, price_minor=0),
+        )
+        await make_coupon(self.database, "HALF", value=50, max_uses=2)
+        await make_coupon(self.database, "ALL", value=100, max_uses=1)
 
     async def _add(self, sale: OnSale, *, price_minor: int) -> OnSale:
         kind = await add_type(
