@@ -10,6 +10,8 @@ import pytest
 from models.engine import Database
 from tests.journeys.service import Person, Service, act, eventually
 
+pytestmark = pytest.mark.xdist_group("service")
+
 EVENT, STANDARD = 1, 1
 
 
