@@ -215,7 +215,9 @@ class TestWhoManagesCoupons:
             assert is_problem(answer, 404, "NOT_FOUND"), reference
 
         assert is_problem(admin.put(f"{FOR_ALL}/{own['id']}", json=body), 404, "NOT_FOUND")
-        assert is_problem(admin.post("/api/events/9007199254740991/coupons", json=a_coupon()), 404, "NOT_FOUND")
+        assert is_problem(
+            admin.post("/api/events/9007199254740991/coupons", json=a_coupon()), 404, "NOT_FOUND"
+        )
 
 
 _MANAGED = (

@@ -81,7 +81,9 @@ class TestAnOrder:
         assert is_problem(buyer.order(ticket_type_id), 404, "NOT_FOUND")
 
     def test_needs_an_event(self, buyer: Buyer) -> None:
-        answer = buyer.http.post("/api/events/9007199254740991/orders", json={"ticketTypeId": STANDARD})
+        answer = buyer.http.post(
+            "/api/events/9007199254740991/orders", json={"ticketTypeId": STANDARD}
+        )
 
         assert is_problem(answer, 404, "NOT_FOUND")
 
