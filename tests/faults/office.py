@@ -17,13 +17,20 @@ from actors.failpoints import Reach
 from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.limiter import Limiter
+from actors.manual import ask_for_refund, mark_paid
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.places import Places
 from actors.tickets import Tickets
 from contracts.bridge import BridgeGate
 from contracts.channels import Payer
-from contracts.commands import DecidePlace, RedeemInvite, ReissueInvite
+from contracts.commands import (
+    DecidePlace,
+    MarkPaid,
+    RedeemInvite,
+    ReissueInvite,
+    RequestRefund,
+)
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from jobs.sweep import Sweep
@@ -183,6 +190,18 @@ class Office:
             order_id=order.id, registration_id=guest.id, approve=True, by_user_id=user_id
         )
         await insistently(lambda: self.actor.take_turn(decide))
+
+    async def send_back(self, order: Order) -> None:
+        """Send all of an order's money back, however often it takes."""
+        command = RequestRefund(
+            order_id=order.id, reason="as agreed", by_user_id=1, idempotency_key=f"all {order.id}"
+        )
+        await insistently(lambda: ask_for_refund(self.actor, command))
+
+    async def take_cash(self, order: Order) -> None:
+        """Say that the money came past every provider, however often it takes."""
+        command = MarkPaid(order_id=order.id, reason="cash", by_user_id=1)
+        await insistently(lambda: mark_paid(self.actor, self.checkout, command))
 
     async def coupon(self, percent: int) -> str:
         """Make a coupon for one use and return its code."""

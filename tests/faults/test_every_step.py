@@ -112,6 +112,21 @@ async def give_away(story: Story) -> None:
     await story.office.give_away(order, story.user_id + GUESTS)
 
 
+async def send_back(story: Story) -> None:
+    order = await story.office.prepare(await story.order())
+    await story.office.notify(story.office.bank.pay(order.attempts[-1].attempt_no))
+    await story.office.wait_for(order, OrderStatus.PAID)
+    await story.office.send_back(order)
+    await story.ended(order, OrderStatus.REFUNDED)
+
+
+async def take_cash(story: Story) -> None:
+    """Close what is open at the provider, and settle by hand."""
+    order = await story.office.prepare(await story.order())
+    await story.office.take_cash(order)
+    await story.ended(order, OrderStatus.PAID)
+
+
 async def discount(story: Story) -> None:
     """Close what is open for the old price, and pay less."""
     order = await story.office.prepare(await story.order())
@@ -140,6 +155,8 @@ FLOWS: list[tuple[Flow, set[str]]] = [
     (left_behind, {"notice", "sweep"}),
     (refused_refund, {"record_refund_refused"}),
     (give_away, {"reissue_invite", "redeem_invite", "decide_place"}),
+    (send_back, {"request_refund", "refund", "record_refund"}),
+    (take_cash, {"close", "mark_paid"}),
     (discount, {"close", "record_attempt", "apply_coupon"}),
     (sell_for_nothing, {"create", "effect"}),
 ]

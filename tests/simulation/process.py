@@ -163,6 +163,7 @@ def _settings(sweep_seconds: float) -> SimpleNamespace:
         payments_job_cleanup_interval_min=0,
         legacy_fields_window_days=30,
         attempt_grace_seconds=GRACE_SECONDS,
+        mail_server=None,
     )
 
 
