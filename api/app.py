@@ -49,7 +49,7 @@ from api.frontdesk import FrontDesk
 from api.problems import answer_failure
 from api.schema_page import PlainPage
 from runtime.logs import configure_logs
-from runtime.memory import begin_serving
+from runtime.memory import begin_forking, begin_serving
 from runtime.metrics import bury_dead_processes
 from runtime.processes import die_with_parent
 from runtime.settings import Settings, SettingsError, read_settings
@@ -172,6 +172,7 @@ def main() -> int:
     os.environ[_MAIN_PID] = str(os.getpid())
     # Workers import the application after the fork, so threads of its libraries are theirs.
     multiprocessing.set_start_method("fork")
+    begin_forking()
     Granian(
         "api.app:serve_worker",
         factory=True,

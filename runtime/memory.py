@@ -7,6 +7,15 @@ import gc
 _NEW_OBJECTS = 10_000
 
 
+def begin_forking() -> None:
+    """Call it once before processes are forked: what is loaded by now stays in shared memory.
+
+    A collection in one of them would write to every object, and so copy all of them.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def begin_serving() -> None:
     """Call it once when everything is built: what exists now stays, and is not looked at again."""
     gc.collect()
