@@ -6,9 +6,10 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.actor import Actor
+from actors.places import Places
 from models.engine import Database
 from tests.conftest import empty
-from tests.storage.stage import POLICY
+from tests.storage.stage import POLICY, places_of
 
 
 @pytest.fixture
@@ -17,6 +18,12 @@ async def actor(database: Database, redis: Redis) -> AsyncIterator[Actor]:
     actor = Actor(database=database, redis=redis, policy=POLICY)
     yield actor
     await actor.close()
+
+
+@pytest.fixture
+def places(database: Database, actor: Actor) -> Places:
+    """Keep places as that process does."""
+    return places_of(database, actor)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from actors.actor import Actor
+from actors.limiter import Limiter
+from actors.places import Places
 from actors.sales import Sale
 from contracts.attempt import Opened
 from contracts.commands import (
@@ -227,6 +229,16 @@ async def redeemed(actor: Actor, order: Order, user_id: int, n: int = 0) -> Orde
     current = await actor.load(order.id)
     await actor.take_turn(redeem_of(current, user_id, n))
     return await actor.load(order.id)
+
+
+def places_of(database: Database, actor: Actor) -> Places:
+    """Keep places as one process does."""
+    return Places(
+        database=database,
+        actor=actor,
+        wrong_codes=Limiter(None, name="gift", limit=10, window_seconds=60),
+        gift_code_key=POLICY.gift_code_key,
+    )
 
 
 async def seats_taken(database: Database, sale: OnSale) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from actors.actor import Actor
-from actors.limiter import Limiter
 from actors.places import Places
 from contracts import errors
 from contracts.commands import DecidePlace, RecordRefund, ReissueInvite
@@ -17,11 +16,11 @@ from contracts.facts import FactSource, RefundMoved, RefundOutcome
 from contracts.order import Order
 from models.engine import Database
 from tests.storage.stage import (
-    POLICY,
     OnSale,
     buy,
     opened,
     payment_of,
+    places_of,
     put_on_sale,
     redeem_of,
     redeemed,
@@ -30,20 +29,6 @@ from tests.storage.stage import (
 )
 
 GUEST = 900
-
-
-def places_of(database: Database, actor: Actor) -> Places:
-    return Places(
-        database=database,
-        actor=actor,
-        wrong_codes=Limiter(None, name="gift", limit=10, window_seconds=60),
-        gift_code_key=POLICY.gift_code_key,
-    )
-
-
-@pytest.fixture
-def places(database: Database, actor: Actor) -> Places:
-    return places_of(database, actor)
 
 
 async def paid(actor: Actor, sale: OnSale, user_id: int = 1, quantity: int = 2) -> Order:

@@ -1,0 +1,1 @@
+"""The guards, one module per part of the house."""

@@ -1,0 +1,156 @@
+"""What keeps letters, tickets and the entrance."""
+
+from scripts.guards.guard import Guard
+from scripts.guards.rows.paths import API, JOBS, RULES, STORAGE
+
+_MAILED = f"{JOBS}mail.py::Test"
+_CODE = f"{RULES}ticket_codes.py::TestATicketCode::test_"
+_TICKET = f"{STORAGE}entrance.py::TestATicket::test_"
+
+MAIL = (
+    Guard(
+        "ticket.event",
+        "a ticket's code is good for one event",
+        "actors/ticket_codes.py",
+        'f"{event_id}:{registration_id}"',
+        'f"{registration_id}"',
+        f"{_CODE}is_worth_nothing_at_another_event",
+    ),
+    Guard(
+        "ticket.proof",
+        "a ticket's code is believed only as it was made, to the last character",
+        "actors/ticket_codes.py",
+        "return registration_id if hmac.compare_digest(genuine, text.encode()) else None",
+        "return registration_id",
+        f"{_CODE}is_not_believed_with_one_character_changed",
+    ),
+    Guard(
+        "ticket.mark",
+        "nobody is let in past a refund, not even one being written",
+        "models/check_in.py",
+        "g.status = 'APPROVED' AND g.refund_no IS NULL\n  AND",
+        "g.status = 'APPROVED'\n  AND",
+        f"{_TICKET}does_not_pass_a_refund_that_is_being_written",
+    ),
+    Guard(
+        "ticket.status",
+        "only an approved place lets anybody in",
+        "models/check_in.py",
+        "AND g.event_id = $2 AND g.status = 'APPROVED' AND",
+        "AND g.event_id = $2 AND",
+        f"{_TICKET}has_no_code_and_admits_nobody_unless_it_is_approved",
+    ),
+    Guard(
+        "ticket.once",
+        "a ticket lets in once, however many scan it",
+        "models/check_in.py",
+        "  AND g.checked_in_at IS NULL AND u.id",
+        "  AND u.id",
+        f"{_TICKET}admits_once_however_many_scan_it",
+    ),
+    Guard(
+        "ticket.shown",
+        "a ticket that admits nobody has no code",
+        "actors/entrance.py",
+        "if held.status is not RegistrationStatus.APPROVED or held.is_marked:",
+        "if held.status is not RegistrationStatus.APPROVED:",
+        f"{_TICKET}admits_nobody_while_a_refund_frees_its_place",
+    ),
+    Guard(
+        "mail.escape",
+        "what people wrote is shown in a letter, never obeyed",
+        "jobs/letters/letter.py",
+        "    return escape(one_line(line))",
+        "    return one_line(line)",
+        f"{_MAILED}ALetter::test_shows_what_people_wrote_and_obeys_none_of_it",
+    ),
+    Guard(
+        "mail.message_id",
+        "a letter sent again has the same Message-ID",
+        "jobs/post.py",
+        'message["Message-ID"] = message_id',
+        'message["Message-ID"] = f"<{id(message)}.{message_id[1:]}"',
+        f"{_MAILED}ALetter::test_has_the_same_message_id_when_it_is_sent_again",
+    ),
+    Guard(
+        "mail.parts",
+        "two letters of one duty have a Message-ID each",
+        "jobs/mail.py",
+        'return ":".join(filter(None, (effect.effect_id, parcel.part)))',
+        "return effect.effect_id",
+        f"{_MAILED}AGift::test_is_told_of_to_guest_and_buyer_under_two_names",
+    ),
+    Guard(
+        "mail.reader",
+        "who has a letter gets no other with every try for somebody else",
+        "jobs/mail.py",
+        "        self._sent.add(name)\n",
+        "",
+        f"{_MAILED}AGift::test_is_told_of_once_to_whom_it_reached_while_the_other_waits",
+    ),
+    Guard(
+        "mail.refused",
+        "a letter refused for good is not sent twenty times",
+        "jobs/effects.py",
+        "            self._hopeless.add(row.id)\n",
+        "",
+        f"{_MAILED}ALetter::test_refused_for_good_is_given_up_at_once_and_visibly",
+    ),
+    Guard(
+        "mail.later",
+        "a letter put off by the server is sent later",
+        "jobs/post.py",
+        "                if not _is_final(error):\n                    raise\n",
+        "",
+        f"{_MAILED}ALetter::test_put_off_is_sent_later",
+    ),
+    Guard(
+        "mail.secret",
+        "letters and passwords go out encrypted, even if somebody hides that it is offered",
+        "jobs/post.py",
+        "            start_tls=server.starttls,\n",
+        "            start_tls=None,\n",
+        f"{JOBS}post.py::TestAnEncryptedServer"
+        "::test_is_insisted_on_where_somebody_hides_that_it_is_offered",
+    ),
+    Guard(
+        "mail.patience",
+        "a silent mail server is left before the claim on the letter ends",
+        "jobs/post.py",
+        "async with self._gate, asyncio.timeout(_CONVERSATION_SECONDS):",
+        "async with self._gate:",
+        f"{JOBS}post.py::TestAServerThatIsSilent::test_is_left_before_the_claim_on_the_letter_ends",
+    ),
+    Guard(
+        "mail.marked",
+        "no link leads to what a refund frees",
+        "jobs/letters/orders.py",
+        "gift.status is InviteStatus.PENDING and not gift.is_marked",
+        "gift.status is InviteStatus.PENDING",
+        f"{_MAILED}APaidOrder::test_sends_no_link_to_what_was_taken_back_meanwhile",
+    ),
+    Guard(
+        "mail.generation",
+        "a gift given to somebody else is not told of to whoever had it",
+        "jobs/mail.py",
+        "return next(taken, None) if is_theirs else None",
+        "return next(taken, None)",
+        f"{_MAILED}AGift::test_is_not_told_of_to_whom_it_does_not_belong_any_more",
+    ),
+    Guard(
+        "mail.sign_in",
+        "what the sign-in says of somebody is changed there",
+        "api/me.py",
+        "request.user.said_by_token & changes.keys()",
+        "request.user.said_by_token & set()",
+        f"{API}me.py::TestAPerson::test_is_reached_where_their_sign_in_says",
+    ),
+    Guard(
+        "mail.address",
+        "an address is one address and nothing more",
+        "contracts/people.py",
+        '+$(?!\\n)"',
+        '+"',
+        f"{API}me.py::TestATokensWords::test_are_an_address_only_in_the_shape_of_one",
+    ),
+)

@@ -1,0 +1,10 @@
+"""Where guards stand and where their tests are."""
+
+BEHAVIOUR = "migrations/guichet_2026_11_21t10_30_00_000000.py"
+SHAPE = "migrations/guichet_2026_11_21t10_00_00_000000.py"
+API = "tests/api/test_"
+JOBS = "tests/jobs/test_"
+PROVIDERS = "tests/providers/test_wechat_"
+RULES = "tests/rules/test_"
+STORAGE = "tests/storage/test_"
+SCHEMA = f"{STORAGE}schema.py::TestTheDatabase::test_"
