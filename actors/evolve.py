@@ -5,12 +5,21 @@ event: they are functions of the order's payments, refunds and attempts, so the 
 facts arrive cannot show in them.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import reduce
 from typing import assert_never
 
 from msgspec.structs import replace
 
+from actors.evolve_seats import (
+    emptied,
+    first_status,
+    redeemed,
+    rejected,
+    seated_again,
+    with_invites,
+    with_places,
+)
 from actors.refund_marks import free, mark, unmark
 from actors.transitions import next_status
 from contracts.coupons import AppliedCoupon
@@ -41,13 +50,11 @@ from contracts.events import (
     SurplusReceived,
 )
 from contracts.facts import PaymentSucceeded
-from contracts.order import Attempt, Invite, Order, Refund, Registration
+from contracts.order import Attempt, Order, Refund
 from contracts.states import (
-    LIVE_REGISTRATIONS,
     REFUNDS_UNDER_WAY,
     AttemptResult,
     AttemptState,
-    InviteStatus,
     OrderStatus,
     PaymentStatus,
     RefundStatus,
@@ -101,10 +108,10 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case OrderClosing(reason=reason):
             return replace(order, closing_for=reason)
         case OrderExpired() | OrderCancelled():
-            return _with_coupon(_emptied(order), is_released=True)
+            return _with_coupon(emptied(order), is_released=True)
         case OrderRefunded():
             # The coupon was used: it does not come back with the money.
-            return _emptied(order)
+            return emptied(order)
         case OrderPaid():
             return _paid(order, event)
         case SurplusReceived(payment=payment, refund=refund):
@@ -126,13 +133,13 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case RefundStuck():
             return _with_case(order, event)
         case InviteRedeemed():
-            return _redeemed(order, event)
+            return redeemed(order, event)
         case InviteReissued(position=position, generation=generation):
-            return _with_invites(order, {position}, generation=generation)
+            return with_invites(order, {position}, generation=generation)
         case PlaceApproved(registration_id=registration_id):
-            return _with_places(order, {registration_id}, status=RegistrationStatus.APPROVED)
+            return with_places(order, {registration_id}, status=RegistrationStatus.APPROVED)
         case PlaceRejected(registration_id=registration_id):
-            return _rejected(order, registration_id)
+            return rejected(order, registration_id)
         case CouponApplied():
             return _lowered(order, event)
         case _:
@@ -211,66 +218,6 @@ def _with_case(order: Order, event: PaymentQuarantined | RefundStuck) -> Order:
     return replace(order, case_subjects=(*order.case_subjects, case_subject_of(event)))
 
 
-def _emptied(order: Order) -> Order:
-    return replace(
-        order,
-        seats_held=0,
-        closing_for=None,
-        registrations=tuple(
-            replace(r, status=RegistrationStatus.CANCELLED) if r.status in LIVE_REGISTRATIONS else r
-            for r in order.registrations
-        ),
-        invites=tuple(
-            replace(i, status=InviteStatus.INVALID) if i.status is InviteStatus.PENDING else i
-            for i in order.invites
-        ),
-    )
-
-
-def _redeemed(order: Order, event: InviteRedeemed) -> Order:
-    invite = next(i for i in order.invites if i.position == event.position)
-    place = Registration(user_id=event.user_id, status=_first_status(order), invite_id=invite.id)
-    taken = _with_invites(
-        order,
-        {event.position},
-        status=InviteStatus.REDEEMED,
-        redeemed_by=event.user_id,
-        redeemed_at=event.at,
-    )
-    return replace(taken, registrations=(*order.registrations, place))
-
-
-def _rejected(order: Order, registration_id: int) -> Order:
-    place = order.registration(registration_id)
-    rejected = _with_places(order, {registration_id}, status=RegistrationStatus.REJECTED)
-    if place is None or place.invite_id is None:
-        return rejected
-    again = Invite(position=len(order.invites) + 1, status=InviteStatus.PENDING)
-    return replace(rejected, invites=(*order.invites, again))
-
-
-def _with_places(order: Order, ids: Collection[int], **changes: object) -> Order:
-    return replace(
-        order,
-        registrations=tuple(
-            replace(r, **changes) if r.id in ids else r for r in order.registrations
-        ),
-    )
-
-
-def _with_invites(order: Order, positions: Collection[int], **changes: object) -> Order:
-    return replace(
-        order,
-        invites=tuple(
-            replace(i, **changes) if i.position in positions else i for i in order.invites
-        ),
-    )
-
-
-def _first_status(order: Order) -> RegistrationStatus:
-    return RegistrationStatus.PENDING if order.requires_approval else RegistrationStatus.APPROVED
-
-
 def _lowered(order: Order, event: CouponApplied) -> Order:
     applied = AppliedCoupon(coupon_id=event.coupon_id, discount_minor=event.discount_minor)
     return replace(order, total=event.total, coupon=applied)
@@ -283,7 +230,7 @@ def _with_coupon(order: Order, *, is_released: bool) -> Order:
 
 
 def _paid(order: Order, event: OrderPaid) -> Order:
-    place = _first_status(order)
+    place = first_status(order)
     settled = _with_attempt(order, event.payment.attempt_no, _settled)
     paid = replace(
         settled,
@@ -295,21 +242,7 @@ def _paid(order: Order, event: OrderPaid) -> Order:
             for r in order.registrations
         ),
     )
-    return _seated_again(paid, place) if event.late else paid
-
-
-def _seated_again(order: Order, place: RegistrationStatus) -> Order:
-    """Give late money new places and its coupon; the old rows keep telling what happened."""
-    gifts = tuple(
-        Invite(position=len(order.invites) + n, status=InviteStatus.PENDING)
-        for n in range(1, order.quantity)
-    )
-    return replace(
-        _with_coupon(order, is_released=False),
-        seats_held=order.quantity,
-        registrations=(*order.registrations, Registration(user_id=order.user_id, status=place)),
-        invites=(*order.invites, *gifts),
-    )
+    return seated_again(_with_coupon(paid, is_released=False)) if event.late else paid
 
 
 def _with_derived(order: Order) -> Order:

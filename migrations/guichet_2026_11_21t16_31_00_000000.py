@@ -17,8 +17,11 @@ FORWARDS = [
     """ALTER TABLE payments DROP CONSTRAINT payments_amount_check,
        ADD CONSTRAINT payments_amount_check
        CHECK (amount_minor > 0 OR (amount_minor = 0 AND source = 'free'))""",
-    "CREATE INDEX registrations_event_idx ON registrations (event_id, id)",
-    "CREATE INDEX orders_event_idx ON orders (event_id, id)",
+    # An event's rows lie together in time, and these cost a sale and a payment next to nothing.
+    """CREATE INDEX registrations_event_idx ON registrations USING brin (event_id)
+       WITH (pages_per_range = 32, autosummarize = on)""",
+    """CREATE INDEX orders_event_idx ON orders USING brin (event_id)
+       WITH (pages_per_range = 32, autosummarize = on)""",
     "CREATE INDEX coupons_event_idx ON coupons (event_id)",
     "CREATE INDEX coupon_usages_coupon_idx ON coupon_usages (coupon_id)",
 ]

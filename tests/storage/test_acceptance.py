@@ -147,9 +147,7 @@ class TestTheStockOfFreeTickets:
 
         with pytest.raises(errors.InvalidState):
             await actor.take_turn(
-                DecidePlace(
-                    order_id=order.id, registration_id=place.id, approve=True, by_user_id=9
-                )
+                DecidePlace(order_id=order.id, registration_id=place.id, approve=True, by_user_id=9)
             )
 
         assert await seats_taken(database, sale) == 1

@@ -136,8 +136,8 @@ COUPONS = (
         "coupon.released",
         "an order that ends unpaid gives its coupon back",
         "actors/evolve.py",
-        "_with_coupon(_emptied(order), is_released=True)",
-        "_emptied(order)",
+        "_with_coupon(emptied(order), is_released=True)",
+        "emptied(order)",
         f"{_COUPON_USES}TestAnEndedOrder::test_gives_its_use_back_once_however_it_ends",
     ),
     Guard(
