@@ -19,7 +19,8 @@ from actors.metrics import (
     TURNS,
 )
 from actors.openings import LookAgain, OpeningsCommit
-from actors.sales import Sale, SalesCommit
+from actors.sale import Sale
+from actors.sales import SalesCommit
 from actors.tracing import describe_order, link, work_span
 from actors.turn import Turn
 from actors.turns import NeedsSeats, TurnsCommit

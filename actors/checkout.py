@@ -18,7 +18,7 @@ from actors.decide import refuse_unless_payable, usable_attempt
 from actors.failpoints import Reach, nowhere
 from actors.metrics import PREPARED
 from actors.payers import Merchant, attempt_words
-from actors.sales import Sale
+from actors.sale import Sale
 from actors.tracing import describe_order
 from contracts import errors
 from contracts.attempt import RefundRequest

@@ -11,7 +11,8 @@ import msgspec
 
 from actors.channels import choose_channel
 from actors.decide import refuse_unless_payable
-from actors.sales import Sale, answer_to_key
+from actors.sale import Sale
+from actors.sales import answer_to_key
 from api import answers
 from api.metrics import LEGACY_READS
 from api.preparing import tell

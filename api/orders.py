@@ -8,7 +8,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import structs
 
-from actors.sales import Sale
+from actors.sale import Sale
 from api import answers, opening
 from api.keys import idempotency_key
 from api.preparing import context_in_query, visit_in

@@ -4,6 +4,7 @@ import pytest
 
 import actors.decide
 import actors.decide_payment
+import actors.sale
 import actors.sales
 import actors.transitions
 import actors.turns
@@ -17,7 +18,7 @@ from models.sales import Standing
 from tests.simulation import tables
 from tests.simulation.tables import Row
 
-_find_earlier = actors.sales._earlier_sale  # noqa: SLF001 - the guard
+_find_earlier = actors.sale.earlier_sale
 
 
 def version_check(patch: pytest.MonkeyPatch) -> None:
@@ -60,11 +61,12 @@ def close_before_return(patch: pytest.MonkeyPatch) -> None:
 def sold_once(patch: pytest.MonkeyPatch) -> None:
     """Forget what a key made before, and let the database take it twice."""
 
-    def forget(request: CreateOrder, held: Standing) -> actors.sales.Sale | None:
+    def forget(request: CreateOrder, held: Standing) -> actors.sale.Sale | None:
         known = Standing(user_id=held.user_id) if held.key_body_hash is not None else held
         return _find_earlier(request, known)
 
-    patch.setattr(actors.sales, "_earlier_sale", forget)
+    for module in (actors.sale, actors.sales):
+        patch.setattr(module, "earlier_sale", forget)
     patch.setattr(tables, "_columns", _columns_but_keys(tables._columns))  # noqa: SLF001
 
 

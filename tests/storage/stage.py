@@ -9,7 +9,7 @@ import msgspec
 from actors.actor import Actor
 from actors.limiter import Limiter
 from actors.places import Places
-from actors.sales import Sale
+from actors.sale import Sale
 from contracts.attempt import Opened
 from contracts.commands import (
     CreateOrder,

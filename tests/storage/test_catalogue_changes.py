@@ -9,7 +9,7 @@ import pytest
 
 from actors.actor import Actor
 from actors.catalogue import change_event, change_type, remove_type
-from actors.sales import Sale
+from actors.sale import Sale
 from contracts import errors
 from contracts.event_plans import EventPlan, TicketTypePlan
 from contracts.states import EventStatus, RegistrationStatus

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from actors.actor import Actor
 from actors.gift_codes import gift_code, gift_code_hash
-from actors.sales import Sale
+from actors.sale import Sale
 from contracts import errors
 from contracts.commands import Cancel
 from contracts.numbers import new_order_no

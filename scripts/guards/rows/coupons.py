@@ -160,7 +160,7 @@ COUPONS = (
     Guard(
         "coupon.free_is_found",
         "a sale for nothing that lost its answer finds its own order",
-        "actors/sales.py",
+        "actors/new_orders.py",
         "request_no=command.order_no if is_free else None",
         "request_no=None",
         f"{_COUPON_USES}TestASaleOfNothingToPay::test_that_lost_its_answer_finds_its_own_order",

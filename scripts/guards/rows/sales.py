@@ -47,7 +47,7 @@ SALES = (
     Guard(
         "sale.one_open",
         "a buyer's open order stands in the way of another",
-        "actors/sales.py",
+        "actors/sale.py",
         "raise errors.PendingOrderExists(orderId=held.order_id, orderNo=held.order_no)",
         "return None",
         f"{STORAGE}sales.py::TestASecondRequestOfTheSameBuyer::test_for_something_else_names_the_pending_order",
@@ -79,7 +79,7 @@ SALES = (
     Guard(
         "key.once",
         "a key makes one order",
-        "actors/sales.py",
+        "actors/sale.py",
         "if repeat is not None:",
         "if False:",
         f"{STORAGE}sales.py::TestARequestWithAKey::test_gets_the_first_answer_again",
@@ -87,7 +87,7 @@ SALES = (
     Guard(
         "key.body",
         "a key belongs to one body",
-        "actors/sales.py",
+        "actors/sale.py",
         "if held.key_body_hash != request.body_hash:",
         "if False:",
         f"{STORAGE}sales.py::TestARequestWithAKey::test_and_another_body_is_refused",
