@@ -6,6 +6,7 @@ what came back. Whoever dies in between leaves a row that a sweep or the next ca
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -46,7 +47,8 @@ from contracts.facts import (
 from contracts.order import Attempt, Order, Refund
 from contracts.states import REFUNDS_UNDER_WAY, AttemptState, Channel, OrderStatus
 from models.attempts import may_ask
-from models.engine import Database
+from models.engine import CONFLICTS, Database
+from models.sales import remember_found
 from providers.provider import OutcomeUnknown, Provider, ProviderError, ProviderRefused
 
 log = structlog.get_logger("payments")
@@ -121,10 +123,16 @@ class Checkout:
         :raises contracts.errors.Refusal: as Actor.create and :meth:`apply_coupon` say.
         """
         sale = await self._actor.create(command)
-        if sale.is_existing and sale.order_id is not None and command.coupon_code is not None:
-            order = await self.apply_coupon(sale.order_id, command.coupon_code)
-            return structs.replace(sale, order=order)
-        return sale
+        is_found = sale.is_existing and not sale.is_repeat
+        if not is_found or sale.order_id is None or command.coupon_code is None:
+            return sale
+        order = await self.apply_coupon(sale.order_id, command.coupon_code)
+        if command.idempotency_key is not None:
+            # Whoever was quicker with the same key has remembered the same.
+            with suppress(*CONFLICTS):
+                async with self._database.transaction() as tx:
+                    await remember_found(tx, [(command, order.id)])
+        return structs.replace(sale, order=order)
 
     async def apply_coupon(self, order_id: int, code: str) -> Order:
         """Lower the price of an order that waits; repeating it changes nothing.

@@ -8,8 +8,9 @@
 
 from datetime import datetime
 
-from actors.refund_marks import markable_invites
-from actors.refund_numbers import next_refund_no
+from actors.evolve import evolve
+from actors.refund_marks import seats_of_the_rest
+from actors.refund_numbers import next_refund_no, stem_of
 from contracts import errors
 from contracts.commands import DecidePlace, RedeemInvite, ReissueInvite
 from contracts.events import (
@@ -28,6 +29,7 @@ from contracts.states import (
     LIVE_REGISTRATIONS,
     InviteStatus,
     OrderStatus,
+    PaymentStatus,
     RefundStatus,
     RegistrationStatus,
 )
@@ -94,7 +96,28 @@ def decide_place(order: Order, command: DecidePlace) -> list[OrderEvent]:
         return [rejected]
     if any(map(_is_guest, order.registrations)):
         raise errors.InvalidState("Guests of this buyer have taken their seats.")
-    return [rejected, *_send_all_back(order, command)]
+    return [rejected, *_send_all_back(evolve(order, rejected), command)]
+
+
+def refund_of_rejected(order: Order, *, by_user_id: int | None = None) -> list[OrderEvent]:
+    """Owe a buyer who was not let in all that is left of the money, if there are both."""
+    buyer = next(filter(_is_rejected_buyer, order.registrations), None)
+    settlement = order.settlement
+    if buyer is None or settlement is None or order.left_minor(settlement) == 0:
+        return []
+    stem = f"{REJECTED_REASON}:{buyer.id}"
+    tries = sum(stem_of(refund) == stem for refund in order.refunds)
+    key = f"{stem}#{tries + 1}" if tries else stem
+    invite_ids, _ = seats_of_the_rest(order, settlement)
+    is_alone = order.payment_status is not PaymentStatus.REFUNDING
+    return [
+        RefundRequested(
+            refund=_of_all_that_is_left(order, settlement, key),
+            invite_ids=tuple(invite_ids),
+            registration_ids=(buyer.id,) if is_alone and buyer.id is not None else (),
+            by_user_id=by_user_id,
+        )
+    ]
 
 
 def is_to_decide(status: RegistrationStatus, *, approve: bool) -> bool:
@@ -117,19 +140,10 @@ def _send_all_back(order: Order, command: DecidePlace) -> list[OrderEvent]:
         return [OrderRefunded(reason=REJECTED_REASON, by_user_id=command.by_user_id)]
     if settlement.source == FactSource.MANUAL:
         raise errors.InvalidState("This was paid by hand: refund the order by hand instead.")
-    if order.left_minor(settlement) == 0:
-        return []
-    return [
-        RefundRequested(
-            refund=_of_all_that_is_left(order, settlement, command.registration_id),
-            invite_ids=tuple(markable_invites(order)),
-            registration_ids=(command.registration_id,),
-            by_user_id=command.by_user_id,
-        )
-    ]
+    return refund_of_rejected(order, by_user_id=command.by_user_id)
 
 
-def _of_all_that_is_left(order: Order, settlement: Payment, registration_id: int) -> Refund:
+def _of_all_that_is_left(order: Order, settlement: Payment, key: str) -> Refund:
     return Refund(
         refund_no=next_refund_no(order, settlement.attempt_no),
         provider=settlement.provider,
@@ -138,7 +152,7 @@ def _of_all_that_is_left(order: Order, settlement: Payment, registration_id: int
         amount=Money(amount_minor=order.left_minor(settlement), currency=settlement.paid.currency),
         status=RefundStatus.REQUESTED,
         reason=REJECTED_REASON,
-        idempotency_key=f"{REJECTED_REASON}:{registration_id}",
+        idempotency_key=key,
     )
 
 

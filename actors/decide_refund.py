@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from actors.decide_payment import SURPLUS_REASON
-from actors.decide_places import REJECTED_REASON
-from actors.evolve import case_subject_of, evolve_all
+from actors.decide_places import REJECTED_REASON, refund_of_rejected
+from actors.evolve import case_subject_of, evolve, evolve_all
 from actors.refund_marks import marked_by
-from actors.refund_numbers import next_refund_no
+from actors.refund_numbers import next_refund_no, stem_of
 from contracts.commands import RecordRefundRefused
 from contracts.events import (
     ExternalRefund,
@@ -39,7 +39,7 @@ def record_refund(order: Order, fact: RefundMoved) -> list[OrderEvent]:
     if refund is None:
         return _not_ours(order, fact)
     if fact.refunded != refund.amount:
-        return _stuck(order, fact.refund_no, "amount")
+        return [*_processing(refund, fact), *_stuck(order, fact.refund_no, "amount")]
     match fact.outcome:
         case RefundOutcome.PROCESSING:
             return _processing(refund, fact)
@@ -48,7 +48,7 @@ def record_refund(order: Order, fact: RefundMoved) -> list[OrderEvent]:
         case RefundOutcome.CLOSED:
             return _closed(order, refund, fact)
         case RefundOutcome.ABNORMAL:
-            return _abnormal(order, refund)
+            return _abnormal(order, refund, fact)
 
 
 def record_refund_refused(order: Order, command: RecordRefundRefused) -> list[OrderEvent]:
@@ -57,7 +57,10 @@ def record_refund_refused(order: Order, command: RecordRefundRefused) -> list[Or
     if refund is None or refund.status not in REFUNDS_UNDER_WAY:
         return []
     failed = RefundAdvanced(refund_no=refund.refund_no, status=RefundStatus.FAILED)
-    return [failed, *_stuck(order, refund.refund_no, command.code)]
+    stuck = _stuck(order, refund.refund_no, command.code)
+    if refund.idempotency_key.startswith(_OWED_ANYWAY):
+        return [failed, *stuck]
+    return [failed, *stuck, *refund_of_rejected(evolve(order, failed))]
 
 
 def with_end(order: Order, events: list[OrderEvent]) -> list[OrderEvent]:
@@ -132,9 +135,11 @@ def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]
         return []
     failed = _advanced(fact, RefundStatus.FAILED)
     if not refund.idempotency_key.startswith(_OWED_ANYWAY):
-        return [failed]
+        # What this one leaves is owed all the same to a buyer who was not let in.
+        return [failed, *refund_of_rejected(evolve(order, failed))]
     # Nobody asked for the money, so nobody will ask again: the duty goes on under a new number.
-    numbers = sum(1 for other in order.refunds if other.attempt_no == refund.attempt_no)
+    stem = stem_of(refund)
+    numbers = sum(stem_of(other) == stem for other in order.refunds)
     if numbers >= MAX_NUMBERS:
         return [failed, *_stuck(order, refund.refund_no, "closed_repeatedly")]
     again = replace(
@@ -142,17 +147,18 @@ def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]
         refund_no=next_refund_no(order, refund.attempt_no),
         status=RefundStatus.REQUESTED,
         provider_refund_id=None,
-        idempotency_key=f"{refund.idempotency_key.partition('#')[0]}#{numbers + 1}",
+        idempotency_key=f"{stem}#{numbers + 1}",
     )
     invite_ids, registration_ids = marked_by(order, refund.refund_no)
     anew = RefundRequested(refund=again, invite_ids=invite_ids, registration_ids=registration_ids)
     return [failed, anew]
 
 
-def _abnormal(order: Order, refund: Refund) -> list[OrderEvent]:
+def _abnormal(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
     if refund.status not in REFUNDS_UNDER_WAY:
         return []
-    return _stuck(order, refund.refund_no, "abnormal")
+    # The provider has it: later ones need not wait for it to be accepted.
+    return [*_processing(refund, fact), *_stuck(order, refund.refund_no, "abnormal")]
 
 
 def _stuck(order: Order, number: str, reason: str) -> list[OrderEvent]:

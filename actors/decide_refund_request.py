@@ -9,7 +9,7 @@ import hashlib
 import msgspec
 
 from actors.decide_refund import with_end
-from actors.refund_marks import markable_invites, markable_registrations
+from actors.refund_marks import markable_invites, markable_registrations, seats_of_the_rest
 from actors.refund_numbers import next_refund_no
 from contracts import errors
 from contracts.commands import RequestRefund
@@ -37,7 +37,7 @@ def request_refund(order: Order, command: RequestRefund) -> list[OrderEvent]:
     settlement = _settlement(order)
     left = order.left_minor(settlement)
     if settlement.paid.amount_minor == 0 and command.amount_minor is None:
-        return [OrderRefunded(reason=command.reason, by_user_id=command.by_user_id)]
+        return _end_for_nothing(order, command)
     amount = left if command.amount_minor is None else command.amount_minor
     if not 0 < amount <= left:
         raise errors.RefundExceedsPaid(refundable=left)
@@ -64,7 +64,19 @@ def earlier_refund(order: Order, command: RequestRefund) -> Refund | None:
     return None
 
 
+def _end_for_nothing(order: Order, command: RequestRefund) -> list[OrderEvent]:
+    """End an order that cost nothing; having ended, it has nothing more to give."""
+    if any(_marks(order, command)):
+        raise errors.InvalidState("This order cost nothing: it ends whole, so name no seat.")
+    if order.status is OrderStatus.REFUNDED:
+        return []
+    return [OrderRefunded(reason=command.reason, by_user_id=command.by_user_id)]
+
+
 def _settlement(order: Order) -> Payment:
+    settlement = order.settlement
+    if settlement is not None and settlement.paid.amount_minor == 0:
+        return settlement
     if order.status is OrderStatus.REFUNDED:
         raise errors.RefundExceedsPaid(refundable=0)
     if order.status is not OrderStatus.PAID or order.settlement is None:
@@ -78,7 +90,9 @@ def _requested(
     number = next_refund_no(order, settlement.attempt_no)
     invite_ids, registration_ids = _marks(order, command)
     if amount_minor == order.left_minor(settlement):
-        invite_ids, registration_ids = markable_invites(order), markable_registrations(order)
+        of_the_rest = seats_of_the_rest(order, settlement)
+        invite_ids = sorted({*invite_ids, *of_the_rest[0]})
+        registration_ids = sorted({*registration_ids, *of_the_rest[1]})
     refund = Refund(
         refund_no=number,
         provider=settlement.provider,

@@ -267,8 +267,7 @@ def _payment_status(order: Order, refunds: tuple[Refund, ...]) -> PaymentStatus:
     if any(refund.status in REFUNDS_UNDER_WAY for refund in refunds):
         return PaymentStatus.REFUNDING
     returned = sum(r.amount.amount_minor for r in refunds if r.status is RefundStatus.SUCCEEDED)
-    # Of nothing nothing can go back.
-    if 0 < settlement.paid.amount_minor == returned:
+    if settlement.paid.amount_minor == returned:
         return PaymentStatus.REFUNDED
     return PaymentStatus.PAID
 

@@ -19,6 +19,11 @@ def total_minor(offer: Offer, quantity: int) -> int:
     return prices[quantity]
 
 
+def is_offered(offer: Offer, quantity: int) -> bool:
+    """Tell whether so many can be ordered at once."""
+    return quantity in _prices(offer)
+
+
 def _prices(offer: Offer) -> dict[int, int]:
     base = {1: offer.price_minor} if offer.price_minor > 0 or offer.is_free else {}
     return {

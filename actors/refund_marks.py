@@ -6,8 +6,13 @@ why, and goes when the refund fails.
 
 from msgspec.structs import replace
 
-from contracts.order import Invite, Order, Registration
-from contracts.states import LIVE_REGISTRATIONS, InviteStatus, RegistrationStatus
+from contracts.order import Invite, Order, Payment, Registration
+from contracts.states import (
+    LIVE_REGISTRATIONS,
+    REFUNDS_UNDER_WAY,
+    InviteStatus,
+    RegistrationStatus,
+)
 
 
 def markable_invites(order: Order) -> list[int]:
@@ -28,6 +33,17 @@ def markable_registrations(order: Order) -> list[int]:
         for place in order.registrations
         if place.id is not None and place.status in LIVE_REGISTRATIONS and place.refund_no is None
     ]
+
+
+def seats_of_the_rest(order: Order, payment: Payment) -> tuple[list[int], list[int]]:
+    """Name the seats that go with all that is left of a payment.
+
+    None while another refund is under way: should that one fail, some of the money would be kept
+    and all of the seats be gone. The last success empties the order in any case.
+    """
+    if any(refund.status in REFUNDS_UNDER_WAY for refund in order.refunds_of(payment)):
+        return [], []
+    return markable_invites(order), markable_registrations(order)
 
 
 def mark(

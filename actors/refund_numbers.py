@@ -1,7 +1,12 @@
 """Which number a refund gets. Pure."""
 
 from contracts.numbers import refund_no
-from contracts.order import Order
+from contracts.order import Order, Refund
+
+
+def stem_of(refund: Refund) -> str:
+    """Name the duty that a refund is one try of: each try after a failure has a key of its own."""
+    return refund.idempotency_key.partition("#")[0]
 
 
 def next_refund_no(order: Order, attempt_no: str) -> str:

@@ -14,7 +14,7 @@ from actors.coupon_sales import lock_named, settle_free, take_uses_of, with_coup
 from actors.failpoints import Reach, nowhere
 from actors.lane import Again
 from actors.new_orders import new_order, new_place, sale_of_order, sale_of_place
-from actors.pricing import total_minor
+from actors.pricing import is_offered, total_minor
 from actors.sale import Sale, answer_without_seats, earlier_sale, repeat_of_key
 from actors.wishes import SoldOutHints, Wish, grant_with_coupons
 from contracts import errors
@@ -60,7 +60,16 @@ class SalesCommit:
     def _is_hopeless(self, request: CreateOrder) -> bool:
         # What a key finds must be remembered, and that takes a transaction.
         is_keyed = request.idempotency_key is not None
-        return not is_keyed and self._hints.rule_out(request.ticket_type_id, request.quantity)
+        if is_keyed or not self._is_offered(request):
+            return False
+        return self._hints.rule_out(request.ticket_type_id, request.quantity)
+
+    def _is_offered(self, request: CreateOrder) -> bool:
+        # Who asks for what is not there at all is told that, whatever is left.
+        offer = self._offers.get(request.ticket_type_id)
+        if offer is None or offer.event_id != request.event_id:
+            return False
+        return is_offered(offer, request.quantity)
 
     async def _refuse(self, requests: Sequence[CreateOrder]) -> dict[str, Outcome]:
         """Answer without a lock: nothing is left, but an earlier sale is still the answer."""
@@ -189,7 +198,8 @@ def _first_of_each_buyer(requests: Sequence[CreateOrder]) -> list[CreateOrder]:
 def _is_first_find(judgement: Wish | Outcome, request: CreateOrder) -> TypeGuard[Sale]:
     """Tell whether a key is used for the first time, and found an earlier order."""
     found = isinstance(judgement, Sale) and judgement.is_existing and not judgement.is_repeat
-    return found and request.idempotency_key is not None
+    # With a coupon it is remembered when that is on the order, not before.
+    return found and request.idempotency_key is not None and request.coupon_code is None
 
 
 def _answer(request: CreateOrder, judgement: Wish | Outcome, sold: dict[str, Outcome]) -> Outcome:

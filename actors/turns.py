@@ -111,18 +111,13 @@ class TurnsCommit:
         orders, now = await load(tx, leased_ids(commands), lock=bool(asking))
         if asking and now:
             orders.update(await with_offers(tx, orders, asking, now))
-        late = [
-            command.order_id
-            for command in commands
-            if command.order_id in orders and _is_late(orders[command.order_id], command)
-        ]
-        if late and self._may_wait:
+        if self._may_wait and _late_of(commands, orders):
             # Orders are locked before ticket types, as everywhere; all of them, as others follow.
             orders, now = await load(tx, leased_ids(commands), lock=True)
             # And ticket types and attendance before coupons, also those that others will move.
             types = {order.ticket_type_id for order in orders.values()}
             stocks = await lock_stock(tx, types, with_attendance=True)
-            behind = {order_id: orders[order_id] for order_id in late}
+            behind = {order_id: orders[order_id] for order_id in _late_of(commands, orders)}
             orders.update(await self._with_reclaims(tx, behind, stocks, now))
         orders.update(await _with_redeemers(tx, orders, commands))
         return orders, now
@@ -223,6 +218,14 @@ def seats_again(orders: Sequence[Order], stocks: dict[int, Stock]) -> set[int]:
 def _fitting(remaining: int | None, orders: Sequence[Order]) -> list[Order]:
     answers = allocate(remaining, [order.quantity for order in orders])
     return [order for order, fits in zip(orders, answers, strict=True) if fits]
+
+
+def _late_of(commands: Sequence[OrderCommand], orders: Mapping[int, Order]) -> list[int]:
+    return [
+        command.order_id
+        for command in commands
+        if command.order_id in orders and _is_late(orders[command.order_id], command)
+    ]
 
 
 def _is_late(order: Order, command: OrderCommand) -> bool:

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from actors.sale import Sale
 from api import answers, opening
+from api.bodies import refuse_words
 from api.keys import idempotency_key
 from api.preparing import context_in_query, visit_in
 from api.problems import also, documented
@@ -158,6 +159,7 @@ async def cancel_order(
     request: Visitor, event_id: FromPath[str], order: FromPath[str]
 ) -> Response[wire.OrderStatusOnly]:
     """Leave; 202 while the provider could still take money."""
+    await refuse_words(request)
     house = house_of(request)
     order_id = await own_order_id(house.database, _whose(request, event_id, order))
     ended = await house.checkout.cancel(order_id)
@@ -174,6 +176,7 @@ async def query_order(
     request: Visitor, event_id: FromPath[str], order: FromPath[str]
 ) -> wire.ProviderView:
     """Ask the provider what became of the payment; it is bothered at most every 6 s."""
+    await refuse_words(request)
     house = house_of(request)
     order_id = await own_order_id(house.database, _whose(request, event_id, order))
     found, provider_status = await house.checkout.query(order_id)

@@ -41,6 +41,7 @@ async def register(request: Visitor, event_id: FromPath[str], data: Register) ->
 @delete("/api/events/{event_id:str}/register", responses=documented(401, 404, 409, 413))
 async def leave(request: Visitor, event_id: FromPath[str]) -> None:
     """Give up a free place; its seat can be had again at once."""
+    await refuse_words(request)
     await house_of(request).places.leave(event_id=id_of(event_id), user_id=request.user.user_id)
 
 

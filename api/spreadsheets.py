@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 MEDIA_TYPE = "text/csv"
 _BYTE_ORDER_MARK = "\ufeff"
-# A cell that begins like this is a formula to a spreadsheet; behind an apostrophe it is text.
-_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A cell that begins like this, whatever blanks stand before, is a formula to a spreadsheet, and in
+# full width to some; behind an apostrophe it is text.
+_FORMULA_BEGINS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 async def spreadsheet(
@@ -36,4 +37,5 @@ def _cell(value: object) -> str | int:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_BEGINS) else text
+    is_formula = text.lstrip().startswith(_FORMULA_BEGINS) or text[:1].isspace()
+    return f"'{text}" if is_formula else text

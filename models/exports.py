@@ -24,8 +24,9 @@ SELECT o.id, o.order_no AS "orderNo", o.status, o.payment_status AS "paymentStat
   o.refund_status AS "refundStatus", o.payment_channel AS "paymentChannel", o.channel,
   o.ticket_type_id AS "ticketTypeId", t.name AS "ticketTypeName", o.quantity,
   o.total_minor AS "totalAmount", o.currency,
-  (SELECT coalesce(sum(f.amount_minor), 0)::bigint FROM refunds f
-   WHERE f.order_id = o.id AND f.status = 'succeeded') AS "refundedAmount",
+  (SELECT coalesce(sum(f.amount_minor), 0)::bigint
+   FROM refunds f JOIN payments p ON p.id = f.payment_id
+   WHERE f.order_id = o.id AND f.status = 'succeeded' AND p.honoured) AS "refundedAmount",
   o.user_id AS "userId", u.name, o.created_at AS "createdAt", o.paid_at AS "paidAt",
   o.expired_at AS "expiredAt"
 FROM orders o

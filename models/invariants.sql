@@ -67,6 +67,15 @@ FROM payments p
 WHERE p.refund_minor <> (SELECT coalesce(sum(f.amount_minor), 0) FROM refunds f
                          WHERE f.payment_id = p.id AND f.status <> 'failed');
 
+-- Money: a buyer who was not let in is owed all of it, or a person has been asked.
+SELECT 'money.rejected' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
+FROM orders o
+JOIN registrations g ON g.order_id = o.id AND g.invite_id IS NULL AND g.status = 'REJECTED'
+JOIN payments p ON p.order_id = o.id AND p.honoured
+WHERE o.status = 'PAID' AND p.refund_minor < p.amount_minor
+  AND NOT EXISTS (SELECT 1 FROM cases c JOIN refunds f ON c.subject = 'refund:' || f.refund_no
+                  WHERE f.payment_id = p.id);
+
 -- State: every version of an order has its place in the audit.
 SELECT 'state.audit' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
 FROM orders o

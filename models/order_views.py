@@ -151,7 +151,8 @@ async def place_of(db: Database | Tx, registration_id: int) -> Place:
 async def own_pending_order_id(db: Database | Tx, *, event_id: int, user_id: int) -> int | None:
     """Find the one order a person can still pay at an event."""
     found = await db.fetchval(
-        "SELECT id FROM orders WHERE event_id = $1 AND user_id = $2 AND status = $3",
+        "SELECT id FROM orders WHERE event_id = $1 AND user_id = $2 AND status = $3"
+        " AND expired_at > now()",
         event_id,
         user_id,
         OrderStatus.PENDING.value,

@@ -1,6 +1,8 @@
 """Everything a process works with, known by interface only."""
 
+import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 from redis.asyncio import Redis
@@ -27,7 +29,8 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     """The parts, wired together.
 
     *key_checks* say per provider whether notices can be verified. *identity* is None where nobody
-    can tell a payer's openid, for want of settings.
+    can tell a payer's openid, for want of settings. *downloads* says whose turn it is to read the
+    next page of a long download.
     """
 
     settings: Settings
@@ -48,4 +51,5 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
     identity: Identity | None = None
+    downloads: asyncio.Semaphore = msgspec.field(default_factory=partial(asyncio.Semaphore, 1))
     reach: Reach = nowhere

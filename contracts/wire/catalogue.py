@@ -1,7 +1,7 @@
 """The doors to what is on sale, and to what organizers put on sale."""
 
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -99,7 +99,7 @@ class TicketTypeToBe(
 
     name: Annotated[str, Meta(min_length=1, max_length=_NAME_MAX)]
     price: Annotated[int, Meta(ge=0, le=PRICE_MAX)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "CNY"
+    currency: Literal["CNY"] = "CNY"
     max_quantity: Seats | None = None
     max_per_order: Quantity = 10
     is_active: bool = True

@@ -11,7 +11,7 @@ from contracts.wire.orders import OrderView
 
 _USES_MAX = 2**31 - 1
 
-Code: TypeAlias = Annotated[str, Meta(max_length=64, pattern="^[0-9A-Za-z_-]+$")]
+Code: TypeAlias = Annotated[str, Meta(max_length=64, pattern=r"^[0-9A-Za-z_-]+$(?!\n)")]
 Value: TypeAlias = Annotated[
     int, Meta(ge=1, le=ID_MAX, description="Minor units where fixed, at most 100 where percent")
 ]

@@ -26,7 +26,7 @@ class RefundOrder(
     reason: _Reason
     amount: Annotated[int, Meta(ge=1, le=ID_MAX)] | None = None
     idempotency_key: (
-        Annotated[str, Meta(min_length=1, max_length=KEY_MAX, pattern=r"^[ -~]+$")] | None
+        Annotated[str, Meta(min_length=1, max_length=KEY_MAX, pattern=r"^[ -~]+$(?!\n)")] | None
     ) = None
     invite_ids: _Seats = ()
     registration_ids: _Seats = ()

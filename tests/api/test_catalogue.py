@@ -399,7 +399,10 @@ class TestATicketType:
             *(({"isActive": bad}, "isActive") for bad in (1, "true", None)),
             *(({"position": bad}, "position") for bad in (-1, 10_001, 1.0, "1", None)),
             *(({"name": bad}, "name") for bad in ("", "\t", "x" * 101, 1, None)),
-            *(({"currency": bad}, "currency") for bad in ("cny", "", "CNYX", "C1Y", 1, None)),
+            *(
+                ({"currency": bad}, "currency")
+                for bad in ("cny", "", "CNYX", "CNY\n", "JPY", 1, None)
+            ),
             *(
                 ({"priceTiers": [{"quantity": bad, "price": 1}]}, "priceTiers[0].quantity")
                 for bad in (*NO_NUMBERS, 101)

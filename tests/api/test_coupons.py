@@ -148,7 +148,7 @@ class TestACoupon:
         "fields",
         [
             *({"code": ""}, {"code": "a b"}, {"code": "x" * 65}, {"code": "é"}, {"code": 1}),
-            *({"code": None}, {"code": "%"}, {"code": "a\nb"}),
+            *({"code": None}, {"code": "%"}, {"code": "a\nb"}, {"code": "a\n"}),
             *({"kind": "FIXED"}, {"kind": "free"}, {"kind": None}, {"kind": 701}),
             *({"value": 0}, {"value": -1}, {"value": 101}, {"value": 1.5}, {"value": "50"}),
             *({"value": None}, {"value": True}, {"kind": "fixed", "value": 2**53}),

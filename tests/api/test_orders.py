@@ -245,8 +245,26 @@ class TestOnesOrders:
         assert pending.status_code == 200
         assert pending.json() == order | {"isExisting": True}
 
+    async def test_wait_no_longer_once_their_time_is_up(
+        self, buyer: Buyer, database: Database
+    ) -> None:
+        order = buyer.order().json()
+        await database.execute(
+            "UPDATE orders SET expired_at = now() WHERE id = $1", order["orderId"]
+        )
+
+        assert buyer.http.get(f"{ORDERS}/pending").status_code == 204
+
 
 class TestLeaving:
+    @pytest.mark.parametrize("path", ["cancel", "query"])
+    def test_and_asking_take_no_words(self, buyer: Buyer, path: str) -> None:
+        order = buyer.order().json()
+        answer = buyer.http.post(f"{ORDERS}/{order['orderId']}/{path}", json={"x": 1})
+
+        assert is_problem(answer, 400, "INVALID_REQUEST")
+        assert buyer.http.get(f"{ORDERS}/{order['orderId']}").json()["status"] == "PENDING"
+
     def test_ends_an_order_nobody_could_pay(self, buyer: Buyer) -> None:
         order = buyer.order().json()
         first, second = (buyer.http.post(f"{ORDERS}/{order['orderNo']}/cancel") for _ in range(2))

@@ -14,10 +14,11 @@ from contracts.commands import (
     RecordRefund,
     RedeemInvite,
     ReissueInvite,
+    RequestRefund,
 )
 from contracts.facts import FactSource, RefundOutcome
 from contracts.money import Money
-from contracts.order import Invite, Order, Redeemer, Registration
+from contracts.order import Invite, Order, Redeemer, Refund, Registration
 from contracts.states import (
     LIVE_REGISTRATIONS,
     InviteStatus,
@@ -65,6 +66,11 @@ def written(order: Order) -> Order:
 def redeemed(order: Order, invite_id: int = 1, user_id: int = GUEST) -> Order:
     taken, _ = after(asked_by(order, user_id), redeem(invite_id, user_id=user_id))
     return written(taken)
+
+
+def moved(refund: Refund, outcome: RefundOutcome) -> RecordRefund:
+    fact = a_refund(refund.refund_no, outcome, attempt_no=refund.attempt_no, refunded=refund.amount)
+    return RecordRefund(order_id=1, fact=fact)
 
 
 def answer(registration_id: int = 1, *, approve: bool = True) -> DecidePlace:
@@ -255,6 +261,35 @@ class TestABuyerWhoIsRejected:
         for user in (OWNER, GUEST):
             with pytest.raises(errors.InviteNotActive):
                 after(asked_by(order, user), redeem(user_id=user))
+
+    def test_is_owed_what_another_refund_leaves_when_it_fails(self) -> None:
+        part = RequestRefund(order_id=1, amount_minor=900, reason="sick", by_user_id=5)
+        order, _ = after(paid(requires_approval=True), part)
+        order, _ = after(order, answer(approve=False))
+        first, rest = order.refunds
+        assert order.registrations[0].refund_no is None
+
+        order, _ = after(order, moved(rest, RefundOutcome.SUCCESS))
+        assert (order.status, order.seats_held) == (OrderStatus.PAID, 2)
+        order, events = after(order, moved(first, RefundOutcome.CLOSED))
+
+        assert kinds(events) == ["RefundAdvanced", "RefundRequested"]
+        assert order.refunds[2].amount.amount_minor == 900
+        assert order.refunds[2].idempotency_key == "rejected:1#2"
+        order, _ = after(order, moved(order.refunds[2], RefundOutcome.SUCCESS))
+        assert (order.status, order.seats_held) == (OrderStatus.REFUNDED, 0)
+
+    def test_is_owed_it_under_five_numbers_whatever_went_back_before(self) -> None:
+        order = paid(requires_approval=True)
+        for _ in range(4):
+            part = RequestRefund(order_id=1, amount_minor=1, reason="sick", by_user_id=5)
+            order, _ = after(order, part)
+            order, _ = after(order, moved(order.refunds[-1], RefundOutcome.SUCCESS))
+        order, _ = after(order, answer(approve=False))
+
+        order, events = after(order, moved(order.refunds[-1], RefundOutcome.CLOSED))
+
+        assert kinds(events) == ["RefundAdvanced", "RefundRequested"]
 
     def test_leaves_marks_of_other_refunds_alone(self) -> None:
         order = with_invite(paid(3, requires_approval=True), refund_no="another")

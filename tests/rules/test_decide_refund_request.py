@@ -212,7 +212,7 @@ class TestANamedSeat:
 
         order, events = after(order, told(RefundOutcome.ABNORMAL, 100))
 
-        assert kinds(events) == ["RefundStuck"]
+        assert kinds(events) == ["RefundAdvanced", "RefundStuck"]
         assert order.invites[0].refund_no == FIRST
         assert order.payment_status is PaymentStatus.REFUNDING
 
@@ -223,6 +223,19 @@ class TestANamedSeat:
 
         assert order.registrations[0].status is RegistrationStatus.CANCELLED
         assert order.seats_held == holders(order) == 3
+
+    def test_of_an_order_that_cost_nothing_is_not_given_up_alone(self) -> None:
+        order = paid()
+        nothing = replace(order.payments[0], paid=Money(amount_minor=0, currency="CNY"))
+        order = replace(order, payments=(nothing,))
+
+        with pytest.raises(errors.NotFound):
+            after(order, ask(invite_ids=(9,)))
+        with pytest.raises(errors.InvalidState):
+            after(order, ask(invite_ids=(1,)))
+        ended, _ = after(order, ask())
+        assert ended.status is OrderStatus.REFUNDED
+        assert after(ended, ask())[1] == []
 
     @pytest.mark.parametrize("named", [{"invite_ids": (9,)}, {"registration_ids": (1, 9)}], ids=str)
     def test_must_be_the_orders(self, named: dict[str, Any]) -> None:
@@ -255,12 +268,16 @@ class TestAFullRefund:
         assert [i.refund_no for i in order.invites] == [FIRST, FIRST, None]
         assert [g.refund_no for g in order.registrations] == [FIRST, FIRST]
 
-    def test_leaves_the_marks_of_another_alone(self) -> None:
+    def test_takes_no_seat_that_it_does_not_name_while_another_may_fail(self) -> None:
         order, _ = after(paid(), ask(100, invite_ids=(1,)))
-
         order, _ = after(order, ask())
+        assert [i.refund_no for i in order.invites] == [FIRST, None, None]
 
-        assert [i.refund_no for i in order.invites] == [FIRST, SECOND, None]
+        order, _ = after(order, told(RefundOutcome.SUCCESS, 9800, SECOND))
+        order, _ = after(order, told(RefundOutcome.CLOSED, 100))
+
+        assert (order.status, order.payment_status) == (OrderStatus.PAID, PaymentStatus.PAID)
+        assert order.seats_held == holders(order) == 4
 
     def test_ends_the_order_with_the_last_part(self) -> None:
         order, _ = after(paid(), ask(100, invite_ids=(1,)))
@@ -275,20 +292,6 @@ class TestAFullRefund:
         )
         assert order.status is OrderStatus.REFUNDED
         assert order.seats_held == holders(order) == 0
-
-    def test_of_a_buyer_who_was_not_let_in_frees_that_seat(self) -> None:
-        order = paid()
-        order, _ = after(order, ask(100))
-        order, _ = after(order, ask())
-        rejected = replace(
-            order.registrations[0], status=RegistrationStatus.REJECTED, refund_no=SECOND
-        )
-        order = replace(order, registrations=(rejected, order.registrations[1]))
-
-        order, _ = after(order, told(RefundOutcome.SUCCESS, 9800, SECOND))
-
-        assert order.seats_held == 0
-        assert order.registrations[0].status is RegistrationStatus.REJECTED
 
 
 class TestARefundNobodyAskedFor:

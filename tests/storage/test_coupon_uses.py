@@ -496,6 +496,23 @@ class TestTheSameRequestAgain:
         assert len({sale.order_id for sale in made}) == 1
         assert await uses(database) == 1
 
+    async def test_with_a_refused_coupon_does_not_use_up_its_key(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale, checkout = await put_on_sale(database), await self._checkout(actor, database)
+        await a_coupon(database)
+        first = await checkout.buy(wish(sale, 1))
+        with pytest.raises(errors.CouponInvalid):
+            await checkout.buy(
+                wish(sale, 1, coupon_code="WRONG", idempotency_key="k", body_hash="wrong")
+            )
+
+        again = await checkout.buy(
+            wish(sale, 1, coupon_code="HALF", idempotency_key="k", body_hash="right")
+        )
+
+        assert again.order_id == first.order_id
+
     async def test_with_a_key_finds_its_order_when_that_has_ended(
         self, actor: Actor, database: Database
     ) -> None:

@@ -32,6 +32,7 @@ BREAKS = {
     "money.snapshot": "UPDATE payments SET amount_minor = amount_minor + 1",
     "money.surplus": "UPDATE payments SET refund_minor = 0",
     "money.refunds": "UPDATE refunds SET amount_minor = amount_minor - 1",
+    "money.rejected": "UPDATE registrations SET status = 'REJECTED' WHERE invite_id IS NULL",
     "state.audit": "DELETE FROM order_events",
     "state.attempt_paid": "UPDATE payment_attempts SET state = 'PAID'",
     "places.owner": "UPDATE registrations SET status = 'CANCELLED'",

@@ -417,6 +417,19 @@ class TestTheLastSeats:
                 else:
                     break
 
+    async def test_are_no_answer_to_who_asks_for_what_is_not_there(
+        self, actor: Actor, database: Database
+    ) -> None:
+        sale, elsewhere = await put_on_sale(database, max_quantity=1), await put_on_sale(database)
+        await buy(actor, sale, user_id=1)
+        with pytest.raises(errors.SoldOut):
+            await actor.create(wish(sale, 2))
+
+        with pytest.raises(errors.QuantityNotOffered):
+            await actor.create(wish(sale, 2, 7))
+        with pytest.raises(errors.NotFound):
+            await actor.create(wish(sale, 2, event_id=elsewhere.event_id))
+
     async def test_leave_an_earlier_buyer_the_order_they_have(
         self, actor: Actor, database: Database
     ) -> None:

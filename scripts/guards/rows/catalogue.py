@@ -91,7 +91,7 @@ CATALOGUE = (
         "export.formula",
         "a spreadsheet runs nothing that a buyer wrote",
         "api/spreadsheets.py",
-        "if text.startswith(_FORMULA_BEGINS) else text",
+        "if is_formula else text",
         "if False else text",
         f"{API}exports.py::TestAnExport::test_runs_nothing_in_a_spreadsheet",
     ),

@@ -24,6 +24,7 @@ STATEMENTS = tuple(
         "money.snapshot",
         "money.surplus",
         "money.refunds",
+        "money.rejected",
         "state.audit",
         "state.attempt_paid",
         "places.owner",
