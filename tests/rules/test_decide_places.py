@@ -291,6 +291,16 @@ class TestABuyerWhoIsRejected:
 
         assert kinds(events) == ["RefundAdvanced", "RefundRequested"]
 
+    def test_is_a_persons_to_help_when_five_numbers_were_closed(self) -> None:
+        order, _ = after(paid(requires_approval=True), answer(approve=False))
+        for _ in range(4):
+            order, events = after(order, moved(order.refunds[-1], RefundOutcome.CLOSED))
+            assert kinds(events) == ["RefundAdvanced", "RefundRequested"]
+
+        _, events = after(order, moved(order.refunds[-1], RefundOutcome.CLOSED))
+
+        assert kinds(events) == ["RefundAdvanced", "RefundStuck"]
+
     def test_leaves_marks_of_other_refunds_alone(self) -> None:
         order = with_invite(paid(3, requires_approval=True), refund_no="another")
         order, _ = after(order, answer(approve=False))

@@ -129,12 +129,12 @@ PLACES = (
     ),
     Guard(
         "place.owed",
-        "what a rejected buyer is owed is asked for again",
+        "what a rejected buyer is owed is asked for under five numbers, and then of a person",
         "actors/decide_refund.py",
         '_OWED_ANYWAY = (f"{SURPLUS_REASON}:", f"{REJECTED_REASON}:")',
         '_OWED_ANYWAY = (f"{SURPLUS_REASON}:",)',
         f"{_GIVING}TestABuyerWhoIsRejected"
-        "::test_is_owed_it_under_a_new_number_when_the_provider_closes_the_refund",
+        "::test_is_a_persons_to_help_when_five_numbers_were_closed",
     ),
     Guard(
         "place.manager",
