@@ -4,8 +4,11 @@
 2. Of an exception the type and the frames are written, never the message: drivers put rows and
    clients put URLs into theirs.
 3. Every line inside a span carries its trace_id and span_id.
+4. What one turn of the event loop has to say goes out in one write; from WARNING up at once.
 """
 
+import asyncio
+import atexit
 import logging
 import logging.config
 import sys
@@ -47,31 +50,78 @@ def configure_logs(level: str = "INFO") -> None:
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=_NamedLogger,
+        logger_factory=_Named,
         cache_logger_on_first_use=True,
     )
     _route_libraries(level)
 
 
-class _NamedLogger(structlog.BytesLogger):
-    """Writes lines to standard output under the name it was asked for by."""
+class _Lines:
+    """Lines on their way to standard output."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+
+    def hold(self, line: bytes) -> None:
+        """Write *line* with the others of this turn of the loop; without a loop, at once."""
+        self._held.append(line)
+        if len(self._held) > 1:
+            return
+        try:
+            asyncio.get_running_loop().call_soon(self.write_out)
+        except RuntimeError:
+            self.write_out()
+
+    def write(self, line: bytes) -> None:
+        """Write *line* and what was held before it."""
+        self._held.append(line)
+        self.write_out()
+
+    def write_out(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            sys.stdout.buffer.write(b"\n".join(held) + b"\n")
+            sys.stdout.buffer.flush()
+
+
+class _Named:
+    """Writes lines under the name it was asked for by."""
 
     def __init__(self, name: str = "guichet") -> None:
-        super().__init__(sys.stdout.buffer)
         self.name = name
+
+    def info(self, line: bytes) -> None:
+        _lines.hold(line)
+
+    def error(self, line: bytes) -> None:
+        _lines.write(line)
+
+    debug = info
+    warning = critical = error
+
+
+class _Handler(logging.Handler):
+    """Writes the lines of libraries among ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            _lines.write(self.format(record).encode())
+        except Exception:  # noqa: BLE001 - a line that cannot be written must not stop the work
+            self.handleError(record)
 
 
 def _route_libraries(level: str) -> None:
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *_SHARED,
-            _render_text,
-        ],
+    handler = _Handler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_SHARED,
+                _render_text,
+            ],
+        )
     )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -140,6 +190,9 @@ def _render_text(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
     return _encoder.encode(line).decode()
 
 
+_lines = _Lines()
+# A loop that was stopped leaves the lines of its last turn.
+atexit.register(_lines.write_out)
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _SHARED: list[structlog.types.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
