@@ -8,6 +8,8 @@
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from actors.coupons import lower_price, settle_if_free
 from actors.decide_manual import mark_paid
 from actors.decide_payment import record_payment
@@ -16,7 +18,7 @@ from actors.decide_refund import record_refund, record_refund_refused
 from actors.decide_refund_request import request_refund
 from actors.evolve import evolve_all
 from contracts import errors
-from contracts.attempt import AttemptRequest
+from contracts.attempt import AttemptRequest, Opened
 from contracts.commands import (
     ApplyCoupon,
     AttemptWords,
@@ -49,7 +51,7 @@ from contracts.events import (
     OrderEvent,
     OrderExpired,
 )
-from contracts.facts import AttemptClosedAtProvider
+from contracts.facts import AttemptClosedAtProvider, PayerAwaited, PaymentFailed
 from contracts.numbers import attempt_no
 from contracts.order import Attempt, Order
 from contracts.policy import Policy
@@ -98,6 +100,9 @@ def start_attempt(
 
     :raises contracts.errors.Conflict: the order cannot be paid, or another opener is at it.
     """
+    confirmed = order.confirmed_by(words.confirmation) if words.confirmation else None
+    if confirmed is not None and not _is_stranded(order, confirmed, now):
+        return []
     refuse_unless_payable(order, now)
     if usable_attempt(order, words, now) is not None:
         return []
@@ -132,6 +137,14 @@ def usable_attempt(order: Order, words: AttemptWords, now: datetime) -> Attempt 
     is_same = _same_words(current.request, _request(order, words, now))
     is_open = current.state is AttemptState.OPEN and _is_fresh(current, now)
     return current if is_same and is_open else None
+
+
+def _is_stranded(order: Order, attempt: Attempt, now: datetime) -> bool:
+    """Tell whether its opener is gone and somebody may still open it under the same number."""
+    is_claimed = attempt.claim_until is not None and now < attempt.claim_until
+    is_lost = attempt.state in (AttemptState.OPENING, AttemptState.UNKNOWN)
+    is_current = attempt is order.current_attempt and order.status is OrderStatus.PENDING
+    return is_lost and is_current and not is_claimed and now < order.expired_at
 
 
 def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
@@ -184,18 +197,24 @@ def _request(order: Order, words: AttemptWords, now: datetime) -> AttemptRequest
         payable_until=max(order.expired_at, now + MIN_PAYABLE),
         notify_url=words.notify_url,
         openid=words.openid,
+        confirmation=words.confirmation,
     )
 
 
 def _same_words(one: AttemptRequest, other: AttemptRequest) -> bool:
     """Tell whether two requests differ only in what a new attempt would change anyway."""
-    return (one.provider, one.channel, one.merchant_id, one.appid, one.amount, one.openid) == (
-        other.provider,
-        other.channel,
-        other.merchant_id,
-        other.appid,
-        other.amount,
-        other.openid,
+    return _words(one) == _words(other)
+
+
+def _words(request: AttemptRequest) -> tuple[object, ...]:
+    return (
+        request.provider,
+        request.channel,
+        request.merchant_id,
+        request.appid,
+        request.amount,
+        request.openid,
+        request.confirmation.simulate if request.confirmation else None,
     )
 
 
@@ -230,8 +249,10 @@ def _record_attempt(
     attempt = _known_attempt(order, command.fact.attempt_no)
     if not attempt.is_live:
         return []
-    if isinstance(command.fact, AttemptClosedAtProvider):
+    if isinstance(command.fact, AttemptClosedAtProvider | PaymentFailed):
         return [AttemptClosed(attempt_no=attempt.attempt_no)]
+    if isinstance(command.fact, PayerAwaited):
+        return _awaited(attempt, now)
     # "Not paid" and "not found" say nothing about the next minute, until the time the provider
     # was given has run out.
     dead_at = attempt.request.payable_until + timedelta(seconds=policy.attempt_grace_seconds)
@@ -239,6 +260,14 @@ def _record_attempt(
     if min(command.fact.asked_at, now) > dead_at:
         return [AttemptClosed(attempt_no=attempt.attempt_no)]
     return []
+
+
+def _awaited(attempt: Attempt, now: datetime) -> list[OrderEvent]:
+    """Learn that the provider waits for the payer; whose opener is at work tells more himself."""
+    if attempt.state is AttemptState.OPENING or (attempt.opened and attempt.opened.needs_payer):
+        return []
+    opened = replace(attempt.opened or Opened(), needs_payer=True)
+    return [AttemptOpened(attempt_no=attempt.attempt_no, opened=opened, at=now)]
 
 
 def _expire(order: Order, now: datetime) -> list[OrderEvent]:

@@ -20,6 +20,7 @@ from actors.evolve_seats import (
     with_invites,
     with_places,
 )
+from actors.intent_status import result_of
 from actors.refund_marks import free, mark, unmark
 from actors.transitions import next_status
 from contracts.coupons import AppliedCoupon
@@ -277,10 +278,4 @@ def _attempt_result(order: Order) -> AttemptResult | None:
         return None
     if any(attempt.state is AttemptState.PAID for attempt in order.attempts):
         return AttemptResult.SUCCEEDED
-    match order.attempts[-1].state:
-        case AttemptState.OPENING | AttemptState.UNKNOWN:
-            return AttemptResult.PROCESSING
-        case AttemptState.OPEN:
-            return AttemptResult.REQUIRES_ACTION
-        case _:
-            return AttemptResult.FAILED
+    return result_of(order.attempts[-1])

@@ -217,4 +217,4 @@ def _command(
         return RecordPayment(order_id=order_id, fact=fact, notice_id=notice_id)
     if isinstance(fact, RefundMoved):
         return RecordRefund(order_id=order_id, fact=fact, notice_id=notice_id)
-    return RecordAttempt(order_id=order_id, fact=fact)
+    return RecordAttempt(order_id=order_id, fact=fact, notice_id=notice_id)

@@ -22,6 +22,7 @@ from contracts import errors
 from contracts.commands import (
     ApplyCoupon,
     OrderCommand,
+    RecordAttempt,
     RecordPayment,
     RecordRefund,
     RedeemInvite,
@@ -238,7 +239,8 @@ def leased_ids(commands: Sequence[OrderCommand]) -> list[int]:
 
 
 def _notice_id(command: OrderCommand) -> int | None:
-    return command.notice_id if isinstance(command, RecordPayment | RecordRefund) else None
+    told = RecordPayment | RecordRefund | RecordAttempt
+    return command.notice_id if isinstance(command, told) else None
 
 
 def _unless_overtaken(outcome: Outcome, won: set[int]) -> Outcome:

@@ -9,7 +9,16 @@ from contracts.money import Money
 from contracts.states import Channel
 
 
-class AttemptRequest(msgspec.Struct, frozen=True, kw_only=True):
+class Confirmation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which intent an attempt confirms, and by which key; *simulate* tells a mock what to do."""
+
+    order_id: int
+    intent_id: int
+    idempotency_key: str
+    simulate: str | None = None
+
+
+class AttemptRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything a provider is told when an attempt opens.
 
     Stored with the attempt before the call, so that after a crash the same number is opened
@@ -26,13 +35,20 @@ class AttemptRequest(msgspec.Struct, frozen=True, kw_only=True):
     payable_until: datetime
     notify_url: str
     openid: str | None = None
+    confirmation: Confirmation | None = None
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payer needs to pay an open attempt; which field is set follows the channel."""
+class Opened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the payer needs to pay an open attempt; which field is set follows the channel.
+
+    *reference* is the provider's own number of it, where it has one already. Without *needs_payer*
+    the provider goes on by itself and nobody has to do anything.
+    """
 
     code_url: str | None = None
     prepay_id: str | None = None
+    reference: str | None = None
+    needs_payer: bool = True
 
 
 class CodeToScan(msgspec.Struct, frozen=True, kw_only=True, tag="code_to_scan"):

@@ -4,20 +4,17 @@ from typing import TypeAlias
 
 import msgspec
 
-from contracts.attempt import Opened
-from contracts.facts import (
-    AttemptClosedAtProvider,
-    AttemptNotFound,
-    PaymentNotPaid,
-    PaymentSucceeded,
-    RefundMoved,
-)
+from contracts.attempt import Confirmation, Opened
+from contracts.facts import AttemptFact, PaymentSucceeded, RefundMoved
 from contracts.order import Order
 from contracts.states import Channel
 
 
 class AttemptWords(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt is to be: the same words find the same attempt again."""
+    """What an attempt is to be: the same words find the same attempt again.
+
+    So does the key of a *confirmation*, whatever has become of that attempt and its order.
+    """
 
     provider: str
     channel: Channel
@@ -25,6 +22,7 @@ class AttemptWords(msgspec.Struct, frozen=True, kw_only=True):
     appid: str
     notify_url: str
     openid: str | None = None
+    confirmation: Confirmation | None = None
 
 
 class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +85,11 @@ class RecordPayment(msgspec.Struct, frozen=True, kw_only=True, tag="record_payme
 
 
 class RecordAttempt(msgspec.Struct, frozen=True, kw_only=True, tag="record_attempt"):
-    """The provider said of an attempt that no money was taken, or never will be."""
+    """The provider said of an attempt something else than that it took money."""
 
     order_id: int
-    fact: PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider
+    fact: AttemptFact
+    notice_id: int | None = None
 
 
 class RecordRefund(msgspec.Struct, frozen=True, kw_only=True, tag="record_refund"):

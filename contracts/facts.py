@@ -58,6 +58,21 @@ class AttemptClosedAtProvider(
     attempt_no: str
 
 
+class PaymentFailed(msgspec.Struct, frozen=True, kw_only=True, tag="payment_failed"):
+    """The provider tried and took no money; of this attempt nothing more will come."""
+
+    provider: str
+    attempt_no: str
+    code: str
+
+
+class PayerAwaited(msgspec.Struct, frozen=True, kw_only=True, tag="payer_awaited"):
+    """The provider goes on with an attempt when its payer has done something."""
+
+    provider: str
+    attempt_no: str
+
+
 class RefundOutcome(StrEnum):
     """What a provider says of a refund."""
 
@@ -81,4 +96,7 @@ class RefundMoved(msgspec.Struct, frozen=True, kw_only=True, tag="refund_moved")
 
 
 QueryFact: TypeAlias = PaymentSucceeded | PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider
-Fact: TypeAlias = QueryFact | RefundMoved
+AttemptFact: TypeAlias = (
+    PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider | PaymentFailed | PayerAwaited
+)
+Fact: TypeAlias = QueryFact | RefundMoved | PaymentFailed | PayerAwaited

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from contracts.attempt import AttemptRequest, Opened
+from contracts.attempt import AttemptRequest, Confirmation, Opened
 from contracts.coupons import AppliedCoupon, Coupon
 from contracts.money import Money
 from contracts.states import (
@@ -36,6 +36,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def is_live(self) -> bool:
         """Tell whether the provider could still take money for it, as far as we know."""
         return self.state in LIVE_ATTEMPTS
+
+    @property
+    def needs_payer(self) -> bool:
+        """Tell whether it waits for its payer, and not for its provider."""
+        return self.opened is None or self.opened.needs_payer
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +188,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     def attempt(self, attempt_no: str) -> Attempt | None:
         """Find an attempt by its number."""
         return next((a for a in self.attempts if a.attempt_no == attempt_no), None)
+
+    def confirmed_by(self, confirmation: Confirmation) -> Attempt | None:
+        """Find the attempt that was started by the same key for the same intent."""
+        key = (confirmation.intent_id, confirmation.idempotency_key)
+        return next(
+            (
+                a
+                for a in self.attempts
+                if (c := a.request.confirmation) and (c.intent_id, c.idempotency_key) == key
+            ),
+            None,
+        )
 
     def invite(self, invite_id: int) -> Invite | None:
         """Find a gift seat by its id."""

@@ -53,6 +53,23 @@ class AttemptState(StrEnum):
     UNKNOWN = "UNKNOWN"  # the call's outcome was lost; only a query can tell
 
 
+class IntentStatus(StrEnum):
+    """Where one intent stands, in the words of the payments API."""
+
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    PROCESSING = "processing"
+    REQUIRES_ACTION = "requires_action"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class IntentEnd(StrEnum):
+    """Why an intent was ended before anybody paid by it."""
+
+    EXPIRED = "INTENT_EXPIRED"  # nobody did anything with it for long
+    REPRICED = "PRICE_CHANGED"  # the order costs something else now
+
+
 class RefundStatus(StrEnum):
     """Where one refund stands."""
 
@@ -119,6 +136,7 @@ class Channel(StrEnum):
     WECHAT_NATIVE = "WECHAT_NATIVE"
     WECHAT_JSAPI = "WECHAT_JSAPI"
     MINIPROGRAM_BRIDGE = "MINIPROGRAM_BRIDGE"
+    MOCK = "MOCK"  # nobody's money, for trying things out
 
 
 LIVE_REGISTRATIONS = frozenset(

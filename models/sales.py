@@ -112,13 +112,19 @@ k AS (INSERT INTO api_idempotency (user_id, key, body_hash, order_id, found)
   WHERE r.idempotency_key IS NOT NULL),
 l AS (INSERT INTO seat_ledger (holder_kind, holder_id, cause, event_id, ticket_type_id, seats)
   SELECT 'order', id, 'sold', event_id, ticket_type_id, quantity FROM o),
-p AS (INSERT INTO payment_attempts (order_id, attempt_no, provider, channel, state, merchant_id,
-    appid, amount_minor, currency, request, claim_until, payable_until, close_owed, due_at, looks)
-  SELECT o.id, a.attempt_no, a.request ->> 'provider', a.request ->> 'channel', a.state,
+n AS (INSERT INTO payment_intents (order_id, provider, amount_minor, currency)
+  SELECT o.id, r.payment_channel, (r.total ->> 'amount_minor')::bigint, r.total ->> 'currency'
+  FROM o JOIN r USING (order_no) WHERE json_array_length(r.attempts) > 0
+  RETURNING id, order_id),
+p AS (INSERT INTO payment_attempts (order_id, intent_id, attempt_no, provider, channel, state,
+    merchant_id, appid, amount_minor, currency, request, claim_until, payable_until, close_owed,
+    due_at, looks)
+  SELECT o.id, n.id, a.attempt_no, a.request ->> 'provider', a.request ->> 'channel', a.state,
     a.request ->> 'merchant_id', a.request ->> 'appid',
     (a.request -> 'amount' ->> 'amount_minor')::bigint, a.request -> 'amount' ->> 'currency',
     a.request, a.claim_until, (a.request ->> 'payable_until')::timestamptz, false, a.claim_until, 0
-  FROM o JOIN r USING (order_no) CROSS JOIN LATERAL json_to_recordset(r.attempts)
+  FROM o JOIN r USING (order_no) JOIN n ON n.order_id = o.id
+  CROSS JOIN LATERAL json_to_recordset(r.attempts)
     AS a(attempt_no text, state text, request jsonb, claim_until timestamptz)),
 a AS (INSERT INTO order_events (order_id, version, kind, data)
   SELECT id, 1, 'order_created', jsonb_build_object('quantity', quantity) FROM o

@@ -14,18 +14,29 @@ from models.written import WrittenTurn, changed
 # The first look at an unpaid attempt; the worker chooses the later ones.
 FIRST_LOOK = timedelta(seconds=5)
 
+# An attempt that nobody confirmed an intent for belongs to the order's own, made with the first.
 _NEW_ATTEMPTS = """
-INSERT INTO payment_attempts (order_id, attempt_no, provider, channel, state, merchant_id,
-  appid, amount_minor, currency, request, opened, opened_at, claim_until, payable_until,
-  close_owed, due_at, looks)
-SELECT r.order_id, r.attempt_no, r.request ->> 'provider', r.request ->> 'channel', r.state,
-  r.request ->> 'merchant_id', r.request ->> 'appid',
-  (r.request -> 'amount' ->> 'amount_minor')::bigint, r.request -> 'amount' ->> 'currency',
-  r.request, r.opened, r.opened_at, r.claim_until,
+WITH r AS (SELECT *, (request -> 'amount' ->> 'amount_minor')::bigint AS amount_minor,
+    request -> 'amount' ->> 'currency' AS currency
+  FROM json_to_recordset($1::json) AS r(order_id bigint, attempt_no text, state text,
+    request jsonb, opened jsonb, opened_at timestamptz, claim_until timestamptz,
+    close_owed boolean, due_at timestamptz)),
+own AS (SELECT i.id, i.order_id FROM payment_intents i JOIN r USING (order_id)
+  WHERE i.ended_at IS NULL),
+new AS (INSERT INTO payment_intents (order_id, provider, amount_minor, currency)
+  SELECT order_id, request ->> 'provider', amount_minor, currency FROM r
+  WHERE NOT request ? 'confirmation' AND order_id NOT IN (SELECT order_id FROM own)
+  RETURNING id, order_id)
+INSERT INTO payment_attempts (order_id, intent_id, idempotency_key, attempt_no, provider, channel,
+  state, merchant_id, appid, amount_minor, currency, request, opened, opened_at, claim_until,
+  payable_until, close_owed, due_at, looks)
+SELECT r.order_id,
+  coalesce((r.request #>> '{confirmation,intent_id}')::bigint, own.id, new.id),
+  r.request #>> '{confirmation,idempotency_key}', r.attempt_no, r.request ->> 'provider',
+  r.request ->> 'channel', r.state, r.request ->> 'merchant_id', r.request ->> 'appid',
+  r.amount_minor, r.currency, r.request, r.opened, r.opened_at, r.claim_until,
   (r.request ->> 'payable_until')::timestamptz, r.close_owed, r.due_at, 0
-FROM json_to_recordset($1::json) AS r(order_id bigint, attempt_no text, state text, request jsonb,
-  opened jsonb, opened_at timestamptz, claim_until timestamptz, close_owed boolean,
-  due_at timestamptz)
+FROM r LEFT JOIN own USING (order_id) LEFT JOIN new USING (order_id)
 """
 
 
@@ -39,6 +50,19 @@ async def write_new_attempts(tx: Tx, turns: Sequence[WrittenTurn], now: datetime
     ]
     if new:
         await tx.execute(_NEW_ATTEMPTS, rows(new))
+
+
+_REPRICED = """
+UPDATE payment_intents SET ended_at = clock_timestamp(), end_reason = 'PRICE_CHANGED'
+WHERE order_id = ANY($1::bigint[]) AND ended_at IS NULL
+"""
+
+
+async def end_repriced_intents(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
+    """End what was to collect a price that an order no longer has."""
+    repriced = [turn.after.id for turn in turns if turn.before.total != turn.after.total]
+    if repriced:
+        await tx.execute(_REPRICED, repriced)
 
 
 def moved_attempts(turn: WrittenTurn, now: datetime) -> list[dict[str, object]]:

@@ -15,6 +15,7 @@ from models.engine import Connection, Tx
 from models.legacy_fields import NOTE
 from models.turn_duties import write_cases, write_effects
 from models.turn_money import (
+    end_repriced_intents,
     moved_attempts,
     write_new_attempts,
     write_payments,
@@ -27,6 +28,7 @@ from models.written import WrittenTurn
 _STEPS = (
     write_seats,
     write_coupon_uses,
+    end_repriced_intents,
     write_new_attempts,
     write_payments,
     write_refunds,

@@ -11,7 +11,14 @@ from models.tables.catalogue import (
 from models.tables.coupons import Coupons, CouponUsages
 from models.tables.delivery import Cases, Effects, WebhookEvents
 from models.tables.orders import ApiIdempotency, OrderEvents, OrderInvites, Orders, Registrations
-from models.tables.payments import OrderLegacyPaymentFields, PaymentAttempts, Payments, Refunds
+from models.tables.payments import (
+    OrderLegacyPaymentFields,
+    PaymentAttempts,
+    PaymentIntents,
+    PaymentKeys,
+    Payments,
+    Refunds,
+)
 from models.tables.people import Users, WechatIdentities
 
 TABLES = [
@@ -38,4 +45,6 @@ TABLES = [
     OneTimeTokens,
     Coupons,
     CouponUsages,
+    PaymentIntents,
+    PaymentKeys,
 ]

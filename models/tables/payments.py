@@ -5,7 +5,7 @@ from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
 from contracts.facts import FactSource
-from contracts.states import AttemptState, Channel, RefundKind, RefundStatus
+from contracts.states import AttemptState, Channel, IntentEnd, RefundKind, RefundStatus
 from models.tables.columns import (
     big,
     document,
@@ -21,11 +21,54 @@ from models.tables.columns import (
 from models.tables.orders import Orders
 
 
-class PaymentAttempts(Table, tablename="payment_attempts"):
-    """One number at one provider; due_at, looks and asked_at pace questions, turns own the rest."""
+class PaymentIntents(Table, tablename="payment_intents"):
+    """Leave to collect one amount; an order has one that has not ended (a partial index)."""
 
     id = BigSerial(primary_key=True)
     order_id = parent(Orders)
+    provider = word(16)
+    amount_minor = big()
+    currency = word(3)
+    idempotency_key = word(255, null=True)
+    metadata = document(null=True)
+    ended_at = instant(null=True)
+    end_reason = word(32, null=True)
+    created_at = stamped()
+
+    payment_intents_order_key_key = Unique([order_id, idempotency_key])
+    payment_intents_end_reason_check = one_of("end_reason", IntentEnd, null=True)
+    payment_intents_end_check = Check("(ended_at IS NULL) = (end_reason IS NULL)")
+    payment_intents_amount_check = Check("amount_minor > 0")
+
+
+class PaymentKeys(Table, tablename="payment_keys"):
+    """What a key of a payment route brought, so that the same key brings it again.
+
+    *scope* names the route and *holder_id* the order or intent within which the key is unique.
+    """
+
+    id = BigSerial(primary_key=True)
+    scope = word(16)
+    holder_id = big()
+    idempotency_key = word(255)
+    body_hash = word(64)
+    target_id = big()
+    answer = document(null=True)
+    created_at = stamped()
+
+    payment_keys_scope_holder_key = Unique([scope, holder_id, idempotency_key])
+
+
+class PaymentAttempts(Table, tablename="payment_attempts"):
+    """One number at one provider; due_at, looks and asked_at pace questions, turns own the rest.
+
+    An intent's key is one attempt's (a partial index).
+    """
+
+    id = BigSerial(primary_key=True)
+    order_id = parent(Orders)
+    intent_id = big(null=True)
+    idempotency_key = word(255, null=True)
     attempt_no = word(20)
     provider = word(16)
     channel = word(32)

@@ -204,6 +204,12 @@ def write_new_attempts(tx: Transaction, rows: str) -> Waiting:
         yield from tx.insert("payment_attempts", attempt_row(record))
 
 
+@stands_for("models.turn_money", "_REPRICED")
+def end_repriced_intents(_tx: Transaction, _order_ids: list[int]) -> Waiting:
+    """Leave intents alone: nothing that is simulated asks for one."""
+    yield from ()
+
+
 def _move_attempts(tx: Transaction, attempts: list[Row]) -> Waiting:
     for record in attempts:
         key = (record["attempt_no"],)
