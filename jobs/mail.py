@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from contracts.effects import EffectKind
-from contracts.states import InviteStatus
+from contracts.states import InviteStatus, OrderStatus
 from jobs.effects import Delivery, Undeliverable
 from jobs.letters import orders, places
 from jobs.letters.alarm import alarm
@@ -24,6 +24,8 @@ from models.mail import (
 )
 from models.sweeps import DueEffect
 
+# Letters of duties that wait for another of their letters are few; each name is short.
+_SENT_MAX = 10_000
 _OF_PLACES = {EffectKind.ADMISSION, EffectKind.REJECTION}
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.jobs")
@@ -66,7 +68,8 @@ class MailDelivery:
         self._alarm_to = alarm_to
         self._otherwise = otherwise
         # Of duties whose other letters wait: their readers should not get one with every try.
-        self._sent: set[str] = set()
+        # Other workers may end a duty, so the oldest are forgotten in the end.
+        self._sent: dict[str, None] = {}
 
     async def deliver(self, effect: DueEffect) -> None:
         """Send what is true now; a repetition has the same Message-IDs.
@@ -89,7 +92,8 @@ class MailDelivery:
         # What may still succeed is worth another try of the duty.
         waiting = [failure for failure in failures if not isinstance(failure, Undeliverable)]
         if not waiting:
-            self._sent.difference_update(_name(effect, parcel) for parcel in parcels)
+            for parcel in parcels:
+                self._sent.pop(_name(effect, parcel), None)
         for failure in waiting or failures:
             raise failure
 
@@ -102,7 +106,9 @@ class MailDelivery:
             await self._post.send(parcel.letter, to=parcel.to, name=name)
         except Exception as error:  # noqa: BLE001 - one reader must not stop the other
             return error
-        self._sent.add(name)
+        self._sent[name] = None
+        if len(self._sent) > _SENT_MAX:
+            del self._sent[next(iter(self._sent))]
         log.info("mail.sent", effect_id=effect.effect_id, kind=effect.kind.value)
         return None
 
@@ -137,7 +143,8 @@ class MailDelivery:
             case EffectKind.TICKETS:
                 return _parcel(orders.tickets(story, self._links), story.buyer.email)
             case EffectKind.REFUND_NOTICE:
-                return _parcel(orders.refund_notice(story), story.buyer.email)
+                told = _parcel(orders.refund_notice(story), story.buyer.email)
+                return told + _ended_places(story, refund_no)
             case EffectKind.REDEEMED:
                 return self._of_a_gift(story, effect.cause)
             case _:
@@ -161,6 +168,25 @@ def _name(effect: DueEffect, parcel: Parcel) -> str:
 
 def _parcel(letter: Letter | None, to: str | None, part: str = "") -> list[Parcel]:
     return [] if letter is None else [Parcel(letter=letter, to=to, part=part)]
+
+
+def _ended_places(story: OrderStory, refund_no: str | None) -> list[Parcel]:
+    """Write to the guests whose places went with a refund, or with the last of the money."""
+    is_last = story.status is OrderStatus.REFUNDED
+    ended = [
+        place
+        for place in story.places
+        if place.gift_position is not None
+        and (place.refund_no == refund_no or (is_last and place.refund_no is None))
+    ]
+    letters = [(place, PlaceStory(occasion=story.occasion, place=place)) for place in ended]
+    return [
+        parcel
+        for place, told in letters
+        for parcel in _parcel(
+            places.place_ended(told), place.holder.email, f"place {place.registration_id}"
+        )
+    ]
 
 
 def _taken(story: OrderStory, cause: str) -> SeatOfLetter | None:

@@ -29,14 +29,19 @@ class Occasion(msgspec.Struct, frozen=True, kw_only=True):
 class SeatOfLetter(msgspec.Struct, frozen=True, kw_only=True):
     """One place; *gift_position* names the gift it came from.
 
-    *is_marked* while a refund frees it, under way or done.
+    *refund_no* names the refund that frees it, under way or done.
     """
 
     registration_id: int
     status: RegistrationStatus
-    is_marked: bool
+    refund_no: str | None
     gift_position: int | None
     holder: Addressee
+
+    @property
+    def is_marked(self) -> bool:
+        """Tell whether nobody uses it any more, for a refund's sake."""
+        return self.refund_no is not None
 
 
 class GiftOfLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +94,7 @@ class CaseStory(msgspec.Struct, frozen=True, kw_only=True):
 _OCCASION = """json_build_object('event_id', e.id, 'title', e.title, 'starts_at', e.starts_at,
     'ticket_type', t.name)"""
 _PLACE = """json_build_object('registration_id', g.id, 'status', g.status,
-    'is_marked', g.refund_no IS NOT NULL, 'gift_position', i.position,
+    'refund_no', g.refund_no, 'gift_position', i.position,
     'holder', json_build_object('email', u.email, 'locale', u.locale))"""
 _ORDER = f"""
 SELECT json_build_object('order_no', o.order_no, 'status', o.status, 'quantity', o.quantity,

@@ -20,6 +20,7 @@ _HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Mailbox</
 pre{font:inherit;white-space:pre-wrap;max-width:50rem}</style><h1>Mailbox</h1>
 <p>Mail of the sandbox ends here. <a href="/mailbox">All mails</a> <a href="/">Trades</a></p>
 """
+_NUMBER_MAX = 2**63 - 1
 _LINK = re.compile(r"https?://[^\s<>\"']+")
 
 
@@ -33,7 +34,8 @@ def routes(mailbox: Mailbox) -> Sequence[HTTPRouteHandler]:
 
     @get("/mailbox/{number:int}", media_type="text/html")
     async def show_mail(number: int) -> Response[str]:
-        mail = mailbox.mail(number)
+        # SQLite knows no larger numbers, and no mail has one.
+        mail = mailbox.mail(number) if number <= _NUMBER_MAX else None
         if mail is None:
             return Response(f"{_HEAD}<p>It is gone.</html>", status_code=404)
         return Response(f"{_HEAD}{_shown(mail)}</html>")

@@ -1,4 +1,4 @@
-"""Letters to whoever has a place: a gift received, let in, not let in."""
+"""Letters to whoever has a place: a gift received, let in, not let in, over."""
 
 from contracts.states import RegistrationStatus
 from jobs.letters.letter import Letter, language_of, letter, one_line, tongue
@@ -34,6 +34,23 @@ def admission(story: PlaceStory, links: Links) -> Letter | None:
         say(f"报名成功：{title}", f"You have a place: {title}"),
         about(story.occasion, say),
         place_line(story.place, story.occasion, links, say),
+    )
+
+
+def place_ended(story: PlaceStory) -> Letter | None:
+    """Tell a guest that the place went back with the money that paid for it, if it did."""
+    if story.place.status is not RegistrationStatus.CANCELLED:
+        return None
+    locale = language_of(story.place.holder.locale)
+    say, title = tongue(locale), one_line(story.occasion.title)
+    return letter(
+        locale,
+        say(f"您的名额已取消：{title}", f"Your place was cancelled: {title}"),
+        about(story.occasion, say),
+        say(
+            "这张赠票已由购票人或主办方退款，门票不再有效。",
+            "The gift ticket was refunded to its buyer; it is not valid any more.",
+        ),
     )
 
 

@@ -207,6 +207,26 @@ class TestAnOrderThatEnded:
         assert await is_done(database)
 
 
+async def refund(database: Database, sold: Sold, *, honoured: bool = True) -> None:
+    """Send part of the money back and owe the word of it."""
+    payment_id = await database.fetchval(
+        """INSERT INTO payments (order_id, attempt_no, provider, provider_txn_id, amount_minor,
+             currency, honoured, refund_minor, source, paid_at)
+           VALUES ($1, 'x', 'wechat', 't', 16900, 'CNY', $2, 0, 'notice', now())
+           RETURNING id""",
+        sold.order_id,
+        honoured,
+    )
+    await database.execute(
+        """INSERT INTO refunds (order_id, payment_id, refund_no, idempotency_key,
+             amount_minor, currency, status, kind, reason, looks, updated_at)
+           VALUES ($1, $2, 'R7', 'k', 1234, 'CNY', 'succeeded', 'ours', 'r', 0, now())""",
+        sold.order_id,
+        payment_id,
+    )
+    await owe(database, "REFUND_NOTICE", "refund:R7", sold.order_id)
+
+
 class TestARefund:
     @pytest.mark.parametrize(
         ("status", "says"),
@@ -225,27 +245,39 @@ class TestARefund:
         says: str,
     ) -> None:
         sold = await a_sold_order(database, status=status)
-        payment_id = await database.fetchval(
-            """INSERT INTO payments (order_id, attempt_no, provider, provider_txn_id, amount_minor,
-                 currency, honoured, refund_minor, source, paid_at)
-               VALUES ($1, 'x', 'wechat', 't', 16900, 'CNY', $2, 0, 'notice', now())
-               RETURNING id""",
-            sold.order_id,
-            status != "EXPIRED",
-        )
-        await database.execute(
-            """INSERT INTO refunds (order_id, payment_id, refund_no, idempotency_key,
-                 amount_minor, currency, status, kind, reason, looks, updated_at)
-               VALUES ($1, $2, 'R7', 'k', 1234, 'CNY', 'succeeded', 'ours', 'r', 0, now())""",
-            sold.order_id,
-            payment_id,
-        )
-        await owe(database, "REFUND_NOTICE", "refund:R7", sold.order_id)
+        await refund(database, sold, honoured=status != "EXPIRED")
 
         await office.do_round()
 
         assert received.mails[0]["Subject"] == "Refund of 12.34 CNY: Night"
         assert says in text_of(received.mails[0])
+
+    @pytest.mark.parametrize(
+        ("status", "freed_by", "is_told"),
+        [("PAID", "R7", True), ("REFUNDED", None, True), ("PAID", None, False)],
+    )
+    async def test_is_told_to_the_guests_whose_places_went_with_it(
+        self,
+        database: Database,
+        office: Office,
+        received: Received,
+        status: str,
+        freed_by: str | None,
+        *,
+        is_told: bool,
+    ) -> None:
+        sold = await a_sold_order(database, status=status)
+        place_id = await a_taken_gift(database, sold, "CANCELLED")
+        await database.execute(
+            "UPDATE registrations SET refund_no = $2 WHERE id = $1", place_id, freed_by
+        )
+        await refund(database, sold)
+
+        await office.do_round()
+
+        told = ["您的名额已取消：Night" in mail["Subject"] for mail in received.to(sold.guest)]
+        assert told == ([True] if is_told else [])
+        assert len(received.to(sold.buyer)) == 1
 
 
 class TestAGift:

@@ -84,7 +84,7 @@ MAIL = (
         "mail.reader",
         "who has a letter gets no other with every try for somebody else",
         "jobs/mail.py",
-        "        self._sent.add(name)\n",
+        "        self._sent[name] = None\n",
         "",
         f"{_MAILED}AGift::test_is_told_of_once_to_whom_it_reached_while_the_other_waits",
     ),
