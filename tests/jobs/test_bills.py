@@ -284,7 +284,10 @@ class TestABillThatIsDue:
         await do_round(database, checks)
 
         assert [r.refund_no for r in (await actor.load(order.id)).refunds] == ["console2"]
-        assert await database.fetchval("SELECT due_at IS NOT NULL FROM bill_checks")
+        row = await database.fetchrow("SELECT tries, due_at - now() AS pause FROM bill_checks")
+        assert row is not None
+        assert row["tries"] == 1
+        assert row["pause"] <= timedelta(seconds=1)
 
 
 class TestARefundPastUs:
