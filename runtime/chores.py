@@ -93,6 +93,8 @@ def bill(open_house: OpenHouse, day: date) -> int:
 async def check_bills(house: House, day: date) -> bool:
     """Check one day's bills; return whether all of them were read and recorded."""
     bills = Bills(actor=house.actor, database=house.database, providers=house.providers)
+    if not bills.providers:
+        sys.stdout.write("no provider keeps bills\n")
     results = [await _check_bill(bills, provider, day) for provider in bills.providers]
     return all(results)
 

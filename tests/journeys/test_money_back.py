@@ -84,6 +84,12 @@ def check_bill(environ: dict[str, str]) -> str:
     return done.stdout
 
 
+def statuses_of(service: Service, order: dict[str, Any]) -> list[int | None]:
+    """List what we answered to each notice about an order."""
+    told = service.sandbox.get("/control/notices", params={"out_trade_no": attempt_of(order)})
+    return [notice["status"] for notice in told.json()["notices"]]
+
+
 async def gifts(books: Database, order: dict[str, Any]) -> list[Any]:
     return await books.fetch(
         "SELECT id, status, refund_no FROM order_invites WHERE order_id = $1 ORDER BY position",
@@ -228,6 +234,7 @@ class TestARefundAtTheConsole:
         path = f"/control/trades/{attempt_of(order)}/console-refund"
         told = service.sandbox.post(path, json={"amount": 2000, "days_ago": 1}).json()
         number = told["out_refund_no"]
+        await asyncio.to_thread(eventually, lambda: 401 in statuses_of(service, order))
 
         first = await asyncio.to_thread(check_bill, chore_environ)
 
