@@ -1,8 +1,9 @@
-"""The command line: run the house, migrate, replay notices, check invariants, put counts right."""
+"""The command line: run the house, migrate, replay notices, check bills, promises and counts."""
 
 import argparse
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 
@@ -35,6 +36,14 @@ def replay() -> int:
     return replay_notices(open_house)
 
 
+def bill(*, day: date) -> int:
+    """Check one day's bill at each provider for refunds made past us, and record them."""
+    from runtime.chores import bill as check_bill  # noqa: PLC0415  # slow to import
+    from runtime.wiring import open_house  # noqa: PLC0415  # slow to import
+
+    return check_bill(open_house, day)
+
+
 def invariants() -> int:
     """Check what must hold in every snapshot of the database."""
     from runtime.chores import invariants as check_invariants  # noqa: PLC0415  # slow to import
@@ -52,10 +61,12 @@ def backfill(*, apply: bool) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="guichet.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (run, migrate, replay, invariants, backfill):
+    for command in (run, migrate, replay, bill, invariants, backfill):
         said = command.__doc__
         named = commands.add_parser(command.__name__, help=said, description=said)
         named.set_defaults(command=command)
+        if command is bill:
+            named.add_argument("day", type=date.fromisoformat, help="a past day, as 2026-11-20")
         if command is backfill:
             named.add_argument("--apply", action="store_true", help="correct what is wrong, too")
     return parser

@@ -81,3 +81,10 @@ class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
     paid: Money
     reason: str
     notify_url: str
+
+
+class BilledRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of a refund that a provider's bill names, whoever asked for it."""
+
+    attempt_no: str
+    refund_no: str

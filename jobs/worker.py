@@ -13,8 +13,10 @@ import threading
 from contextlib import suppress
 from functools import partial
 
+from actors.bills import Bills
 from jobs.attempts import Attempts
 from jobs.batch import Batch
+from jobs.bills import BillChecks
 from jobs.checks import beat, check_settlements, measure
 from jobs.cleanup import empty_fields, purge_ended_tokens
 from jobs.effects import Delivery, Effects, LogDelivery
@@ -26,6 +28,7 @@ from jobs.refunds import Refunds
 from jobs.sweep import Sweep
 from jobs.wakeups import Listener
 from models import sweeps as rows
+from models.bills import DueBill
 from runtime.house import House
 from runtime.logs import configure_logs
 from runtime.memory import begin_serving
@@ -45,6 +48,8 @@ _TURNS = 128
 _CALLS = 32
 # As many letters as a few connections can hand in while their rows are claimed.
 _LETTERS = 32
+# A bill may be long, and the first start finds a week of them.
+_BILLS = 2
 # The longest life of a token: what is kept is at most what two such spans made.
 _TOKENS_SECONDS = 600
 
@@ -61,6 +66,7 @@ def sweeps_of(house: House) -> list[Sweep]:
         Sweep("close", settings.close_interval_seconds, _close(house).do_round),
         Sweep("reconcile", reconcile_seconds, _reconcile(house).do_round),
         Sweep("refunds", settings.refund_interval_seconds, _refunds(house).do_round),
+        Sweep("bills", settings.bills_interval_seconds, _bills(house).do_round),
         Sweep("effects", settings.effects_interval_seconds, _effects(house).do_round),
         Sweep(
             "cleanup",
@@ -149,6 +155,20 @@ def _refunds(house: House) -> Batch[rows.DueRefund]:
         claim=partial(rows.claim_refunds, house.database),
         handle=refunds.pursue,
         let_go=refunds.pursue_later,
+        reach=house.reach,
+    )
+
+
+def _bills(house: House) -> Batch[DueBill]:
+    bills = Bills(actor=house.actor, database=house.database, providers=house.providers)
+    checks = BillChecks(database=house.database, bills=bills)
+    return Batch(
+        job="bills",
+        noun="bill",
+        size=_BILLS,
+        claim=checks.claim,
+        handle=checks.check,
+        let_go=checks.check_later,
         reach=house.reach,
     )
 

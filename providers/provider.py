@@ -13,14 +13,20 @@
 2. Every success it reports is a verified statement: a signed answer or a signed notice.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from contracts.attempt import AttemptRequest, Opened, PayerParameters, RefundRequest
+from contracts.attempt import (
+    AttemptRequest,
+    BilledRefund,
+    Opened,
+    PayerParameters,
+    RefundRequest,
+)
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
 
@@ -141,7 +147,7 @@ class Provider(Protocol):
         :raises OutcomeUnknown: query the same number before anything else.
         """
 
-    async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
+    async def query_refund(self, refund: RefundRequest | BilledRefund) -> RefundMoved | None:
         """Ask what became of a refund; None when the provider never accepted the number.
 
         :raises ProviderError: nothing was learnt; ask again later.
@@ -165,4 +171,19 @@ class Provider(Protocol):
         """Turn a verified notice into facts; empty where it says nothing about money.
 
         :raises NoticeUnreadable: keep the row; a person must look.
+        """
+
+
+@runtime_checkable
+class KeepsBills(Provider, Protocol):
+    """A provider that writes down each day's refunds, whoever asked for them."""
+
+    async def billed_refunds(self, day: date) -> Sequence[BilledRefund]:
+        """List the refunds of a past day of the provider's own calendar; none, if it was quiet.
+
+        A bill only names refunds: what became of one is for query_refund to tell.
+
+        :raises ProviderRefused: it keeps no bill of that day any more, or none yet.
+        :raises ProviderUnreachable: the bill is not made yet; come back later.
+        :raises OutcomeUnknown: the bill cannot be read, or not believed; come back later.
         """

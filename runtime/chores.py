@@ -8,14 +8,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import date
 from typing import TypeAlias
 
+from actors.bills import Bills, PastUs
 from models.backfill import Drift, correct, drifts
 from models.engine import Database
 from models.invariants import Finding, check_invariants
 from models.replays import reopen_notices
 from models.schema import MigrationFailedError
 from models.schema import migrate as migrate_database
+from providers.provider import ProviderError
 from runtime.house import House
 from runtime.logs import configure_logs
 from runtime.settings import AppEnv, Settings, read_settings
@@ -75,6 +78,55 @@ async def replay_notices(house: House) -> int:
     for notice_id in notice_ids:
         await house.inbox.process(notice_id)
     return len(notice_ids)
+
+
+def bill(open_house: OpenHouse, day: date) -> int:
+    """Check one day's bill of every provider that keeps bills, and print what was made past us.
+
+    The status says whether a bill could not be read, or not all of it was recorded.
+    """
+    settings = read_settings()
+    configure_logs(settings.log_level)
+    return asyncio.run(_bill(settings, open_house, day))
+
+
+async def check_bills(house: House, day: date) -> bool:
+    """Check one day's bills; return whether all of them were read and recorded."""
+    bills = Bills(actor=house.actor, database=house.database, providers=house.providers)
+    if not bills.providers:
+        sys.stdout.write("no provider keeps bills\n")
+    results = [await _check_bill(bills, provider, day) for provider in bills.providers]
+    return all(results)
+
+
+async def _bill(settings: Settings, open_house: OpenHouse, day: date) -> int:
+    async with open_house(settings) as house:
+        return 0 if await check_bills(house, day) else _BROKEN
+
+
+async def _check_bill(bills: Bills, provider: str, day: date) -> bool:
+    try:
+        checked = await bills.check(provider, day)
+    except ProviderError as failure:
+        sys.stdout.write(f"{provider} {day}: not read, {failure.code}\n")
+        return False
+    for refund in checked.past_us:
+        sys.stdout.write(f"{provider} {day}: {_told_of(refund)}\n")
+    sys.stdout.write(
+        f"{provider} {day}: {len(checked.past_us)} refunds past us,"
+        f" {checked.unknown} of other services\n"
+    )
+    return checked.failure is None
+
+
+def _told_of(refund: PastUs) -> str:
+    about = f"refund {refund.billed.refund_no} of {refund.billed.attempt_no}"
+    if refund.failure is not None:
+        return f"{about}: not recorded, {refund.failure.code}"
+    if refund.moved is None:
+        return f"{about}: known"
+    money = refund.moved.refunded
+    return f"{about}: {refund.moved.outcome}, {money.amount_minor} {money.currency}"
 
 
 async def _replay(settings: Settings, open_house: OpenHouse) -> int:

@@ -23,7 +23,7 @@ from structlog.types import EventDict, WrappedLogger
 _ABOUT = """
     order_id order_no order_ids number holder attempt_no refund_no notice_id effect_id
     event_id ticket_type_id case_id registration_id user_id
-    provider channel kind cause command subject
+    provider channel kind cause command subject day
     shell_version bridge_version rollout_percent min_version
     orderId orderNo environmentType shellVersion bridgeVersion bridgeSupported
 """

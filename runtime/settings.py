@@ -222,6 +222,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     refund_interval_seconds: Annotated[
         _Interval, about("worker", "Between sweeps for refunds under way; 0 = off.")
     ] = 1
+    bills_interval_seconds: Annotated[
+        _Interval,
+        about("worker", "Between looks for bills to check for refunds made past us; 0 = off."),
+    ] = 600
     effects_interval_seconds: Annotated[
         _Interval, about("worker", "Between sweeps for duties owed; 0 = off.")
     ] = 1

@@ -20,10 +20,14 @@ _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class ConsoleRefund(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much goes back, in the currency's smallest unit, and whether a signed notice tells it."""
+    """How much goes back, in the currency's smallest unit, and whether a signed notice tells it.
+
+    *days_ago* dates it back, so that a past day's bill has it.
+    """
 
     amount: Annotated[int, msgspec.Meta(ge=1)]
     signed: bool = False
+    days_ago: Annotated[int, msgspec.Meta(ge=0, le=90)] = 0
 
 
 class CraftedNotice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +97,7 @@ class Control:
         wanted = _decode(body, ConsoleRefund)
         trade = self._trade(out_trade_no)
         refund = self._providers[trade.provider].console_refund(
-            trade, wanted.amount, signed=wanted.signed
+            trade, wanted.amount, signed=wanted.signed, days_ago=wanted.days_ago
         )
         self._alarm.ring()
         return refund

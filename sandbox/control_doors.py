@@ -7,8 +7,9 @@ Everything is JSON and loopback only; unknown fields are refused with 400, unkno
   last hundred. An order number is the first 16 characters of a trade number.
 - ``POST /control/trades/{out_trade_no}/{pay|fail|close}`` with ``{delay_ms?, duplicate?, drop?,
   wrong_amount?, forged?}`` or nothing. Paying a paid trade sends its notice again, same id.
-- ``POST /control/trades/{out_trade_no}/console-refund {amount, signed?}`` refunds past the
-  merchant; *signed* has it told like a refund of the merchant's own.
+- ``POST /control/trades/{out_trade_no}/console-refund {amount, signed?, days_ago?}`` refunds past
+  the merchant; *signed* has it told like a refund of the merchant's own, *days_ago* (0 to 90)
+  dates it back, so that a past day's bill has it.
 - ``POST /control/refunds/{out_refund_no}/{success|close|abnormal}`` ends a refund.
 - ``POST /control/faults {provider, operation, mode, count?, delay_ms?}`` spoils the next calls,
   ``GET`` lists what is waiting, ``DELETE`` forgets it. Modes: see ``sandbox.faults``.

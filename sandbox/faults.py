@@ -9,6 +9,7 @@ Modes of a call:
 - ``bad_signature``: done, the answer signed by a foreign key.
 - ``signtest``: done, the answer's signature marked as a probe that must be refused.
 - ``hold`` (refund): accepted, and PROCESSING until the control API settles it.
+- ``bad_signature`` and ``signtest`` (bill_file): answered with a file that is not the one offered.
 - ``min_age`` (close): refused while the trade is younger than ``delay_ms`` (5 min, scaled).
 - ``malformed`` (jscode2session, access_token): answered with a page for people, nothing done.
 

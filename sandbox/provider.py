@@ -69,10 +69,13 @@ class Provider(Protocol):
         """
         ...
 
-    def console_refund(self, trade: Trade, amount_minor: int, *, signed: bool) -> Refund:
+    def console_refund(
+        self, trade: Trade, amount_minor: int, *, signed: bool, days_ago: int
+    ) -> Refund:
         """Refund in the provider's own console, past the merchant's service.
 
-        With *signed* the merchant is told as of a refund it asked for.
+        With *signed* the merchant is told as of a refund it asked for. With *days_ago* the refund
+        is dated back, so that a past day's bill has it.
 
         :raises Conflict: there is not that much to refund.
         """

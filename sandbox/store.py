@@ -145,6 +145,11 @@ class Store:
         where = " WHERE out_trade_no = ? AND provider = ? ORDER BY seq"
         return self._refunds(_REFUND + where, out_trade_no, provider)
 
+    def refunds_between(self, provider: str, from_ms: int, to_ms: int) -> list[Refund]:
+        """List one provider's refunds that were asked for in a span, oldest first."""
+        where = " WHERE provider = ? AND created_at_ms >= ? AND created_at_ms < ? ORDER BY seq"
+        return self._refunds(_REFUND + where, provider, from_ms, to_ms)
+
     def due_refunds(self, now_ms: int) -> list[Refund]:
         """List the refunds whose time to settle has come, of every provider."""
         where = " WHERE settle_at_ms <= ? ORDER BY settle_at_ms LIMIT 100"

@@ -1,5 +1,6 @@
 """The tables, one module per part of the house."""
 
+from models.tables.bills import BillChecks
 from models.tables.bridge import BridgeGate, OneTimeTokens
 from models.tables.catalogue import (
     EventAttendance,
@@ -47,4 +48,5 @@ TABLES = [
     CouponUsages,
     PaymentIntents,
     PaymentKeys,
+    BillChecks,
 ]

@@ -13,6 +13,7 @@ from piccolo.columns import (
     Boolean,
     Bytea,
     Column,
+    Date,
     ForeignKey,
     Integer,
     Text,
@@ -65,6 +66,11 @@ def instant(*, null: bool = False) -> Timestamptz:
     return Timestamptz(default=None, null=null)
 
 
+def on_day() -> Date:
+    """Hold a day of a calendar, without a time."""
+    return Date(default=None, null=False)
+
+
 def stamped() -> Timestamptz:
     """Hold the time of the insert, by the database's clock."""
     return Timestamptz(default=TimestamptzNow(), null=False)
@@ -98,6 +104,7 @@ __all__ = [
     "instant",
     "number",
     "octets",
+    "on_day",
     "one_of",
     "parent",
     "prose",

@@ -4,11 +4,11 @@
 2. An answer counts only when it is signed, fresh and about the number that was asked.
 3. What can be judged before a call is refused before it, with the code ``not_sent``.
 
-Source: WeChat Pay v3, Native and JSAPI orders, refunds, read 2026-11.
+Source: WeChat Pay v3, Native and JSAPI orders, refunds, trade bills, read 2026-11.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Final, Self, TypeVar
 
 import structlog
@@ -17,6 +17,7 @@ from wechatpayv3.async_ import WeChatPayType
 
 from contracts.attempt import (
     AttemptRequest,
+    BilledRefund,
     CodeToScan,
     Opened,
     PayerParameters,
@@ -31,7 +32,7 @@ from providers.provider import (
     ProviderRefused,
     VerifiedNotice,
 )
-from providers.wechat import answers, errors, requests
+from providers.wechat import answers, bills, errors, requests
 from providers.wechat.answers import Answer
 from providers.wechat.certificates import read_certificates
 from providers.wechat.gateway import (
@@ -40,6 +41,7 @@ from providers.wechat.gateway import (
     certificates_call,
     private_key,
     public_key,
+    refund_bill_call,
 )
 from providers.wechat.notice import read_notice, verify_notice
 from providers.wechat.pay_sign import signed_call
@@ -145,19 +147,34 @@ class WeChatPay:
             lambda answer: answers.refunded(answer, request),
         )
 
-    async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
+    async def query_refund(self, refund: RefundRequest | BilledRefund) -> RefundMoved | None:
         """See Provider.query_refund."""
-        requests.require_refund_no(request, "query_refund")
-        number = request.refund_no
+        requests.require_refund_no(refund, "query_refund")
+        number = refund.refund_no
 
         def read(answer: Answer) -> RefundMoved | None:
             if answer.code == "RESOURCE_NOT_EXISTS":
                 return None
-            return answers.refunded(answer, request)
+            return answers.refunded(answer, refund)
 
         return await self._call(
             "query_refund", None, lambda library: library.query_refund(out_refund_no=number), read
         )
+
+    async def billed_refunds(self, day: date) -> Sequence[BilledRefund]:
+        """See KeepsBills.billed_refunds."""
+        offer = await self._call(
+            "bill",
+            None,
+            refund_bill_call(day),
+            lambda answer: bills.offered(answer, self._settings.gateway),
+        )
+        if offer is None:
+            return []
+        with watched("bill_file") as outcome:
+            answer = await self._send("bill_file", self._gateway.download(bills.path_of(offer)))
+            outcome.code = answer.code
+            return bills.billed(answer, offer)
 
     def verify(self, headers: Mapping[str, object], body: bytes, now: datetime) -> VerifiedNotice:
         """See Provider.verify."""
@@ -211,13 +228,13 @@ class WeChatPay:
         read: Callable[[Answer], _T],
     ) -> _T:
         with watched(operation, channel) as outcome:
-            answer = await self._send(operation, call)
+            answer = await self._send(operation, self._gateway.send(call))
             outcome.code = answer.code
             return read(answer)
 
-    async def _send(self, operation: str, call: LibraryCall) -> Answer:
+    async def _send(self, operation: str, sent: Awaitable[tuple[int, bytes]]) -> Answer:
         try:
-            status, body = await self._gateway.send(call)
+            status, body = await sent
         except NoticeRefused as refused:
             raise OutcomeUnknown(self.name, operation, refused.reason) from refused
         except Exception as error:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from contracts.attempt import AttemptRequest, Opened, RefundRequest
+from contracts.attempt import AttemptRequest, BilledRefund, Opened, RefundRequest
 from contracts.facts import (
     AttemptClosedAtProvider,
     AttemptNotFound,
@@ -87,10 +87,10 @@ def closed(answer: Answer, request: AttemptRequest) -> AttemptClosedAtProvider |
     return AttemptClosedAtProvider(provider=words.PROVIDER, attempt_no=request.attempt_no)
 
 
-def refunded(answer: Answer, request: RefundRequest) -> RefundMoved:
+def refunded(answer: Answer, asked: RefundRequest | BilledRefund) -> RefundMoved:
     """Read what became of a refund."""
     refund = answer.read(words.Refund)
-    if (refund.out_refund_no, refund.out_trade_no) != (request.refund_no, request.attempt_no):
+    if (refund.out_refund_no, refund.out_trade_no) != (asked.refund_no, asked.attempt_no):
         raise answer.useless("foreign_answer")
     return refund.fact()
 

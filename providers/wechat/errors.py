@@ -68,6 +68,8 @@ VERDICTS: dict[tuple[str, str], Verdict] = {
     ("USER_ACCOUNT_ABNORMAL", ANY): ProviderRefused,
     ("TRADE_OVERDUE", ANY): ProviderRefused,
     ("REFUND_FEE_MISMATCH", ANY): ProviderRefused,
+    ("NO_STATEMENT_EXIST", ANY): ProviderRefused,
+    ("STATEMENT_CREATING", ANY): ProviderUnreachable,
     (OTHER, ANY): ProviderRefused,
 }
 CONFIGURATION_FAULTS = frozenset(

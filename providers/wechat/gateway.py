@@ -17,6 +17,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import date
 from typing import Any, Self, TypeAlias
 
 import httpx
@@ -31,7 +32,7 @@ from cryptography.hazmat.primitives.serialization import (
 from wechatpayv3.async_ import AsyncWeChatPay, WeChatPayType
 from wechatpayv3.async_.core import AsyncCore
 
-from providers.wechat.client import bounded_client
+from providers.wechat.client import MAX_ANSWER_BYTES, MAX_BILL_BYTES, bounded_client
 from providers.wechat.settings import WeChatSettings
 
 # A call of one of the library's methods; the library is handed in when there is a free lane.
@@ -68,8 +69,18 @@ class Gateway:
         :raises NoSlot: too many calls are in flight, and this one was not made.
         """
         async with asyncio.timeout(self._settings.timeout_seconds), self._lane() as library:
-            status, body = await call(library)
-        return status, body.encode() if isinstance(body, str) else body
+            return _in_bytes(await call(library))
+
+    async def download(self, path: str) -> tuple[int, bytes]:
+        """Fetch a bill from the gateway; nobody signs one, so its hash is for the caller to check.
+
+        It has a connection of its own: no lane's other calls wait for it, or may be as long.
+        """
+        client = self._client(most_bytes=MAX_BILL_BYTES)
+        async with asyncio.timeout(self._settings.timeout_seconds), client as own:
+            core = copy.copy(self._library._core)  # noqa: SLF001
+            core._client = own  # noqa: SLF001
+            return _in_bytes(await core.request(path, skip_verify=True))
 
     @asynccontextmanager
     async def _lane(self) -> AsyncIterator[Any]:
@@ -89,22 +100,33 @@ class Gateway:
             self._slots.release()
 
     async def _new_lane(self) -> Any:  # noqa: ANN401 - the library has no types
-        client = bounded_client(
-            timeout_seconds=self._settings.timeout_seconds,
-            connect_timeout_seconds=self._settings.connect_timeout_seconds,
-            connections=1,
-            tls=self._tls,
-            on_loopback=self._settings.is_loopback,
-        )
+        client = self._client(most_bytes=MAX_ANSWER_BYTES)
         library = copy.copy(self._library)
         library._core = copy.copy(library._core)  # noqa: SLF001
         library._core._client = await self._resources.enter_async_context(client)  # noqa: SLF001
         return library
 
+    def _client(self, *, most_bytes: int) -> httpx.AsyncClient:
+        return bounded_client(
+            timeout_seconds=self._settings.timeout_seconds,
+            connect_timeout_seconds=self._settings.connect_timeout_seconds,
+            connections=1,
+            most_bytes=most_bytes,
+            tls=self._tls,
+            on_loopback=self._settings.is_loopback,
+        )
+
 
 def certificates_call(check: CheckAnswer) -> LibraryCall:
     """Make the call for the platform's certificates, whose answer *check* judges instead."""
     return lambda library: _guarded(library._core, check).request("/v3/certificates")  # noqa: SLF001
+
+
+def refund_bill_call(day: date) -> LibraryCall:
+    """Make the call for a day's refund bill, unpacked: its hash is then that of what we read."""
+    # The library's own method always names a packing.
+    path = f"/v3/bill/tradebill?bill_date={day.isoformat()}&bill_type=REFUND"
+    return lambda library: library._core.request(path)  # noqa: SLF001
 
 
 def public_key(pem: str) -> RSAPublicKey:
@@ -133,6 +155,11 @@ def private_key(pem: str) -> RSAPrivateKey:
     if not isinstance(key, RSAPrivateKey):
         raise ValueError("merchant_private_key is not an RSA key")  # noqa: TRY004 - outside data
     return key
+
+
+def _in_bytes(answer: tuple[int, str | bytes]) -> tuple[int, bytes]:
+    status, body = answer
+    return status, body.encode() if isinstance(body, str) else body
 
 
 def _pkcs8(pem: str) -> str:

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from contracts.attempt import AttemptRequest, RefundRequest
+from contracts.attempt import AttemptRequest, BilledRefund, RefundRequest
 from contracts.states import Channel
 from providers.provider import ProviderRefused
 from providers.wechat.settings import WeChatSettings
@@ -86,9 +86,9 @@ def require_own(request: AttemptRequest, settings: WeChatSettings, operation: st
     _require(operation, is_own and _NUMBER.fullmatch(request.attempt_no) is not None)
 
 
-def require_refund_no(request: RefundRequest, operation: str) -> None:
+def require_refund_no(refund: RefundRequest | BilledRefund, operation: str) -> None:
     """Refuse a refund number that could bend a path."""
-    _require(operation, _REFUND_NUMBER.fullmatch(request.refund_no) is not None)
+    _require(operation, _REFUND_NUMBER.fullmatch(refund.refund_no) is not None)
 
 
 def _payer(request: AttemptRequest) -> dict[str, str] | None:

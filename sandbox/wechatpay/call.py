@@ -23,7 +23,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A yes, about to be signed."""
+    """A yes, about to be signed; a *file* never is."""
 
     status: int = 200
     body: dict[str, Any] | None = None
+    file: bytes | None = None

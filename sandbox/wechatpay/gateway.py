@@ -1,7 +1,8 @@
 """The gateway's doors: check the caller, meet the fault, do the work, sign the answer.
 
-Only 2xx answers are signed. They are signed under the public key's id when the caller named it in
-Wechatpay-Serial, else under the platform certificate's serial; the key is the same.
+Only 2xx answers are signed, and of those no files. They are signed under the public key's id when
+the caller named it in Wechatpay-Serial, else under the platform certificate's serial; the key is
+the same.
 
 Source: WeChat Pay v3, basic rules and signature verification, read 2026-11.
 """
@@ -101,6 +102,8 @@ class Gateway:
         return True
 
     def _signed(self, reply: Reply, serial: str, fault: Fault | None) -> Response[bytes]:
+        if reply.file is not None:
+            return Response(reply.file, media_type="text/plain; charset=utf-8")
         body = b"" if reply.body is None else msgspec.json.encode(reply.body)
         flaw = fault.mode if fault else None
         headers = self._keys.signed_headers(body, serial=serial, flaw=flaw)

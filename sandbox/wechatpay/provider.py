@@ -16,6 +16,7 @@ from sandbox.records import Notice, Refund, Trade, Wish
 from sandbox.settings import SandboxSettings
 from sandbox.store import Store
 from sandbox.wechatpay import notices, wire
+from sandbox.wechatpay.bills import Bills
 from sandbox.wechatpay.crafted import Overrides, craft
 from sandbox.wechatpay.gateway import AnyRequest, Gateway, Operation
 from sandbox.wechatpay.keys import Keys
@@ -30,7 +31,10 @@ class Wechat:
 
     name = wire.NAME
     operations = frozenset(
-        {"native", "jsapi", "query", "close", "refund", "query_refund", "certificates", "notice"}
+        {
+            *("native", "jsapi", "query", "close", "refund", "query_refund"),
+            *("bill", "bill_file", "certificates", "notice"),
+        }
     )
     resend_seconds = notices.RESEND_SECONDS
 
@@ -42,6 +46,7 @@ class Wechat:
         self._notices = notices.Notices(settings=settings, keys=keys)
         self._orders = Orders(store=store, settings=settings)
         self._refunds = Refunds(store=store, settings=settings, notices=self._notices, alarm=alarm)
+        self._bills = Bills(store=store, settings=settings)
         self._gateway = Gateway(store=store, settings=settings, keys=keys, faults=faults)
 
     def routes(self) -> Sequence[Router]:
@@ -57,6 +62,8 @@ class Wechat:
             self._door(post(f"{_OUT_TRADE_NO}/close"), "close", orders.close),
             self._door(post("/refund/domestic/refunds"), "refund", refunds.apply),
             self._door(get("/refund/domestic/refunds/{number:str}"), "query_refund", refunds.query),
+            self._door(get("/bill/tradebill"), "bill", self._bills.offer),
+            self._door(get("/billdownload/file"), "bill_file", self._bills.download),
             self._door(get("/certificates"), "certificates", gateway.certificates),
         ]
         return [Router("/v3", route_handlers=doors)]
@@ -101,12 +108,14 @@ class Wechat:
         """
         return self._refunds.settle(refund, outcome)
 
-    def console_refund(self, trade: Trade, amount_minor: int, *, signed: bool) -> Refund:
+    def console_refund(
+        self, trade: Trade, amount_minor: int, *, signed: bool, days_ago: int
+    ) -> Refund:
         """Refund in the merchant console.
 
         :raises Conflict: unpaid, or not that much left.
         """
-        return self._refunds.console(trade, amount_minor, signed=signed)
+        return self._refunds.console(trade, amount_minor, signed=signed, days_ago=days_ago)
 
     def crafted(
         self, trade: Trade, kind: str, overrides: Mapping[str, object]

@@ -29,6 +29,7 @@ from sandbox.wechatpay.refusal import Refusal, bad_parameter, unlawful
 # Small change goes back within seconds; cards take days, which no test wants to wait for.
 _SETTLE_SECONDS = 3.0
 _PARTS_MAX = 50
+_DAY_MS = 86_400_000
 _STATUS: dict[RefundOutcome, str] = {
     "success": wire.SUCCESS,
     "close": wire.CLOSED,
@@ -90,16 +91,19 @@ class Refunds:
             return status
         if status not in _MAY_FOLLOW[refund.status]:
             raise Conflict(f"a refund cannot go from {refund.status} to {status}")
-        ended = _ended(refund, status)
+        ended = _ended(refund, status, at_ms=time.time_ns() // 1_000_000)
         self._store.save_refund(ended)
         trade = self._back_to_success_without_refunds(self._trade(refund))
         self._tell(ended, trade)
         return status
 
-    def console(self, trade: Trade, amount_minor: int, *, signed: bool) -> Refund:
+    def console(
+        self, trade: Trade, amount_minor: int, *, signed: bool, days_ago: int = 0
+    ) -> Refund:
         """Refund past the merchant's service: no number of theirs, a notice in old XML.
 
         With *signed* another service of the same merchant asked for it: the notice is as usual.
+        With *days_ago* it was made then; only its notice is new.
 
         :raises Conflict: unpaid, or not that much left.
         """
@@ -119,8 +123,9 @@ class Refunds:
             reason=None,
             notify_url=wire.trade_detail(trade).notify_url if signed else None,
         )
-        refund = _new_refund(wanted, trade, now_ms=now_ms, settle_at_ms=None)
-        refund = _ended(refund, wire.SUCCESS)
+        made_at_ms = now_ms - days_ago * _DAY_MS
+        refund = _new_refund(wanted, trade, now_ms=made_at_ms, settle_at_ms=None)
+        refund = _ended(refund, wire.SUCCESS, at_ms=made_at_ms)
         self._accept(refund, trade)
         if signed:
             self._tell(refund, trade)
@@ -204,10 +209,10 @@ def _new_refund(
     )
 
 
-def _ended(refund: Refund, status: str) -> Refund:
+def _ended(refund: Refund, status: str, *, at_ms: int) -> Refund:
     detail = wire.refund_detail(refund)
     if status == wire.SUCCESS:
-        detail = msgspec.structs.replace(detail, success_at_ms=time.time_ns() // 1_000_000)
+        detail = msgspec.structs.replace(detail, success_at_ms=at_ms)
     return msgspec.structs.replace(
         refund, status=status, settle_at_ms=None, detail=msgspec.json.encode(detail)
     )

@@ -16,7 +16,7 @@ NAME = "wechat"
 NATIVE, JSAPI = "WECHAT_NATIVE", "WECHAT_JSAPI"
 NOTPAY, SUCCESS, CLOSED, REFUND = "NOTPAY", "SUCCESS", "CLOSED", "REFUND"
 PROCESSING, ABNORMAL = "PROCESSING", "ABNORMAL"
-_CHINA = timezone(timedelta(hours=8))
+CHINA = timezone(timedelta(hours=8))
 _TRADE_TYPES = {NATIVE: "NATIVE", JSAPI: "JSAPI"}
 _DESCRIPTIONS = {
     NOTPAY: "订单未支付",
@@ -108,7 +108,7 @@ def transaction(trade: Trade) -> dict[str, Any]:
         amount |= {"payer_total": paid_minor(trade), "payer_currency": trade.currency}
         body |= {
             "transaction_id": trade.provider_txn_id,
-            "trade_type": _TRADE_TYPES[trade.channel],
+            "trade_type": trade_type(trade),
             "bank_type": "OTHERS",
             "success_time": china_time(detail.success_at_ms),
             "payer": {"openid": detail.openid},
@@ -141,9 +141,14 @@ def refund_notice(refund: Refund, trade: Trade) -> dict[str, Any]:
     return body | {"mchid": trade_detail(trade).mchid, "refund_status": refund.status}
 
 
+def trade_type(trade: Trade) -> str:
+    """Name how a trade is paid."""
+    return _TRADE_TYPES[trade.channel]
+
+
 def china_time(at_ms: int) -> str:
     """Write an instant as WeChat Pay does."""
-    return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(_CHINA).isoformat()
+    return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(CHINA).isoformat()
 
 
 def new_transaction_id(now_ms: int) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -136,3 +137,33 @@ class TestReplay:
         assert status == 0, printed
         found = await asyncio.to_thread(buyer.http.get, f"{ORDERS}/{order['orderId']}")
         assert found.json()["status"] == "PAID"
+
+
+class TestBill:
+    async def test_of_a_quiet_day_says_so(self, service: Service) -> None:
+        status, printed = await chore("bill", service.environ, long_ago())
+
+        assert status == 0, printed
+        told = f"wechat {long_ago()}: 0 refunds past us, 0 of other services"
+        assert told in printed.splitlines()
+
+    async def test_that_cannot_be_read_is_told(
+        self, service: Service, simulator: Simulator
+    ) -> None:
+        simulator.fault("bill", "error_500")
+        status, printed = await chore("bill", service.environ, long_ago())
+
+        assert status == 1
+        assert f"wechat {long_ago()}: not read, SYSTEM_ERROR" in printed.splitlines()
+
+    @pytest.mark.parametrize("said", [(), ("yesterday",), ("2026-02-30",)])
+    async def test_wants_a_day(self, service: Service, said: tuple[str, ...]) -> None:
+        status, printed = await chore("bill", service.environ, *said)
+
+        assert status == 2
+        assert "day" in printed
+
+
+def long_ago() -> str:
+    """Name a day that no test made a refund on."""
+    return (datetime.now(UTC) - timedelta(days=60)).date().isoformat()

@@ -1,12 +1,13 @@
 """A provider in memory: every call takes effect at once, and it remembers everything."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 
 from contracts.attempt import (
     AttemptRequest,
+    BilledRefund,
     CodeToScan,
     Opened,
     PayerParameters,
@@ -23,6 +24,7 @@ from contracts.facts import (
     RefundMoved,
     RefundOutcome,
 )
+from contracts.money import Money
 from contracts.states import Channel
 from providers.provider import OutcomeUnknown, ProviderRefused, VerifiedNotice
 
@@ -39,7 +41,7 @@ class Trade(msgspec.Struct):
 
 
 class Bank:
-    """Implements Provider. *lost_opens* and *refused_refunds* go wrong first.
+    """Implements KeepsBills. *lost_opens* and *refused_refunds* go wrong first.
 
     *meanwhile* is done once, while an attempt is being opened.
     """
@@ -97,21 +99,19 @@ class Bank:
             self.refused_refunds -= 1
             raise ProviderRefused(NAME, "refund", "RULE_LIMIT")
         if request.refund_no not in self.refunds:
-            self.trades[request.attempt_no].returned_minor += request.amount.amount_minor
-            self.refunds[request.refund_no] = RefundMoved(
-                provider=NAME,
-                attempt_no=request.attempt_no,
-                refund_no=request.refund_no,
-                provider_refund_id=f"B{request.refund_no}",
-                refunded=request.amount,
-                outcome=RefundOutcome.SUCCESS,
-                source=FactSource.QUERY,
-            )
+            self._move(request.attempt_no, request.refund_no, request.amount)
         return self.refunds[request.refund_no]
 
-    async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
+    async def query_refund(self, refund: RefundRequest | BilledRefund) -> RefundMoved | None:
         """See Provider.query_refund."""
-        return self.refunds.get(request.refund_no)
+        return self.refunds.get(refund.refund_no)
+
+    async def billed_refunds(self, _day: date) -> list[BilledRefund]:
+        """See KeepsBills.billed_refunds; every day's bill has all there are."""
+        return [
+            BilledRefund(attempt_no=refund.attempt_no, refund_no=refund.refund_no)
+            for refund in self.refunds.values()
+        ]
 
     def verify(self, _headers: Mapping[str, str], body: bytes, _now: datetime) -> VerifiedNotice:
         """See Provider.verify."""
@@ -129,6 +129,22 @@ class Bank:
         trade = self.trades[attempt_no]
         trade.status = "PAID"
         return msgspec.json.encode([self._success(trade, FactSource.NOTICE)])
+
+    def send_back(self, attempt_no: str) -> None:
+        """Send all of the money back past whoever asked for it, and tell nobody."""
+        self._move(attempt_no, f"console{attempt_no}", self.trades[attempt_no].request.amount)
+
+    def _move(self, attempt_no: str, refund_no: str, amount: Money) -> None:
+        self.trades[attempt_no].returned_minor += amount.amount_minor
+        self.refunds[refund_no] = RefundMoved(
+            provider=NAME,
+            attempt_no=attempt_no,
+            refund_no=refund_no,
+            provider_refund_id=f"B{refund_no}",
+            refunded=amount,
+            outcome=RefundOutcome.SUCCESS,
+            source=FactSource.QUERY,
+        )
 
     def _success(self, trade: Trade, source: FactSource) -> PaymentSucceeded:
         request = trade.request

@@ -57,6 +57,7 @@ _SETTINGS = Settings(
     expire_interval_seconds=0.03,
     close_interval_seconds=0.03,
     refund_interval_seconds=0.03,
+    bills_interval_seconds=0.03,
     effects_interval_seconds=0.03,
 )
 
@@ -226,9 +227,13 @@ class Office:
                 await self.time_passes()
                 await asyncio.sleep(0.03)
 
+    async def bills_are_ready(self) -> None:
+        """Have every day's bill checked anew."""
+        await self.database.execute("UPDATE bill_checks SET due_at = now(), done_at = NULL")
+
     async def time_passes(self) -> None:
         """Let the claims of the dead run out."""
-        for table in ("webhook_events", "payment_attempts", "refunds", "effects"):
+        for table in ("webhook_events", "payment_attempts", "refunds", "effects", "bill_checks"):
             await self.database.execute(
                 f"UPDATE {table} SET due_at = now() WHERE due_at > now()"  # noqa: S608 - our own
             )

@@ -120,6 +120,16 @@ async def send_back(story: Story) -> None:
     await story.ended(order, OrderStatus.REFUNDED)
 
 
+async def refund_past_us(story: Story) -> None:
+    """Send the money back at the provider: only its bill tells of it."""
+    order = await story.office.prepare(await story.order())
+    await story.office.notify(story.office.bank.pay(order.attempts[-1].attempt_no))
+    await story.office.wait_for(order, OrderStatus.PAID)
+    story.office.bank.send_back(order.attempts[-1].attempt_no)
+    await story.office.bills_are_ready()
+    await story.ended(order, OrderStatus.REFUNDED)
+
+
 async def take_cash(story: Story) -> None:
     """Close what is open at the provider, and settle by hand."""
     order = await story.office.prepare(await story.order())
@@ -156,6 +166,7 @@ FLOWS: list[tuple[Flow, set[str]]] = [
     (refused_refund, {"record_refund_refused"}),
     (give_away, {"reissue_invite", "redeem_invite", "decide_place"}),
     (send_back, {"request_refund", "refund", "record_refund"}),
+    (refund_past_us, {"sweep", "record_refund"}),
     (take_cash, {"close", "mark_paid"}),
     (discount, {"close", "record_attempt", "apply_coupon"}),
     (sell_for_nothing, {"create", "effect"}),

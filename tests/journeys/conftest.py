@@ -9,6 +9,8 @@ import pytest
 
 from models.engine import Database
 from sandbox.embedded.homes import throwaway_home
+from sandbox.supervisor.environment import Addresses, service_environ
+from sandbox.supervisor.keys import keys_of
 from tests.conftest import check_promises
 from tests.journeys.collector import Collector, collecting
 from tests.journeys.service import Service, running_service
@@ -68,6 +70,25 @@ def service(
         OTEL_EXPORTER_OTLP_ENDPOINT=collection[1],
     ) as service:
         yield service
+
+
+@pytest.fixture
+def chore_environ(
+    service: Service, service_home: Path, service_database_url: str, service_redis_url: str
+) -> dict[str, str]:
+    """Tell a command what the service's own processes are told."""
+    addresses = Addresses(
+        port=service.client.base_url.port or 0,
+        sandbox_port=service.sandbox.base_url.port or 0,
+        database_url=service_database_url,
+        redis_url=service_redis_url,
+    )
+    return service_environ(
+        os.environ,
+        keys=keys_of(service_home),
+        addresses=addresses,
+        metrics=service_home / "metrics",
+    )
 
 
 @pytest.fixture

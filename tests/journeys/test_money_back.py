@@ -1,13 +1,16 @@
 """Money goes back: in parts, in full, by hand, past us, and when the provider has a bad day."""
 
 import asyncio
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 
 from models.engine import Database
-from tests.journeys.service import Person, Service, act, eventually, trade_status
+from tests.journeys.service import ROOT, Person, Service, act, eventually, trade_status
 from tests.journeys.test_first_sale import attempt_of, buy, taken, wait_for, wait_for_row
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -63,6 +66,28 @@ async def ends(books: Database, owed: dict[str, Any], status: str) -> Any:  # no
     return await wait_for_row(
         books, "SELECT * FROM refunds WHERE id = $1 AND status = $2", owed["refundId"], status
     )
+
+
+def check_bill(environ: dict[str, str]) -> str:
+    """Check yesterday's bill as an operator does, and return what was printed."""
+    yesterday = (datetime.now(UTC) + timedelta(hours=8) - timedelta(days=1)).date()
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "guichet.py", "bill", yesterday.isoformat()],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def statuses_of(service: Service, order: dict[str, Any]) -> list[int | None]:
+    """List what we answered to each notice about an order."""
+    told = service.sandbox.get("/control/notices", params={"out_trade_no": attempt_of(order)})
+    return [notice["status"] for notice in told.json()["notices"]]
 
 
 async def gifts(books: Database, order: dict[str, Any]) -> list[Any]:
@@ -194,6 +219,43 @@ class TestARefundAtTheConsole:
         assert ann.see(EVENT, order["orderId"])["status"] == "PAID"
 
         await ends(books, refund(organizer, order), "succeeded")
+        await asyncio.to_thread(wait_for, ann, order, "REFUNDED")
+
+    async def test_that_nobody_told_us_of_is_found_by_the_bill(
+        self,
+        *,
+        ann: Person,
+        organizer: Person,
+        order: dict[str, Any],
+        service: Service,
+        books: Database,
+        chore_environ: dict[str, str],
+    ) -> None:
+        path = f"/control/trades/{attempt_of(order)}/console-refund"
+        told = service.sandbox.post(path, json={"amount": 2000, "days_ago": 1}).json()
+        number = told["out_refund_no"]
+        await asyncio.to_thread(eventually, lambda: 401 in statuses_of(service, order))
+
+        first = await asyncio.to_thread(check_bill, chore_environ)
+
+        row = await books.fetchrow("SELECT * FROM refunds WHERE refund_no = $1", number)
+        assert row is not None
+        assert (row["kind"], row["status"], row["amount_minor"]) == ("external", "succeeded", 2000)
+        case = await books.fetchrow("SELECT * FROM cases WHERE subject = $1", f"refund:{number}")
+        assert case is not None
+        assert case["reason"] == "not_ours"
+        assert ann.see(EVENT, order["orderId"])["status"] == "PAID"
+        assert f"refund {number} of {attempt_of(order)}: SUCCESS, 2000 CNY" in first
+        assert "1 refunds past us, 0 of other services" in first
+
+        rows = "SELECT refund_no, status, updated_at FROM refunds ORDER BY id"
+        before = await books.fetch(rows)
+        again = await asyncio.to_thread(check_bill, chore_environ)
+
+        assert await books.fetch(rows) == before
+        assert f"refund {number} of {attempt_of(order)}: known" in again
+        owed = await ends(books, refund(organizer, order), "succeeded")
+        assert owed["amount_minor"] == 30000
         await asyncio.to_thread(wait_for, ann, order, "REFUNDED")
 
 

@@ -89,6 +89,7 @@ class Process:
             database=database,
             actor=self.actor,
             checkout=self.checkout,
+            providers={NAME: self.provider},
             inbox=self.inbox,
             reach=reach,
         )
@@ -159,6 +160,8 @@ def _settings(sweep_seconds: float) -> SimpleNamespace:
         expire_interval_seconds=sweep_seconds,
         close_interval_seconds=sweep_seconds,
         refund_interval_seconds=sweep_seconds,
+        # Nobody sends money back past the processes in these worlds.
+        bills_interval_seconds=0,
         effects_interval_seconds=sweep_seconds,
         payments_job_cleanup_interval_min=0,
         legacy_fields_window_days=30,

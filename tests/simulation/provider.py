@@ -9,6 +9,7 @@ import msgspec
 
 from contracts.attempt import (
     AttemptRequest,
+    BilledRefund,
     CodeToScan,
     Opened,
     PayerParameters,
@@ -75,10 +76,10 @@ class Adapter:
         moved: RefundMoved = await self._call("refund", lambda: self._wechat.refund(request))
         return moved
 
-    async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
+    async def query_refund(self, refund: RefundRequest | BilledRefund) -> RefundMoved | None:
         """See Provider.query_refund."""
         moved: RefundMoved | None = await self._call(
-            "query_refund", lambda: self._wechat.ask_refund(request)
+            "query_refund", lambda: self._wechat.ask_refund(refund)
         )
         return moved
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from contracts.attempt import AttemptRequest, RefundRequest
+from contracts.attempt import AttemptRequest, BilledRefund, RefundRequest
 from contracts.facts import (
     AttemptClosedAtProvider,
     AttemptNotFound,
@@ -139,9 +139,9 @@ class WeChat:
             self.settle_soon(trade, known)
         return refund_fact(known, FactSource.QUERY)
 
-    def ask_refund(self, request: RefundRequest) -> RefundMoved | None:
+    def ask_refund(self, refund: RefundRequest | BilledRefund) -> RefundMoved | None:
         """Say what became of a refund."""
-        known = self.trades[request.attempt_no].refunds.get(request.refund_no)
+        known = self.trades[refund.attempt_no].refunds.get(refund.refund_no)
         return None if known is None else refund_fact(known, FactSource.QUERY)
 
     def settle(self, refund: TradeRefund, outcome: RefundOutcome) -> None:

@@ -1,10 +1,11 @@
 """What keeps money on its way back."""
 
 from scripts.guards.guard import Guard
-from scripts.guards.rows.paths import API, RULES, STORAGE
+from scripts.guards.rows.paths import API, JOBS, RULES, STORAGE
 
 _ASKED = f"{RULES}decide_refund_request.py::"
 _MANAGED = f"{API}order_refunds.py::"
+_BILLS = f"{JOBS}bills.py::"
 
 REFUNDS = (
     Guard(
@@ -97,6 +98,47 @@ REFUNDS = (
         "and fact.refunded.amount_minor <= order.left_minor(payment)",
         "and True",
         f"{_ASKED}TestARefundNobodyAskedFor::test_of_more_than_is_left_is_only_a_case",
+    ),
+    Guard(
+        "bill.known",
+        "a bill's refunds that the books know are not asked about",
+        "actors/bills.py",
+        "if refund.refund_no not in kinds]",
+        "if True]",
+        f"{_BILLS}TestARefundOfOurOwn::test_is_not_asked_about",
+    ),
+    Guard(
+        "bill.others",
+        "refunds of another service are only counted",
+        "actors/bills.py",
+        "if refund.attempt_no in orders]",
+        "if True]",
+        f"{_BILLS}TestARefundOfAnotherService::test_is_only_counted",
+    ),
+    Guard(
+        "bill.under_way",
+        "a bill is looked at again until its refunds are over",
+        "jobs/bills.py",
+        "again_at=None if bill.is_over else row.claimed_at + _BETWEEN_LOOKS",
+        "again_at=None",
+        f"{_BILLS}TestABillThatIsDue::test_is_looked_at_again_until_its_refunds_are_over"
+        "[PROCESSING]",
+    ),
+    Guard(
+        "bill.not_recorded",
+        "a bill comes back until all it names is recorded",
+        "jobs/bills.py",
+        "if bill.failure is not None:",
+        "if False:",
+        f"{_BILLS}TestABillThatIsDue::test_comes_back_when_one_of_its_refunds_was_not_recorded",
+    ),
+    Guard(
+        "bill.claimed_once",
+        "a bill is checked by one worker at a time",
+        "models/bills.py",
+        "SET due_at = now() + $2::interval, tries",
+        "SET due_at = now() + 0 * $2::interval, tries",
+        f"{_BILLS}TestAWeekOfBills::test_is_shared_by_two_workers",
     ),
     Guard(
         "refund.whose_number",

@@ -4,6 +4,7 @@ from scripts.guards.guard import Guard
 from scripts.guards.rows.paths import API, PROVIDERS
 
 _FORGED = f"{PROVIDERS}notice.py::TestANoticeThatProvesNothing::test_"
+_BILL = f"{PROVIDERS}bills.py::TestABill::test_"
 
 WECHAT = (
     Guard(
@@ -138,7 +139,7 @@ WECHAT = (
         "answer.refund",
         "an answer to a refund is about that refund",
         "providers/wechat/answers.py",
-        "!= (request.refund_no, request.attempt_no):",
+        "!= (asked.refund_no, asked.attempt_no):",
         "== ():",
         f"{PROVIDERS}answers.py::TestAnAnswer::test_to_a_refund_must_be_about_that_refund",
     ),
@@ -154,7 +155,7 @@ WECHAT = (
         "answer.length",
         "an endless answer is given up",
         "providers/wechat/client.py",
-        "if read > MAX_ANSWER_BYTES:",
+        "if read > self._most_bytes:",
         "if False:",
         f"{PROVIDERS}answers.py::TestAnAnswer::test_that_is_endless_is_given_up",
     ),
@@ -205,5 +206,39 @@ WECHAT = (
         "asyncio.timeout(self._settings.timeout_seconds)",
         "asyncio.timeout(None)",
         f"{PROVIDERS}identity.py::TestAWorldThatFails::test_by_dripping_leaves_the_outcome_unknown_in_time",
+    ),
+    Guard(
+        "bill.hash",
+        "a bill is the one that was offered",
+        "providers/wechat/bills.py",
+        "if hashlib.sha1(answer.body, usedforsecurity=False).hexdigest()"
+        " != offer.hash_value.lower():",
+        "if False:",
+        f"{_BILL}with_another_hash_is_not_believed",
+    ),
+    Guard(
+        "bill.address",
+        "our Authorization goes to the gateway alone",
+        "providers/wechat/bills.py",
+        "if not _is_at(gateway, offer.download_url):",
+        "if False:",
+        f"{_BILL}that_lies_elsewhere_is_not_fetched"
+        "[http://elsewhere.example/v3/billdownload/file?token=t]",
+    ),
+    Guard(
+        "bill.whole",
+        "a bill has as many rows as it says",
+        "providers/wechat/bills.py",
+        " or float(_values(totals[-1], at_least=1)[0]) != rows:",
+        ":",
+        f"{_BILL}with_one_bad_line_is_unreadable",
+    ),
+    Guard(
+        "bill.numbers",
+        "a number of a bill is a number",
+        "providers/wechat/bills.py",
+        "tuple[Number, Number])",
+        "tuple[str, str])",
+        f"{_BILL}with_one_bad_line_is_unreadable",
     ),
 )
