@@ -5,6 +5,8 @@
 3. A provider that takes new orders has all it needs.
 """
 
+import base64
+import binascii
 from urllib.parse import urlsplit
 
 from contracts.people import is_email
@@ -17,6 +19,8 @@ from runtime.settings import Settings
 SANDBOX_MARK = "sandbox"
 # What an HMAC-SHA256 key needs to be as strong as the hash (RFC 7518, 3.2).
 _KEY_LENGTH_MIN = 32
+# Before a secret that is not plain text (Standard Webhooks, secrets, read 2026-11).
+_ENCODED = "whsec_"
 
 
 def objections(settings: Settings) -> list[str]:
@@ -24,6 +28,7 @@ def objections(settings: Settings) -> list[str]:
     return [
         *_missing(settings),
         *_about_mail(settings),
+        *_about_events(settings),
         *(_in_sandbox(settings) if settings.is_sandbox else _in_production(settings)),
     ]
 
@@ -55,6 +60,18 @@ def _about_mail(settings: Settings) -> list[str]:
     return problems
 
 
+def _about_events(settings: Settings) -> list[str]:
+    secrets = _webhook_secrets(settings)
+    encoded = [secret for _, secret in secrets if secret.startswith(_ENCODED)]
+    try:
+        for secret in encoded:
+            base64.b64decode(secret.removeprefix(_ENCODED), validate=True)
+    except binascii.Error:
+        return ["PAYMENT_WEBHOOK_SECRET: malformed"]
+    is_nothing = settings.payment_webhook_secret is not None and not secrets
+    return ["PAYMENT_WEBHOOK_SECRET: malformed"] if is_nothing or _ENCODED in encoded else []
+
+
 def _in_production(settings: Settings) -> list[str]:
     problems = [
         f"{name} belongs to the sandbox"
@@ -68,6 +85,11 @@ def _in_production(settings: Settings) -> list[str]:
     ]
     if settings.sandbox_url:
         problems.append("SANDBOX_URL is set, but APP_ENV is production")
+    problems += [
+        f"{name} is set, but APP_ENV is production"
+        for name, value in _mock_settings(settings)
+        if value is not None
+    ]
     if settings.guichet_failpoints:
         problems.append("GUICHET_FAILPOINTS is set, but APP_ENV is production")
     if settings.payment_provider != "wechat":
@@ -88,17 +110,37 @@ def _in_sandbox(settings: Settings) -> list[str]:
             problems.append(f"{name} is not on this machine, but APP_ENV is sandbox")
     if settings.payment_provider not in {"wechat", "mock"}:
         problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} is not known")
+    if settings.payment_provider == "mock" and settings.mock_url is None:
+        problems.append("MOCK_GATEWAY is missing, and SANDBOX_URL is too")
+    if settings.mock_gateway and not is_loopback(urlsplit(settings.mock_gateway).hostname or ""):
+        problems.append("MOCK_GATEWAY is not on this machine, but APP_ENV is sandbox")
     return problems
+
+
+def _mock_settings(settings: Settings) -> list[tuple[str, object]]:
+    return [
+        ("MOCK_GATEWAY", settings.mock_gateway),
+        ("MOCK_WEBHOOK_AUTOFIRE", settings.mock_webhook_autofire),
+        ("MOCK_WEBHOOK_DELAY_MS", settings.mock_webhook_delay_ms),
+    ]
 
 
 def _code_keys(settings: Settings) -> list[tuple[str, str | None]]:
     return [
         ("GIFT_CODE_KEY", settings.gift_code_key),
         ("TICKET_CODE_KEY", settings.ticket_code_key),
+        *_webhook_secrets(settings),
     ]
 
 
+def _webhook_secrets(settings: Settings) -> list[tuple[str, str]]:
+    parts = (settings.payment_webhook_secret or "").split(",")
+    return [("PAYMENT_WEBHOOK_SECRET", part.strip()) for part in parts if part.strip()]
+
+
 def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:
+    if settings.payment_provider == "mock" and settings.wechat_pay_mch_id is None:
+        return []
     gateway = ("WECHAT_PAY_GATEWAY", settings.wechat_pay_gateway)
     of_people = [
         ("WECHAT_API_BASE", settings.wechat_api_base),
@@ -111,4 +153,6 @@ def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:
 
 def _secrets(settings: Settings) -> list[tuple[str, str]]:
     values = {v.name: getattr(settings, v.field) for v in variables(Settings) if v.secret}
-    return [(name, value) for name, value in values.items() if value and not name.endswith("_URL")]
+    named = [(name, value) for name, value in values.items() if value and not name.endswith("_URL")]
+    # Of several, the first is among those already.
+    return [*named, *_webhook_secrets(settings)[1:]]
