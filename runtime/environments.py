@@ -5,11 +5,10 @@
 3. A provider that takes new orders has all it needs.
 """
 
-import base64
-import binascii
 from urllib.parse import urlsplit
 
 from contracts.people import is_email
+from providers.webhook_signature import keys_of
 from runtime.addresses import is_loopback
 from runtime.mail_server import is_sender
 from runtime.registry import variables
@@ -19,8 +18,8 @@ from runtime.settings import Settings
 SANDBOX_MARK = "sandbox"
 # What an HMAC-SHA256 key needs to be as strong as the hash (RFC 7518, 3.2).
 _KEY_LENGTH_MIN = 32
-# Before a secret that is not plain text (Standard Webhooks, secrets, read 2026-11).
-_ENCODED = "whsec_"
+# Standard Webhooks, "Signature scheme", read 2026-11.
+_EVENT_KEY_BYTES_MIN = 24
 
 
 def objections(settings: Settings) -> list[str]:
@@ -61,15 +60,16 @@ def _about_mail(settings: Settings) -> list[str]:
 
 
 def _about_events(settings: Settings) -> list[str]:
-    secrets = _webhook_secrets(settings)
-    encoded = [secret for _, secret in secrets if secret.startswith(_ENCODED)]
+    if settings.payment_webhook_secret is None:
+        return []
     try:
-        for secret in encoded:
-            base64.b64decode(secret.removeprefix(_ENCODED), validate=True)
-    except binascii.Error:
-        return ["PAYMENT_WEBHOOK_SECRET: malformed"]
-    is_nothing = settings.payment_webhook_secret is not None and not secrets
-    return ["PAYMENT_WEBHOOK_SECRET: malformed"] if is_nothing or _ENCODED in encoded else []
+        keys = keys_of(settings.payment_webhook_secret)
+    except ValueError:
+        return ["PAYMENT_WEBHOOK_SECRET is malformed"]
+    is_short = any(len(key) < _EVENT_KEY_BYTES_MIN for key in keys)
+    if is_short and not settings.is_sandbox:
+        return ["PAYMENT_WEBHOOK_SECRET is too short"]
+    return []
 
 
 def _in_production(settings: Settings) -> list[str]:
@@ -129,13 +129,7 @@ def _code_keys(settings: Settings) -> list[tuple[str, str | None]]:
     return [
         ("GIFT_CODE_KEY", settings.gift_code_key),
         ("TICKET_CODE_KEY", settings.ticket_code_key),
-        *_webhook_secrets(settings),
     ]
-
-
-def _webhook_secrets(settings: Settings) -> list[tuple[str, str]]:
-    parts = (settings.payment_webhook_secret or "").split(",")
-    return [("PAYMENT_WEBHOOK_SECRET", part.strip()) for part in parts if part.strip()]
 
 
 def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:
@@ -153,6 +147,4 @@ def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:
 
 def _secrets(settings: Settings) -> list[tuple[str, str]]:
     values = {v.name: getattr(settings, v.field) for v in variables(Settings) if v.secret}
-    named = [(name, value) for name, value in values.items() if value and not name.endswith("_URL")]
-    # Of several, the first is among those already.
-    return [*named, *_webhook_secrets(settings)[1:]]
+    return [(name, value) for name, value in values.items() if value and not name.endswith("_URL")]

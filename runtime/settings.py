@@ -207,8 +207,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         about(
             "payments",
-            "Key of normalized events: whsec_ and base64, or any text; several by commas, the"
-            " newest first.",
+            "Key of events at /payments/webhook, whsec_ and base64 or as it is, 24 bytes or more;"
+            " two separated by a comma while one replaces the other; unset: none are taken.",
             secret=True,
             needed_by="mock",
         ),

@@ -1,4 +1,8 @@
-"""Signed calls to the mock provider, and what their answers let us believe."""
+r"""Signed calls to the mock provider, and what their answers let us believe.
+
+A call is signed over ``{METHOD} {path}\n{body}``, an answer over ``{status}\n{body}`` under the
+call's own id: neither can stand for another, nor for an event.
+"""
 
 import asyncio
 import secrets
@@ -8,9 +12,10 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
+from providers import webhook_signature
 from providers.mock import errors
 from providers.mock.settings import MockSettings
-from providers.mock.signing import Keys
+from providers.provider import NoticeRefused
 
 _T = TypeVar("_T")
 _OK, _CLIENT_ERRORS = 200, 4
@@ -41,7 +46,6 @@ class Client:
 
     def __init__(self, settings: MockSettings) -> None:
         self._settings = settings
-        self._keys = Keys(settings.secret)
         self._http = httpx.AsyncClient(
             base_url=settings.gateway.rstrip("/"),
             timeout=httpx.Timeout(
@@ -74,7 +78,8 @@ class Client:
         body = b"" if words is None else msgspec.json.encode(words)
         call_id = f"call_{secrets.token_hex(16)}"
         content = f"{method} {path}\n".encode() + body
-        headers = self._keys.sign(call_id, datetime.now(UTC), content)
+        secret = self._settings.secret
+        headers = webhook_signature.sign(secret, call_id, datetime.now(UTC), content)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 reply = await self._http.request(method, path, content=body, headers=headers)
@@ -87,7 +92,14 @@ class Client:
             return errors.UNSIGNED[reply.status_code]
         if reply.status_code != _OK and reply.status_code // 100 != _CLIENT_ERRORS:
             return "http_status"
-        content = f"{reply.status_code}\n".encode() + reply.content
-        if not self._keys.believes(call_id, reply.headers, content, datetime.now(UTC)):
+        if not self._is_answer_to(call_id, reply):
             return "untrusted"
         return errors.OK if reply.status_code == _OK else errors.code_in(reply.content)
+
+    def _is_answer_to(self, call_id: str, reply: httpx.Response) -> bool:
+        content = f"{reply.status_code}\n".encode() + reply.content
+        secret, now = self._settings.secret, datetime.now(UTC)
+        try:
+            return webhook_signature.verify(secret, reply.headers, content, now) == call_id
+        except NoticeRefused:
+            return False
