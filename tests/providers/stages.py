@@ -148,8 +148,12 @@ async def mock(folder: Path) -> AsyncIterator[MockStage]:
 
 def mock_settings(simulated: simulator.Simulator, **changes: Any) -> MockSettings:  # noqa: ANN401
     """Make settings for a simulator."""
-    told = {"gateway": simulated.base_url, "secret": simulator.WEBHOOK_SECRET}
-    return MockSettings(**told | changes)
+    return mock_settings_at(simulated.base_url, **changes)
+
+
+def mock_settings_at(url: str, **changes: Any) -> MockSettings:  # noqa: ANN401 - any field
+    """Make settings for whoever answers at an address."""
+    return MockSettings(**{"gateway": url, "secret": simulator.WEBHOOK_SECRET} | changes)
 
 
 def a_mock_attempt(simulate: str | None = "requires_action", **changes: Any) -> AttemptRequest:  # noqa: ANN401
