@@ -81,12 +81,6 @@ class BridgePayload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     request_payment_params: RequestPaymentParams
 
 
-class RedirectPayload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Where the payer goes on, at providers that have a page of their own."""
-
-    redirect_url: str
-
-
 class _ToPay(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     payload_type: ClassVar[type[Any] | None] = None
 
