@@ -68,7 +68,13 @@ class SignedCall(msgspec.Struct, frozen=True, kw_only=True, tag="signed_call"):
     pay_sign: str
 
 
-PayerParameters: TypeAlias = CodeToScan | SignedCall
+class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect"):
+    """The payer goes on at this address."""
+
+    url: str
+
+
+PayerParameters: TypeAlias = CodeToScan | SignedCall | Redirect
 
 
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@
 from urllib.parse import urlsplit
 
 from contracts.people import is_email
+from providers.webhook_signature import keys_of
 from runtime.addresses import is_loopback
 from runtime.mail_server import is_sender
 from runtime.registry import variables
@@ -17,6 +18,8 @@ from runtime.settings import Settings
 SANDBOX_MARK = "sandbox"
 # What an HMAC-SHA256 key needs to be as strong as the hash (RFC 7518, 3.2).
 _KEY_LENGTH_MIN = 32
+# Standard Webhooks, "Signature scheme", read 2026-11.
+_EVENT_KEY_BYTES_MIN = 24
 
 
 def objections(settings: Settings) -> list[str]:
@@ -24,12 +27,16 @@ def objections(settings: Settings) -> list[str]:
     return [
         *_missing(settings),
         *_about_mail(settings),
+        *_about_events(settings),
         *(_in_sandbox(settings) if settings.is_sandbox else _in_production(settings)),
     ]
 
 
 def _missing(settings: Settings) -> list[str]:
     wanted_for = {settings.payment_provider, settings.app_env.value}
+    if not settings.is_sandbox:
+        # It is refused there; what it lacks would only mislead.
+        wanted_for.discard("mock")
     return [
         f"{variable.name} is missing"
         for variable in variables(Settings)
@@ -55,6 +62,19 @@ def _about_mail(settings: Settings) -> list[str]:
     return problems
 
 
+def _about_events(settings: Settings) -> list[str]:
+    if settings.payment_webhook_secret is None:
+        return []
+    try:
+        keys = keys_of(settings.payment_webhook_secret)
+    except ValueError:
+        return ["PAYMENT_WEBHOOK_SECRET is malformed"]
+    is_short = any(len(key) < _EVENT_KEY_BYTES_MIN for key in keys)
+    if is_short and not settings.is_sandbox:
+        return ["PAYMENT_WEBHOOK_SECRET is too short"]
+    return []
+
+
 def _in_production(settings: Settings) -> list[str]:
     problems = [
         f"{name} belongs to the sandbox"
@@ -68,6 +88,11 @@ def _in_production(settings: Settings) -> list[str]:
     ]
     if settings.sandbox_url:
         problems.append("SANDBOX_URL is set, but APP_ENV is production")
+    problems += [
+        f"{name} is set, but APP_ENV is production"
+        for name, value in _mock_settings(settings)
+        if value is not None
+    ]
     if settings.guichet_failpoints:
         problems.append("GUICHET_FAILPOINTS is set, but APP_ENV is production")
     if settings.payment_provider != "wechat":
@@ -88,7 +113,19 @@ def _in_sandbox(settings: Settings) -> list[str]:
             problems.append(f"{name} is not on this machine, but APP_ENV is sandbox")
     if settings.payment_provider not in {"wechat", "mock"}:
         problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} is not known")
+    if settings.payment_provider == "mock" and settings.mock_url is None:
+        problems.append("MOCK_GATEWAY is missing, and SANDBOX_URL is too")
+    if settings.mock_gateway and not is_loopback(urlsplit(settings.mock_gateway).hostname or ""):
+        problems.append("MOCK_GATEWAY is not on this machine, but APP_ENV is sandbox")
     return problems
+
+
+def _mock_settings(settings: Settings) -> list[tuple[str, object]]:
+    return [
+        ("MOCK_GATEWAY", settings.mock_gateway),
+        ("MOCK_WEBHOOK_AUTOFIRE", settings.mock_webhook_autofire),
+        ("MOCK_WEBHOOK_DELAY_MS", settings.mock_webhook_delay_ms),
+    ]
 
 
 def _code_keys(settings: Settings) -> list[tuple[str, str | None]]:
@@ -99,6 +136,8 @@ def _code_keys(settings: Settings) -> list[tuple[str, str | None]]:
 
 
 def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:
+    if settings.payment_provider == "mock" and settings.wechat_pay_mch_id is None:
+        return []
     gateway = ("WECHAT_PAY_GATEWAY", settings.wechat_pay_gateway)
     of_people = [
         ("WECHAT_API_BASE", settings.wechat_api_base),

@@ -203,6 +203,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wechat_close_min_age_seconds: Annotated[
         _Seconds, about("payments", "Age below which WeChat Pay refuses to close an order.")
     ] = 0
+    payment_webhook_secret: Annotated[
+        str | None,
+        about(
+            "payments",
+            "Key of events at /payments/webhook, whsec_ and base64 or as it is, 24 bytes or more;"
+            " two separated by a comma while one replaces the other; unset: none are taken.",
+            secret=True,
+            needed_by="mock",
+        ),
+    ] = None
+    mock_gateway: Annotated[
+        str | None,
+        about("payments", "Base URL of the mock provider, sandbox only; unset: SANDBOX_URL."),
+    ] = None
+    mock_webhook_autofire: Annotated[
+        bool | None,
+        about(
+            "payments",
+            "Whether the mock provider sends its events, sandbox only, read by the simulators;"
+            " unset: 1.",
+        ),
+    ] = None
+    mock_webhook_delay_ms: Annotated[
+        Annotated[int, Meta(ge=0, le=86_400_000)] | None,
+        about(
+            "payments",
+            "How long after a payment the mock provider tells of it, sandbox only, read by the"
+            " simulators; unset: 500.",
+        ),
+    ] = None
     stripe_publishable_key: Annotated[
         str | None, about("payments", "Stripe's key for browsers.")
     ] = None
@@ -310,6 +340,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The Mini Program's app id, if payers are called differently there."""
         other = self.wechat_miniprogram_app_id
         return None if other == self.wechat_service_account_app_id else other
+
+    @property
+    def mock_url(self) -> str | None:
+        """Where the mock provider is; None where there is none, as in production."""
+        return (self.mock_gateway or self.sandbox_url) if self.is_sandbox else None
+
+    @property
+    def webhook_url(self) -> str:
+        """Where providers send normalized events."""
+        return f"{self.app_url}/payments/webhook"
 
     @property
     def notify_url(self) -> str:

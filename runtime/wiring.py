@@ -24,6 +24,8 @@ from contracts.bridge import BridgeGate
 from contracts.policy import Policy
 from models.engine import Database
 from models.schema import known_migrations
+from providers.mock.adapter import MockPay
+from providers.mock.settings import MockSettings
 from providers.provider import Provider, ProviderError
 from providers.wechat.adapter import WeChatPay
 from providers.wechat.identity import WeChatIdentity
@@ -56,8 +58,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         redis = _redis(settings)
         if redis is not None:
             stack.push_async_callback(redis.aclose)
-        wechat = await _wechat(settings, stack)
-        providers: dict[str, Provider] = {} if wechat is None else {wechat.name: wechat}
+        wechat, mock = await _wechat(settings, stack), await _mock(settings, stack)
+        providers: dict[str, Provider] = {p.name: p for p in (wechat, mock) if p is not None}
         wakeups = Wakeups(settings.redis_url)
         stack.push_async_callback(wakeups.close)
         reach = reach_of(settings)
@@ -181,6 +183,13 @@ async def _wechat(settings: Settings, stack: contextlib.AsyncExitStack) -> WeCha
     return adapter
 
 
+async def _mock(settings: Settings, stack: contextlib.AsyncExitStack) -> MockPay | None:
+    if settings.mock_url is None or settings.payment_webhook_secret is None:
+        return None
+    told = MockSettings(gateway=settings.mock_url, secret=settings.payment_webhook_secret)
+    return await stack.enter_async_context(MockPay(told))
+
+
 async def _identity(settings: Settings, stack: contextlib.AsyncExitStack) -> WeChatIdentity | None:
     apps = _apps(settings)
     if apps is None:
@@ -222,14 +231,21 @@ async def _keep_certificates_fresh(adapter: WeChatPay) -> None:
 
 
 def _merchants(settings: Settings) -> Mapping[str, Merchant]:
-    if not (settings.wechat_pay_mch_id and settings.wechat_service_account_app_id):
-        return {}
-    wechat = Merchant(
-        provider=WeChatPay.name,
-        merchant_id=settings.wechat_pay_mch_id,
-        appid=settings.wechat_service_account_app_id,
-        mini_program_appid=settings.other_mini_program_app_id,
-        notify_url=settings.notify_url,
-        close_min_age_seconds=settings.wechat_close_min_age_seconds,
-    )
-    return {wechat.provider: wechat}
+    merchants = {}
+    if settings.wechat_pay_mch_id and settings.wechat_service_account_app_id:
+        merchants[WeChatPay.name] = Merchant(
+            provider=WeChatPay.name,
+            merchant_id=settings.wechat_pay_mch_id,
+            appid=settings.wechat_service_account_app_id,
+            mini_program_appid=settings.other_mini_program_app_id,
+            notify_url=settings.notify_url,
+            close_min_age_seconds=settings.wechat_close_min_age_seconds,
+        )
+    if settings.mock_url and settings.payment_webhook_secret:
+        merchants[MockPay.name] = Merchant(
+            provider=MockPay.name,
+            merchant_id=MockPay.merchant_id,
+            appid=MockPay.merchant_id,
+            notify_url=settings.webhook_url,
+        )
+    return merchants

@@ -23,6 +23,7 @@ from sandbox.delivery import Delivery
 from sandbox.faults import Faults
 from sandbox.mailbox import Mailbox
 from sandbox.mailbox_store import MailboxStore
+from sandbox.mock.provider import Mock
 from sandbox.provider import Conflict, Provider
 from sandbox.settings import SandboxSettings, from_environment
 from sandbox.store import Store
@@ -42,6 +43,10 @@ def build_app(settings: SandboxSettings) -> Litestar:
     mailbox = Mailbox(MailboxStore(settings.state), port=settings.smtp_port)
     login = Login(settings=settings.wechat, faults=faults)
     providers: dict[str, Provider] = {wechat.name: wechat}
+    if settings.mock is not None:
+        providers[Mock.name] = Mock(
+            store=store, settings=settings, own=settings.mock, faults=faults, alarm=alarm
+        )
     delivery = Delivery(
         store=store,
         providers=providers,
@@ -77,7 +82,7 @@ def build_app(settings: SandboxSettings) -> Litestar:
         route_handlers=[
             *control_doors.routes(control),
             *mailbox_doors.routes(mailbox),
-            *wechat.routes(),
+            *(route for provider in providers.values() for route in provider.routes()),
             *login.routes(),
         ],
         lifespan=[lifespan],

@@ -24,10 +24,18 @@ class WechatSettings(msgspec.Struct, frozen=True, kw_only=True):
     login_code_seconds: float = 300.0
 
 
+class MockSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the mock provider shares with its merchant, and when it speaks unasked."""
+
+    secret: str
+    autofire: bool = True
+    delay_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 500
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the simulators listen, what they remember, and how fast their time runs.
 
-    With *smtp_port* 0 no mail is taken.
+    With *smtp_port* 0 no mail is taken; without *mock* there is no mock provider.
     """
 
     port: int
@@ -35,6 +43,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     state: Path
     time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     wechat: WechatSettings
+    mock: MockSettings | None = None
 
     def scaled_ms(self, seconds: float) -> int:
         """Turn the real world's seconds into the sandbox's milliseconds."""
@@ -43,6 +52,8 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def from_environment(env: Mapping[str, str]) -> SandboxSettings:
     """Read the SANDBOX_* variables; SANDBOX_WECHAT_APP_SECRETS is ``appid=secret,...``.
+
+    The mock provider is told by PAYMENT_WEBHOOK_SECRET and MOCK_WEBHOOK_*, as the service is.
 
     :raises KeyError: a required variable is missing; its name is the message.
     :raises msgspec.ValidationError: a value has the wrong form.
@@ -66,8 +77,20 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
             "close_min_age_seconds": env.get("SANDBOX_WECHAT_CLOSE_MIN_AGE_SECONDS") or "0",
             "login_code_seconds": env.get("SANDBOX_WECHAT_LOGIN_CODE_SECONDS") or "300",
         },
+        "mock": _mock(env),
     }
     return msgspec.convert(fields, SandboxSettings, strict=False)
+
+
+def _mock(env: Mapping[str, str]) -> dict[str, str] | None:
+    secret = env.get("PAYMENT_WEBHOOK_SECRET")
+    if not secret:
+        return None
+    return {
+        "secret": secret,
+        "autofire": env.get("MOCK_WEBHOOK_AUTOFIRE") or "1",
+        "delay_ms": env.get("MOCK_WEBHOOK_DELAY_MS") or "500",
+    }
 
 
 def _listed(text: str) -> list[str]:

@@ -65,6 +65,8 @@ def service_environ(
         "REDIS_URL": addresses.redis_url,
         "JWT_SECRET": keys.secrets.jwt_secret,
         "PAYMENT_PROVIDER": "wechat",
+        # One secret for both sides: events are signed by who holds it, and checked by who holds it.
+        "PAYMENT_WEBHOOK_SECRET": keys.secrets.payment_webhook_secret,
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "WECHAT_PAY_GATEWAY": sandbox_url,
         "WECHAT_PAY_MCH_ID": keys.secrets.mch_id,
@@ -98,6 +100,7 @@ def sandbox_environ(
     defaults = {
         "SANDBOX_STATE": str(state),
         "SANDBOX_TIME_SCALE": "1",
+        "PAYMENT_WEBHOOK_SECRET": keys.secrets.payment_webhook_secret,
         "SANDBOX_WECHAT_MCH_ID": keys.secrets.mch_id,
         "SANDBOX_WECHAT_APP_IDS": ",".join(app_secrets),
         "SANDBOX_WECHAT_APP_SECRETS": ",".join(f"{a}={s}" for a, s in app_secrets.items()),

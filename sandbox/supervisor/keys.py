@@ -28,6 +28,7 @@ class Secrets:
     platform_public_key_id: str
     service_account_app_secret: str
     mini_program_app_secret: str
+    payment_webhook_secret: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,7 @@ def _new_secrets() -> Secrets:
         platform_public_key_id="PUB_KEY_ID_0" + _random(string.digits, 27),
         service_account_app_secret="sandbox" + _random(_HEXADECIMAL, 25),
         mini_program_app_secret="sandbox" + _random(_HEXADECIMAL, 25),
+        payment_webhook_secret="sandbox-" + secrets.token_urlsafe(48),
     )
 
 

@@ -13,6 +13,7 @@ from scripts.guards.rows.delivery import DELIVERY
 from scripts.guards.rows.doors import DOORS
 from scripts.guards.rows.house import HOUSE
 from scripts.guards.rows.mail import MAIL
+from scripts.guards.rows.mock import MOCK
 from scripts.guards.rows.money import MONEY
 from scripts.guards.rows.places import PLACES
 from scripts.guards.rows.refunds import REFUNDS
@@ -39,4 +40,5 @@ GUARDS: tuple[Guard, ...] = (
     *CATALOGUE,
     *COUPONS,
     *MAIL,
+    *MOCK,
 )

@@ -27,6 +27,7 @@ from tests.sandbox.simulator import (
     OTHER_APP_ID,
     OTHER_APP_SECRET,
     PUBLIC_KEY_ID,
+    WEBHOOK_SECRET,
     Keyring,
     wait_until,
 )
@@ -114,6 +115,7 @@ def service_environ(dsn: str, keyring: Keyring, gateway: str) -> dict[str, str]:
         "DATABASE_URL": dsn,
         "JWT_SECRET": JWT_SECRET,
         "SANDBOX_URL": gateway,
+        "PAYMENT_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "WECHAT_PAY_GATEWAY": gateway,
         "WECHAT_PAY_MCH_ID": MCH_ID,
         "WECHAT_SERVICE_ACCOUNT_APP_ID": APP_ID,

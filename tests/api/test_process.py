@@ -120,6 +120,7 @@ class TestTheProcess:
             JWT_SECRET="r" * 64,
             GIFT_CODE_KEY="g" * 64,
             TICKET_CODE_KEY="t" * 64,
+            PAYMENT_WEBHOOK_SECRET="",
         )
         with service.client() as client:
             answer = client.post("/api/auth/sandbox-login", json={"name": "ann"})
@@ -141,6 +142,39 @@ class TestTheProcess:
 
         assert (order["channel"], order["payPayload"]) == (None, None)
         assert "prepareError" not in order
+
+    def test_needs_no_word_of_wechat_to_sell_at_the_mock_provider(
+        self, start: Start, environ: dict[str, str]
+    ) -> None:
+        nothing = dict.fromkeys([name for name in environ if name.startswith("WECHAT_")], "")
+        service = start(**nothing, PAYMENT_PROVIDER="mock")
+        wait_until(lambda: is_ready(service))
+        buyer = Buyer(service)
+        # An old shell of a Mini Program, where WeChat Pay would need a bridge.
+        order = buyer.order(prepare=True, clientContext={"environmentType": "miniprogram"})
+        buyer.http.close()
+
+        assert order.status_code == 201
+        told = order.json()
+        assert (told["channel"], told["payPayload"], told["paymentMethod"]) == (None, None, None)
+        assert told["status"] == "PENDING"
+        assert "prepareError" not in told
+
+    def test_says_what_a_provider_lacks_that_is_to_take_orders(
+        self, environ: dict[str, str]
+    ) -> None:
+        lacking = {"PAYMENT_WEBHOOK_SECRET": "", "SANDBOX_URL": "", "PAYMENT_PROVIDER": "mock"}
+        done = subprocess.run(
+            [sys.executable, "-m", "api.app"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **environ, **lacking},
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+        assert done.returncode == 78
+        assert b"PAYMENT_WEBHOOK_SECRET is missing" in done.stderr
+        assert b"MOCK_GATEWAY is missing" in done.stderr
 
     def test_drops_the_legacy_fields_when_told_to(self, start: Start) -> None:
         buyer = Buyer(start(LEGACY_PAYMENT_FIELDS="0"))

@@ -153,6 +153,10 @@ class TestProduction:
             ("GIFT_CODE_KEY", "short"),
             ("TICKET_CODE_KEY", "short"),
             ("PAYMENT_PROVIDER", "mock"),
+            ("PAYMENT_WEBHOOK_SECRET", "sandbox-" + "x" * 40),
+            ("MOCK_GATEWAY", "http://127.0.0.1:9000"),
+            ("MOCK_WEBHOOK_AUTOFIRE", "1"),
+            ("MOCK_WEBHOOK_DELAY_MS", "500"),
             ("GUICHET_FAILPOINTS", "failpoints"),
             ("SANDBOX_URL", "http://127.0.0.1:9000"),
             ("WECHAT_PAY_GATEWAY", "http://127.0.0.1:9000"),
@@ -202,6 +206,44 @@ class TestTheSandbox:
 
     def test_leaves_servers_alone_that_it_never_asks(self) -> None:
         assert read_settings(SANDBOX).wechat_api_base == "https://api.weixin.qq.com"
+
+
+class TestTheMockProvider:
+    MOCKED = SANDBOX | {
+        "PAYMENT_PROVIDER": "mock",
+        "SANDBOX_URL": "http://127.0.0.1:9000",
+        "PAYMENT_WEBHOOK_SECRET": "sandbox-" + "x" * 40,
+    }
+
+    def test_is_where_the_simulators_are_unless_told_otherwise(self) -> None:
+        assert read_settings(self.MOCKED).mock_url == "http://127.0.0.1:9000"
+        elsewhere = {"MOCK_GATEWAY": "http://127.0.0.1:9001"}
+        assert read_settings(self.MOCKED | elsewhere).mock_url == "http://127.0.0.1:9001"
+
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"PAYMENT_WEBHOOK_SECRET": ""}, "PAYMENT_WEBHOOK_SECRET is missing"),
+            ({"SANDBOX_URL": ""}, "MOCK_GATEWAY is missing"),
+            ({"MOCK_GATEWAY": "https://mock.example"}, "MOCK_GATEWAY is not on this machine"),
+            ({"PAYMENT_WEBHOOK_SECRET": "whsec_?"}, "PAYMENT_WEBHOOK_SECRET is malformed"),
+            ({"PAYMENT_WEBHOOK_SECRET": "whsec_"}, "PAYMENT_WEBHOOK_SECRET is malformed"),
+            ({"MOCK_WEBHOOK_AUTOFIRE": "perhaps"}, "MOCK_WEBHOOK_AUTOFIRE"),
+            ({"MOCK_WEBHOOK_DELAY_MS": "-1"}, "MOCK_WEBHOOK_DELAY_MS"),
+        ],
+    )
+    def test_names_what_is_wrong_with_it(self, changes: dict[str, str], said: str) -> None:
+        assert complaint(self.MOCKED | changes).startswith(said)
+
+    def test_needs_nothing_of_wechat(self) -> None:
+        alone = {name: text for name, text in self.MOCKED.items() if "WECHAT" not in name}
+
+        assert read_settings(alone).payment_provider == "mock"
+
+    def test_is_not_there_in_production_whatever_it_is_told(self) -> None:
+        real = PRODUCTION | {"PAYMENT_WEBHOOK_SECRET": "r" * 40}
+
+        assert read_settings(real).mock_url is None
 
 
 class TestMail:

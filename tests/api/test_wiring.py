@@ -2,6 +2,7 @@
 
 import pytest
 
+from contracts.states import Channel
 from providers.identity import Identity
 from providers.provider import ProviderUnreachable
 from runtime.settings import read_settings
@@ -43,6 +44,16 @@ class TestAHouse:
     ) -> None:
         async with open_house(read_settings(environ | NOTHING)) as house:
             assert house.identity is None
+
+    async def test_of_the_sandbox_has_both_providers(self, environ: dict[str, str]) -> None:
+        async with open_house(read_settings(environ)) as house:
+            assert sorted(house.providers) == ["mock", "wechat"]
+            assert house.providers["mock"].channels == {Channel.MOCK}
+
+    async def test_has_no_mock_provider_without_its_secret(self, environ: dict[str, str]) -> None:
+        told = environ | {"PAYMENT_WEBHOOK_SECRET": ""}
+        async with open_house(read_settings(told)) as house:
+            assert sorted(house.providers) == ["wechat"]
 
     @pytest.mark.parametrize(
         ("told", "appids", "answers"),

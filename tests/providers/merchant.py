@@ -51,7 +51,7 @@ def a_refund_of(attempt: AttemptRequest, **changes: Any) -> RefundRequest:  # no
     refund = RefundRequest(
         refund_no=f"{attempt.attempt_no}R01",
         attempt_no=attempt.attempt_no,
-        provider="wechat",
+        provider=attempt.provider,
         amount=attempt.amount,
         paid=attempt.amount,
         reason="the show is off",

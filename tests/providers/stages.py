@@ -6,7 +6,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from contracts.attempt import AttemptRequest
+from contracts.attempt import AttemptRequest, Confirmation
+from contracts.states import Channel
+from providers.mock.adapter import MockPay
+from providers.mock.settings import MockSettings
 from providers.provider import Provider
 from providers.wechat.adapter import WeChatPay
 from tests.providers.merchant import OPENID, an_attempt, settings_of
@@ -22,8 +25,12 @@ class Notice(NamedTuple):
 
 
 class Stage(Protocol):
-    """What the conformance suite needs of a provider and of its simulator."""
+    """What the conformance suite needs of a provider and of its simulator.
 
+    *speaks* is whether its notices come to a door of its own.
+    """
+
+    speaks: bool
     provider: Provider
     impatient: Provider
     secrets: frozenset[str]
@@ -46,6 +53,8 @@ class Stage(Protocol):
 
 class WeChatStage:
     """WeChat Pay's adapter in public key mode."""
+
+    speaks = True
 
     def __init__(
         self,
@@ -82,6 +91,37 @@ class WeChatStage:
         ]
 
 
+class MockStage:
+    """The mock provider's adapter; its payments wait for their payer."""
+
+    speaks = False
+
+    def __init__(
+        self, provider: MockPay, impatient: MockPay, simulated: simulator.Simulator
+    ) -> None:
+        self.provider: Provider = provider
+        self.impatient: Provider = impatient
+        self.simulated = simulated
+        self.secrets = frozenset({simulator.WEBHOOK_SECRET})
+
+    def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
+        return a_mock_attempt(**changes)
+
+    def pay(self, attempt_no: str) -> None:
+        assert self.simulated.act(attempt_no, "pay").status_code == 200
+
+    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
+        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+        self.simulated.fault(operation, mode, provider="mock", **more)
+
+    def settle(self, refund_no: str, outcome: str) -> None:
+        reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
+        assert reply.status_code == 200
+
+    async def notices(self, attempt_no: str, count: int) -> list[Notice]:
+        raise NotImplementedError
+
+
 @asynccontextmanager
 async def wechat(folder: Path) -> AsyncIterator[WeChatStage]:
     """Start the simulator and an adapter that knows its keys."""
@@ -93,6 +133,41 @@ async def wechat(folder: Path) -> AsyncIterator[WeChatStage]:
         hasty = wechat_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
         async with WeChatPay(settings) as provider, WeChatPay(hasty) as impatient:
             yield WeChatStage(provider, impatient, simulated, door)
+
+
+@asynccontextmanager
+async def mock(folder: Path) -> AsyncIterator[MockStage]:
+    """Start the simulator and an adapter that shares its secret."""
+    quiet = {"MOCK_WEBHOOK_AUTOFIRE": "0", "SANDBOX_TIME_SCALE": "60"}
+    with simulator.running_simulator(folder, **quiet) as simulated:
+        settings = mock_settings(simulated)
+        hasty = mock_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
+        async with MockPay(settings) as provider, MockPay(hasty) as impatient:
+            yield MockStage(provider, impatient, simulated)
+
+
+def mock_settings(simulated: simulator.Simulator, **changes: Any) -> MockSettings:  # noqa: ANN401
+    """Make settings for a simulator."""
+    return mock_settings_at(simulated.base_url, **changes)
+
+
+def mock_settings_at(url: str, **changes: Any) -> MockSettings:  # noqa: ANN401 - any field
+    """Make settings for whoever answers at an address."""
+    return MockSettings(**{"gateway": url, "secret": simulator.WEBHOOK_SECRET} | changes)
+
+
+def a_mock_attempt(simulate: str | None = "requires_action", **changes: Any) -> AttemptRequest:  # noqa: ANN401
+    """Make an attempt at the mock provider."""
+    confirmation = Confirmation(order_id=17, intent_id=4, idempotency_key="key", simulate=simulate)
+    mocked = {
+        "provider": "mock",
+        "channel": Channel.MOCK,
+        "merchant_id": "mock",
+        "appid": "mock",
+        "notify_url": "http://127.0.0.1:9/payments/webhook",
+        "confirmation": confirmation,
+    }
+    return an_attempt(**mocked | changes)
 
 
 def wechat_settings(simulated: simulator.Simulator, **changes: Any) -> Any:  # noqa: ANN401
@@ -113,4 +188,7 @@ def wechat_settings(simulated: simulator.Simulator, **changes: Any) -> Any:  # n
 
 
 # A new adapter takes part in every test by one line here.
-STAGES: dict[str, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {"wechat": wechat}
+STAGES: dict[str, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {
+    "mock": mock,
+    "wechat": wechat,
+}

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from providers import watch
 from providers.identity import Identity
 from providers.provider import (
     OutcomeUnknown,
@@ -24,7 +25,6 @@ from providers.provider import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from providers.wechat import watch
 from providers.wechat.client import MAX_ANSWER_BYTES
 from providers.wechat.exchange import VERDICTS
 from providers.wechat.identity import WeChatIdentity

@@ -43,6 +43,7 @@ APP_SECRET, OTHER_APP_SECRET = (
     "sandbox2c4b5a69788796a5b41f0e2d3",
 )
 API_V3_KEY = "0123456789abcdef0123456789abcdef"
+WEBHOOK_SECRET = "sandbox-0123456789abcdef0123456789abcdef"
 MERCHANT_SERIAL = "3775B6A45ACD588826D15E583A95F5DD00000001"
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000000012026112100000000"
 NATIVE = "/v3/pay/transactions/native"
@@ -80,6 +81,7 @@ class Keyring:
             "SANDBOX_WECHAT_PLATFORM_PRIVATE_KEY": str(self.folder / "platform.key"),
             "SANDBOX_WECHAT_PLATFORM_PUBLIC_KEY_ID": PUBLIC_KEY_ID,
             "SANDBOX_WECHAT_PLATFORM_CERTIFICATE": str(self.folder / "platform.crt"),
+            "PAYMENT_WEBHOOK_SECRET": WEBHOOK_SECRET,
         } | changes
 
     def settings(self, **changes: str) -> SandboxSettings:
@@ -230,9 +232,17 @@ class NoticeDoor:
 
     def wait_for(self, out_trade_no: str, count: int = 1, seconds: float = 10) -> list[Received]:
         """Return the notices of a trade once there are so many."""
+        return self._wait(lambda one: _speaks_of(one, out_trade_no), count, seconds)
 
+    def wait_for_events(self, order_id: int, count: int = 1, seconds: float = 10) -> list[Received]:
+        """Return the normalized events of an order once there are so many."""
+        return self._wait(lambda one: _order_of(one) == order_id, count, seconds)
+
+    def _wait(
+        self, wanted: Callable[[Received], bool], count: int, seconds: float
+    ) -> list[Received]:
         def arrived() -> list[Received]:
-            return [one for one in self._received if _speaks_of(one, out_trade_no)]
+            return [one for one in self._received if wanted(one)]
 
         with self._news:
             assert self._news.wait_for(lambda: len(arrived()) >= count, seconds), (
@@ -304,7 +314,7 @@ class Simulator:
         return self.control.post(f"/control/trades/{out_trade_no}/{action}", json=wish)
 
     def fault(self, operation: str, mode: str, **more: Any) -> None:  # noqa: ANN401
-        """Spoil the next call."""
+        """Spoil the next call, of WeChat Pay unless *more* names another provider."""
         body = {"provider": "wechat", "operation": operation, "mode": mode} | more
         assert self.control.post("/control/faults", json=body).status_code == 204
 
@@ -400,6 +410,13 @@ def _speaks_of(notice: Received, out_trade_no: str) -> bool:
         return bool(notice.plaintext["out_trade_no"] == out_trade_no)
     except (ValueError, KeyError):
         return False
+
+
+def _order_of(event: Received) -> int | None:
+    try:
+        return int(event.message["data"]["order_id"])
+    except (ValueError, KeyError):
+        return None
 
 
 def _listens(port: int) -> bool:

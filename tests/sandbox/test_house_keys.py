@@ -133,6 +133,27 @@ class TestAnEnvironment:
             shared.mini_program_app_id: shared.mini_program_app_secret,
         }
 
+    def test_gives_both_sides_one_secret_for_events(self, keys: Keys) -> None:
+        of_service, of_sandbox = service(keys, {}), sandbox(keys, {})
+
+        assert of_service["PAYMENT_WEBHOOK_SECRET"].startswith("sandbox-")
+        mock = from_environment(of_sandbox).mock
+        assert mock is not None
+        assert mock.secret == of_service["PAYMENT_WEBHOOK_SECRET"]
+        assert (mock.autofire, mock.delay_ms) == (True, 500)
+
+    def test_tells_the_simulator_how_to_speak(self, keys: Keys) -> None:
+        user = {
+            "PAYMENT_WEBHOOK_SECRET": "whsec_bWluZQ==",
+            "MOCK_WEBHOOK_AUTOFIRE": "0",
+            "MOCK_WEBHOOK_DELAY_MS": "20",
+        }
+        mock = from_environment(sandbox(keys, user)).mock
+
+        assert mock is not None
+        assert (mock.secret, mock.autofire, mock.delay_ms) == ("whsec_bWluZQ==", False, 20)
+        assert service(keys, user)["PAYMENT_WEBHOOK_SECRET"] == mock.secret
+
     def test_lets_the_user_have_the_last_word(self, keys: Keys) -> None:
         user = {"PAYMENT_PROVIDER": "mock", "API_WORKERS": "2", "ORDER_EXPIRE_SECONDS": "5"}
         assert service(keys, user).items() >= user.items()

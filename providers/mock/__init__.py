@@ -1,0 +1,1 @@
+"""The simulators' provider of nobody's money: everything a provider does, without one."""

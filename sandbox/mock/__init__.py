@@ -1,0 +1,1 @@
+"""A provider of nobody's money: it does what it is told to, and tells it by signed events."""
