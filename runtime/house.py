@@ -15,6 +15,7 @@ from actors.entrance import Entrance
 from actors.failpoints import Reach, nowhere
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.intents import Intents
 from actors.own_orders import OwnOrders
 from actors.payers import Payers
 from actors.places import Places
@@ -48,6 +49,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     entrance: Entrance
     hints: Hints
     places: Places
+    intents: Intents
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
     identity: Identity | None = None

@@ -14,6 +14,7 @@ from actors.checkout import Checkout
 from actors.entrance import Entrance
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.intents import Intents
 from actors.limiter import Limiter
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
@@ -110,6 +111,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             entrance=Entrance(database=database, key=settings.ticket_key),
             hints=hints,
             places=_places(settings, database, redis, actor),
+            intents=Intents(database=database, actor=actor, reach=reach),
             migrations=known_migrations(),
             identity=identity,
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},

@@ -16,6 +16,7 @@ from actors.entrance import Entrance
 from actors.failpoints import Reach
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.intents import Intents
 from actors.limiter import Limiter
 from actors.manual import ask_for_refund, mark_paid
 from actors.own_orders import OwnOrders
@@ -81,6 +82,7 @@ class Office:
         )
         self.inbox = Inbox(actor=self.actor, database=database, providers=providers, reach=reach)
         payers = Payers(database=database, providers=providers, merchants=merchants)
+        self.intents = Intents(database=database, actor=self.actor, reach=reach)
         gatekeeper = Gatekeeper(database=database, default=BridgeGate())
         house = House(
             settings=_SETTINGS,
@@ -103,6 +105,7 @@ class Office:
                 wrong_codes=Limiter(None, name="gift", limit=10, window_seconds=60),
                 gift_code_key=POLICY.gift_code_key,
             ),
+            intents=self.intents,
             migrations=frozenset(),
             key_checks={},
             reach=reach,
