@@ -1,9 +1,9 @@
-"""Intents as their buyers ask for them: one to collect what an order costs, and its attempts.
+"""Intents as their buyers ask for them: one at a time to collect what an order costs.
 
-1. The database decides who is first: one active intent per order, one attempt per key.
-2. A key brings its first answer again; what a payer needs beside it is signed anew.
-3. Nothing here moves an order's money but what the provider says, by the turns of all facts.
+The database decides who is first, and what a key brought it brings again.
 """
+
+from collections.abc import Container
 
 from actors.actor import Actor
 from actors.failpoints import Reach, nowhere
@@ -20,7 +20,7 @@ _TRIES = 5
 
 
 class Intents:
-    """Makes intents for one process."""
+    """Makes intents, for one process."""
 
     def __init__(self, *, database: Database, actor: Actor, reach: Reach = nowhere) -> None:
         self._database = database
@@ -53,18 +53,15 @@ class Intents:
         raise errors.OrderBusy
 
     async def _status_of(self, intent_id: int | None) -> IntentStatus:
-        known = (
-            None
-            if intent_id is None
-            else await known_intent(self._database, intent_id, user_id=None)
-        )
-        if known is None:
+        if intent_id is None:
             return IntentStatus.REQUIRES_CONFIRMATION
+        known = await known_intent(self._database, intent_id, user_id=None)
+        assert known is not None
         order = await self._actor.load(known.intent.order_id)
-        return status_of(known.intent, known.attempt_nos, order)
+        return status_of(known.intent, known.attempt_ids, order)
 
 
-def status_of(intent: Intent, attempt_nos: tuple[str, ...], order: Order) -> IntentStatus:
+def status_of(intent: Intent, attempt_nos: Container[str], order: Order) -> IntentStatus:
     """Say where an intent stands whose attempts have these numbers."""
     attempts = [attempt for attempt in order.attempts if attempt.attempt_no in attempt_nos]
     return intent_status(intent, attempts, order)

@@ -96,6 +96,21 @@ def order_to_pay(
             return _ANSWER_BY[channel](pay_payload=None, **about)
 
 
+def pay_payload(
+    order_no: str, channel: Channel, parameters: PayerParameters
+) -> NativePayload | JsapiPayload | BridgePayload:
+    """Describe what a payer's client pays with, whatever else is said of the order."""
+    match parameters:
+        case CodeToScan(code_url=code_url):
+            return NativePayload(code_url=code_url)
+        case SignedCall() if channel is Channel.MINIPROGRAM_BRIDGE:
+            return BridgePayload(
+                request_payment_params=request_payment_params(order_no, parameters)
+            )
+        case SignedCall():
+            return JsapiPayload(jsapi_params=JsapiParams(**asdict(parameters)))
+
+
 def request_payment_params(order_no: str, call: SignedCall) -> RequestPaymentParams:
     """Write down what the Mini Program hands to wx.requestPayment."""
     return RequestPaymentParams(order_no=order_no, **asdict(call))

@@ -77,6 +77,7 @@ SIGNED_IN_ROUTES: tuple[HTTPRouteHandler, ...] = (
     orders.query_order,
     payments.prepare_wechat_payment,
     intents.create_intent,
+    intents.confirm_intent,
     bridge.report_bridge_payment,
     bridge.make_bridge_ticket,
     bridge.get_bridge_settings,

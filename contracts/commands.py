@@ -6,6 +6,7 @@ import msgspec
 
 from contracts.attempt import Confirmation, Opened
 from contracts.facts import AttemptFact, PaymentSucceeded, RefundMoved
+from contracts.money import Money
 from contracts.order import Order
 from contracts.states import Channel
 
@@ -14,6 +15,7 @@ class AttemptWords(msgspec.Struct, frozen=True, kw_only=True):
     """What an attempt is to be: the same words find the same attempt again.
 
     So does the key of a *confirmation*, whatever has become of that attempt and its order.
+    *agreed* is what the payer means to pay, where they said so.
     """
 
     provider: str
@@ -23,6 +25,7 @@ class AttemptWords(msgspec.Struct, frozen=True, kw_only=True):
     notify_url: str
     openid: str | None = None
     confirmation: Confirmation | None = None
+    agreed: Money | None = None
 
 
 class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):

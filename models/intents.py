@@ -49,7 +49,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """An intent, and the attempt by which somebody has paid it."""
 
     intent: Intent
-    attempt_nos: tuple[str, ...]
+    attempt_ids: Mapping[str, int]
     paid_attempt_id: int | None
     paid_at: datetime | None
 
@@ -85,8 +85,8 @@ SELECT target_id FROM k
 _KNOW = """
 SELECT i.id, i.order_id, i.provider, i.amount_minor, i.currency, i.created_at, i.idempotency_key,
   i.ended_at, i.end_reason,
-  ARRAY(SELECT a.attempt_no FROM payment_attempts a WHERE a.intent_id = i.id
-        ORDER BY a.attempt_no) AS attempt_nos, p.attempt_id, p.paid_at
+  (SELECT coalesce(json_object_agg(a.attempt_no, a.id), '{}') FROM payment_attempts a
+   WHERE a.order_id = o.id AND a.intent_id = i.id)::text AS attempt_ids, p.attempt_id, p.paid_at
 FROM payment_intents i
 JOIN orders o ON o.id = i.order_id
 LEFT JOIN LATERAL (SELECT a.id AS attempt_id, p.paid_at
@@ -96,6 +96,8 @@ LEFT JOIN LATERAL (SELECT a.id AS attempt_id, p.paid_at
   ORDER BY p.honoured DESC, p.id LIMIT 1) p ON true
 WHERE i.id = $1 AND ($2::bigint IS NULL OR o.user_id = $2)
 """
+
+_decode_ids = msgspec.json.Decoder(dict[str, int]).decode
 
 
 async def ask(connection: Connection, wanted: Wanted) -> Asked | None:
@@ -157,7 +159,7 @@ async def known_intent(
             ended_at=row["ended_at"],
             end=None if row["end_reason"] is None else IntentEnd(row["end_reason"]),
         ),
-        attempt_nos=tuple(row["attempt_nos"]),
+        attempt_ids=_decode_ids(row["attempt_ids"]),
         paid_attempt_id=row["attempt_id"],
         paid_at=row["paid_at"],
     )

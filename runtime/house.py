@@ -11,6 +11,7 @@ from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.confirmations import Confirmations
 from actors.entrance import Entrance
 from actors.failpoints import Reach, nowhere
 from actors.hints import Hints
@@ -50,6 +51,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     hints: Hints
     places: Places
     intents: Intents
+    confirmations: Confirmations
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
     identity: Identity | None = None

@@ -11,6 +11,7 @@ from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.confirmations import Confirmations
 from actors.entrance import Entrance
 from actors.hints import Hints
 from actors.inbox import Inbox
@@ -112,6 +113,14 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             hints=hints,
             places=_places(settings, database, redis, actor),
             intents=Intents(database=database, actor=actor, reach=reach),
+            confirmations=Confirmations(
+                database=database,
+                actor=actor,
+                checkout=checkout,
+                payers=payers,
+                webhook_only=settings.payments_webhook_only,
+                reach=reach,
+            ),
             migrations=known_migrations(),
             identity=identity,
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},

@@ -80,7 +80,7 @@ class ConfirmedIntent(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
     intent_id: int
     attempt_id: int
-    status: Literal["processing", "requires_action", "failed", "succeeded"]
+    status: Annotated[str, Meta(description="processing, requires_action, failed or succeeded")]
     action_data: Payload | UnsetType = UNSET
     paid_at: datetime | UnsetType = UNSET
 
