@@ -280,10 +280,22 @@ class Checkout:
                 await self._finish(self.pursue_refund(order_id, refund_no))
         return await self._actor.load(order_id)
 
+    def pursue_soon(self, order_id: int, refund_no: str) -> None:
+        """Take a refund a step further behind the caller's back; the worker is the net."""
+        task = asyncio.get_running_loop().create_task(self._pursue_quietly(order_id, refund_no))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
     async def close(self) -> None:
         """Wait for the provider calls in flight."""
         if self._calls:
             await asyncio.wait(self._calls)
+
+    async def _pursue_quietly(self, order_id: int, refund_no: str) -> None:
+        try:
+            await self.pursue_refund(order_id, refund_no)
+        except Exception as error:  # noqa: BLE001 - nobody waits for it, and the worker repeats it
+            log.warning("payments.refund.later", order_id=order_id, error=type(error).__name__)
 
     async def _close_live(self, order: Order) -> None:
         """Have what is open closed at its provider, and wait for that a moment."""

@@ -127,7 +127,8 @@ class RequestRefund(msgspec.Struct, frozen=True, kw_only=True, tag="request_refu
     """Send money of a paid order back; *amount_minor* None means all that is left.
 
     The named gift seats and places are freed when the money has gone back, all of them with a
-    refund of all that is left. The same *idempotency_key* finds the same refund again.
+    refund of all that is left. The same *idempotency_key* finds the same refund again. *again*
+    names a refund that failed and whose money is asked for anew, of whichever payment it was.
     """
 
     order_id: int
@@ -137,6 +138,7 @@ class RequestRefund(msgspec.Struct, frozen=True, kw_only=True, tag="request_refu
     idempotency_key: str | None = None
     invite_ids: tuple[int, ...] = ()
     registration_ids: tuple[int, ...] = ()
+    again: str | None = None
 
 
 class MarkPaid(msgspec.Struct, frozen=True, kw_only=True, tag="mark_paid"):

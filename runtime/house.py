@@ -20,6 +20,7 @@ from actors.intents import Intents
 from actors.own_orders import OwnOrders
 from actors.payers import Payers
 from actors.places import Places
+from actors.refund_desk import RefundDesk
 from actors.tickets import Tickets
 from models.engine import Database
 from providers.identity import Identity
@@ -52,6 +53,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     places: Places
     intents: Intents
     confirmations: Confirmations
+    refund_desk: RefundDesk
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
     identity: Identity | None = None

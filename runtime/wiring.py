@@ -20,6 +20,7 @@ from actors.limiter import Limiter
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.places import Places
+from actors.refund_desk import RefundDesk
 from actors.tickets import Tickets
 from actors.wakeups import Wakeups
 from contracts.bridge import BridgeGate
@@ -113,6 +114,12 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             hints=hints,
             places=_places(settings, database, redis, actor),
             intents=Intents(database=database, actor=actor, reach=reach),
+            refund_desk=RefundDesk(
+                database=database,
+                actor=actor,
+                checkout=checkout,
+                webhook_only=settings.payments_webhook_only,
+            ),
             confirmations=Confirmations(
                 database=database,
                 actor=actor,

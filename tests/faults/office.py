@@ -23,6 +23,7 @@ from actors.manual import ask_for_refund, mark_paid
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.places import Places
+from actors.refund_desk import RefundDesk
 from actors.tickets import Tickets
 from contracts.bridge import BridgeGate
 from contracts.channels import Payer
@@ -117,6 +118,7 @@ class Office:
             ),
             intents=self.intents,
             confirmations=self.confirmations,
+            refund_desk=RefundDesk(database=database, actor=self.actor, checkout=self.checkout),
             migrations=frozenset(),
             key_checks={},
             reach=reach,
