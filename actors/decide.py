@@ -103,9 +103,9 @@ def start_attempt(
     confirmed = order.confirmed_by(words.confirmation) if words.confirmation else None
     if confirmed is not None and not _is_stranded(order, confirmed, now):
         return []
-    refuse_unless_payable(order, now)
     if words.agreed not in (None, order.total):
         raise errors.PriceMismatch(orderAmount=order.total.amount_minor)
+    refuse_unless_payable(order, now)
     if usable_attempt(order, words, now) is not None:
         return []
     claim_until = now + timedelta(seconds=policy.prepare_claim_seconds)

@@ -13,6 +13,7 @@ from contracts.errors import InvalidState
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from contracts.wire.coupons import Coupon, DiscountedOrder
+from contracts.wire.intents import ActionData
 from contracts.wire.orders import (
     FreeRegistration,
     OrderPage,
@@ -96,19 +97,15 @@ def order_to_pay(
             return _ANSWER_BY[channel](pay_payload=None, **about)
 
 
-def pay_payload(
-    order_no: str, channel: Channel, parameters: PayerParameters
-) -> NativePayload | JsapiPayload | BridgePayload:
-    """Describe what a payer's client pays with, whatever else is said of the order."""
+def action_data(order_no: str, channel: Channel, parameters: PayerParameters) -> ActionData:
+    """Describe what a payer's client goes on with, whatever else is said of the order."""
     match parameters:
         case CodeToScan(code_url=code_url):
-            return NativePayload(code_url=code_url)
+            return ActionData(code_url=code_url)
         case SignedCall() if channel is Channel.MINIPROGRAM_BRIDGE:
-            return BridgePayload(
-                request_payment_params=request_payment_params(order_no, parameters)
-            )
+            return ActionData(request_payment_params=request_payment_params(order_no, parameters))
         case SignedCall():
-            return JsapiPayload(jsapi_params=JsapiParams(**asdict(parameters)))
+            return ActionData(jsapi_params=JsapiParams(**asdict(parameters)))
 
 
 def request_payment_params(order_no: str, call: SignedCall) -> RequestPaymentParams:

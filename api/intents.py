@@ -82,13 +82,13 @@ async def confirm_intent(
 
 
 def _confirmed(told: Answer) -> wire.ConfirmedIntent:
-    payload = None
+    action = None
     if told.order is not None and told.channel is not None and told.parameters is not None:
-        payload = answers.pay_payload(told.order.order_no, told.channel, told.parameters)
+        action = answers.action_data(told.order.order_no, told.channel, told.parameters)
     return wire.ConfirmedIntent(
         intent_id=told.intent_id,
         attempt_id=told.attempt_id,
         status=told.status.value,
-        action_data=UNSET if payload is None else payload,
+        action_data=UNSET if action is None else action,
         paid_at=UNSET if told.paid_at is None else told.paid_at,
     )

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from contracts.wire.fields import ID_MAX, Id, ShortText
-from contracts.wire.payments import BridgePayload, JsapiPayload, NativePayload
+from contracts.wire.payments import JsapiParams, RequestPaymentParams
 
 _METADATA_MAX, _NAME_MAX, _VALUE_MAX = 20, 40, 500
 # The framework describes no bounds inside a mapping.
@@ -39,7 +39,6 @@ Simulation: TypeAlias = Literal[
     "delayed",
     "wrong_amount",
 ]
-Payload: TypeAlias = NativePayload | JsapiPayload | BridgePayload
 
 
 class CreateIntent(
@@ -75,13 +74,21 @@ class ConfirmIntent(
     simulate: Simulation | None = None
 
 
+class ActionData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the payer's client goes on with: the one member that its channel has."""
+
+    code_url: str | UnsetType = UNSET
+    jsapi_params: JsapiParams | UnsetType = UNSET
+    request_payment_params: RequestPaymentParams | UnsetType = UNSET
+
+
 class ConfirmedIntent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How the attempt went; *actionData* is what the payer's client needs to go on."""
 
     intent_id: int
     attempt_id: int
     status: Annotated[str, Meta(description="processing, requires_action, failed or succeeded")]
-    action_data: Payload | UnsetType = UNSET
+    action_data: ActionData | UnsetType = UNSET
     paid_at: datetime | UnsetType = UNSET
 
 
