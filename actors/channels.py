@@ -9,16 +9,26 @@
 """
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from itertools import zip_longest
 
 from contracts.bridge import BridgeGate
 from contracts.channels import Environment, Visit
-from contracts.errors import MiniProgramBridgeRequired
+from contracts.errors import InvalidRequest, MiniProgramBridgeRequired
 from contracts.states import Channel
 
 # Every channel that may be chosen here; a provider that opens them all can be paid this way.
 CHOICES = frozenset({Channel.WECHAT_NATIVE, Channel.WECHAT_JSAPI, Channel.MINIPROGRAM_BRIDGE})
+# How a client of the payments API may call them; the second names are those of the course shop.
+_METHODS: Mapping[str, Channel] = {
+    "WECHAT_NATIVE": Channel.WECHAT_NATIVE,
+    "WECHAT_JSAPI": Channel.WECHAT_JSAPI,
+    "MINIPROGRAM_BRIDGE": Channel.MINIPROGRAM_BRIDGE,
+    "wx_pub_qr": Channel.WECHAT_NATIVE,
+    "wx_pub": Channel.WECHAT_JSAPI,
+    "wx_lite": Channel.MINIPROGRAM_BRIDGE,
+}
 _ENVIRONMENTS = {word.value: word for word in Environment}
 # Nine digits are more than any version has, and cost nothing to compare.
 _PART = re.compile(r"[0-9]{1,9}")
@@ -60,6 +70,22 @@ def choose_channel(visit: Visit, gate: BridgeGate, user_id: int) -> Channel:
             return Channel.WECHAT_JSAPI
         case Environment.NONE:
             return Channel.WECHAT_NATIVE
+
+
+def channel_of(method: str | None, channels: frozenset[Channel]) -> Channel:
+    """Choose among a provider's *channels* the one a client names; WeChat's is a code to scan.
+
+    A provider with one channel has no choice, whatever a client calls it.
+
+    :raises InvalidRequest: it names none.
+    """
+    if len(channels) == 1:
+        return next(iter(channels))
+    chosen = _METHODS.get(Channel.WECHAT_NATIVE if method is None else method)
+    if chosen is None or chosen not in channels:
+        names = ", ".join(_METHODS)
+        raise InvalidRequest(errors=[{"field": "method", "message": f"One of {names}."}])
+    return chosen
 
 
 def refuse_unless_rolled_out(gate: BridgeGate, user_id: int) -> None:

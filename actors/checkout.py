@@ -254,10 +254,48 @@ class Checkout:
         else:
             await self._record_refund(order_id, moved)
 
+    async def open_attempt(self, order: Order, attempt_no: str) -> Order:
+        """Open the attempt that the caller has just claimed; it shows how that went.
+
+        A payer who hangs up must not leave an attempt that nobody records.
+        """
+        attempt = _trace(order).attempt(attempt_no)
+        assert attempt is not None
+        try:
+            return await self._finish(self._open(order, attempt))
+        except errors.ProviderUnavailable:
+            return await self._actor.load(order.id)
+
+    async def look_briefly(self, order_id: int, attempt_no: str) -> Order:
+        """Ask about one attempt as :meth:`look` does, and wait for the answer a moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._finish(self.look(order_id, attempt_no))
+        return await self._actor.load(order_id)
+
+    async def pursue_briefly(self, order_id: int, refund_no: str) -> Order:
+        """Take a refund a step further as :meth:`pursue_refund` does, and wait a moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._finish(self.pursue_refund(order_id, refund_no))
+        return await self._actor.load(order_id)
+
+    def pursue_soon(self, order_id: int, refund_no: str) -> None:
+        """Take a refund a step further behind the caller's back; the worker is the net."""
+        task = asyncio.get_running_loop().create_task(self._pursue_quietly(order_id, refund_no))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
     async def close(self) -> None:
         """Wait for the provider calls in flight."""
         if self._calls:
             await asyncio.wait(self._calls)
+
+    async def _pursue_quietly(self, order_id: int, refund_no: str) -> None:
+        try:
+            await self.pursue_refund(order_id, refund_no)
+        except Exception as error:  # noqa: BLE001 - nobody waits for it, and the worker repeats it
+            log.warning("payments.refund.later", order_id=order_id, error=type(error).__name__)
 
     async def _close_live(self, order: Order) -> None:
         """Have what is open closed at its provider, and wait for that a moment."""

@@ -103,6 +103,8 @@ def start_attempt(
     confirmed = order.confirmed_by(words.confirmation) if words.confirmation else None
     if confirmed is not None and not _is_stranded(order, confirmed, now):
         return []
+    if words.agreed not in (None, order.total):
+        raise errors.PriceMismatch(orderAmount=order.total.amount_minor)
     refuse_unless_payable(order, now)
     if usable_attempt(order, words, now) is not None:
         return []

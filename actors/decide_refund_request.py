@@ -34,7 +34,7 @@ def request_refund(order: Order, command: RequestRefund) -> list[OrderEvent]:
     """
     if earlier_refund(order, command) is not None:
         return []
-    settlement = _settlement(order)
+    settlement = _settlement(order) if command.again is None else _failed(order, command.again)
     left = order.left_minor(settlement)
     if settlement.paid.amount_minor == 0 and command.amount_minor is None:
         return _end_for_nothing(order, command)
@@ -84,12 +84,23 @@ def _settlement(order: Order) -> Payment:
     return order.settlement
 
 
+def _failed(order: Order, number: str) -> Payment:
+    """Find the payment whose money did not go back."""
+    refund = order.refund(number)
+    if refund is None:
+        raise errors.NotFound
+    if refund.status is not RefundStatus.FAILED or refund.kind is not RefundKind.OURS:
+        raise errors.InvalidState("Only a refund of ours that failed is asked for again.")
+    return next(p for p in order.payments if p.provider_txn_id == refund.provider_txn_id)
+
+
 def _requested(
     order: Order, command: RequestRefund, settlement: Payment, amount_minor: int
 ) -> RefundRequested:
     number = next_refund_no(order, settlement.attempt_no)
     invite_ids, registration_ids = _marks(order, command)
-    if amount_minor == order.left_minor(settlement):
+    # What the order could not keep has no seats.
+    if settlement.honoured and amount_minor == order.left_minor(settlement):
         of_the_rest = seats_of_the_rest(order, settlement)
         invite_ids = sorted({*invite_ids, *of_the_rest[0]})
         registration_ids = sorted({*registration_ids, *of_the_rest[1]})

@@ -41,6 +41,7 @@ OPENINGS = _named(["record_opened"], ["seen", "committed"])
 CALLS = _named(["open", "query", "close", "refund"], ["calling", "called"])
 NOTICES = _named(["notice"], ["verified", "stored", "read", "case_opened"])
 SWEEPS = _named(["sweep"], ["inbox", "expire", "close", "reconcile", "refunds", "bills", "effects"])
+INTENTS = frozenset({"intent.made", "confirm.opened", "confirm.remembered"})
 EFFECTS = _named(["effect"], ["delivered"])
 
-FAILPOINTS = SALES | TURNS | OPENINGS | CALLS | NOTICES | SWEEPS | EFFECTS
+FAILPOINTS = SALES | TURNS | OPENINGS | CALLS | NOTICES | SWEEPS | INTENTS | EFFECTS

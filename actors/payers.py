@@ -15,11 +15,11 @@ from contracts import errors
 from contracts.attempt import PayerParameters
 from contracts.channels import Openids, Payer
 from contracts.commands import AttemptWords
-from contracts.order import Order
+from contracts.order import Attempt, Order
 from contracts.states import Channel
 from models.engine import Database
 from models.wechat_identities import openid_of, own_openid_of
-from providers.provider import Provider
+from providers.provider import Provider, ProviderRefused
 
 
 class Merchant(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,10 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     mini_program_appid: str | None = None
     # Some contracts refuse to close an order that is younger; 0 where none do.
     close_min_age_seconds: int = 0
+
+
+# What is bound to an openid; everything else is for whoever has it before them.
+_OF_AN_OPENID = frozenset({Channel.WECHAT_JSAPI, Channel.MINIPROGRAM_BRIDGE})
 
 
 class Payers:
@@ -54,6 +58,16 @@ class Payers:
         known = self._providers.get(provider)
         return known is not None and provider in self._merchants and known.channels >= CHOICES
 
+    def channels_of(self, provider: str) -> frozenset[Channel]:
+        """List the ways to a provider.
+
+        :raises contracts.errors.ProviderNotConfigured: nobody can open any.
+        """
+        known = self._providers.get(provider)
+        if known is None:
+            raise errors.ProviderNotConfigured
+        return known.channels
+
     async def find(self, provider: str, channel: Channel, user_id: int) -> Payer | None:
         """Find out as whom a user pays; None while nobody knows what they are called there.
 
@@ -61,7 +75,7 @@ class Payers:
         """
         merchant = self._merchant(provider)
         appid, openid = appid_of(merchant, channel), None
-        if channel is Channel.WECHAT_NATIVE:
+        if channel not in _OF_AN_OPENID:
             # A code to scan is for whoever scans it, so nobody is looked up.
             pass
         elif appid == merchant.appid:
@@ -100,6 +114,16 @@ class Payers:
         provider = self._providers[attempt.request.provider]
         return provider.payer_parameters(attempt.request, attempt.opened, now)
 
+    def parameters_of(self, attempt: Attempt, now: datetime) -> PayerParameters | None:
+        """Say what one attempt is paid with, signed anew; None where its payer needs nothing."""
+        provider = self._providers.get(attempt.request.provider)
+        if provider is None or attempt.opened is None:
+            return None
+        try:
+            return provider.payer_parameters(attempt.request, attempt.opened, now)
+        except ProviderRefused:
+            return None
+
     def _merchant(self, provider: str) -> Merchant:
         try:
             return self._merchants[provider]
@@ -116,9 +140,26 @@ def appid_of(merchant: Merchant, channel: Channel) -> str:
 
 def payer_at(appid: str, channel: Channel, openid: str | None) -> Payer | None:
     """Say as whom somebody pays; None when the channel needs an openid and none is known."""
-    if channel is Channel.WECHAT_NATIVE:
+    if channel not in _OF_AN_OPENID:
         return Payer(appid=appid)
     return None if openid is None else Payer(appid=appid, openid=openid)
+
+
+def known_payer(payer: Payer | None, order: Order, channel: Channel) -> Payer:
+    """Insist that somebody is known who pays.
+
+    :raises contracts.errors.WechatOpenidRequired: nobody is; extra names the order.
+    """
+    if payer is None:
+        raise errors.WechatOpenidRequired(
+            orderId=order.id,
+            orderNo=order.order_no,
+            totalAmount=order.total.amount_minor,
+            expiredAt=order.expired_at,
+            quantity=order.quantity,
+            channel=channel.value,
+        )
+    return payer
 
 
 def attempt_words(merchant: Merchant, channel: Channel, payer: Payer) -> AttemptWords:

@@ -77,6 +77,7 @@ def _is_reissued(before: Order, invite: Invite) -> bool:
 
 def _legacy_fields(turn: Turn) -> LegacyFields | None:
     for event in turn.events:
-        if isinstance(event, AttemptOpened):
+        # Not every provider's payer needs one of the two.
+        if isinstance(event, AttemptOpened) and (event.opened.code_url or event.opened.prepay_id):
             return LegacyFields(code_url=event.opened.code_url, prepay_id=event.opened.prepay_id)
     return None

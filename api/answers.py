@@ -8,11 +8,12 @@ from msgspec import UNSET
 from msgspec.structs import asdict
 
 from contracts import coupons
-from contracts.attempt import CodeToScan, PayerParameters, SignedCall
+from contracts.attempt import CodeToScan, PayerParameters, Redirect, SignedCall
 from contracts.errors import InvalidState
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from contracts.wire.coupons import Coupon, DiscountedOrder
+from contracts.wire.intents import ActionData
 from contracts.wire.orders import (
     FreeRegistration,
     OrderPage,
@@ -94,6 +95,19 @@ def order_to_pay(
             )
         case _:
             return _ANSWER_BY[channel](pay_payload=None, **about)
+
+
+def action_data(order_no: str, channel: Channel, parameters: PayerParameters) -> ActionData:
+    """Describe what a payer's client goes on with, whatever else is said of the order."""
+    match parameters:
+        case CodeToScan(code_url=code_url):
+            return ActionData(code_url=code_url)
+        case SignedCall() if channel is Channel.MINIPROGRAM_BRIDGE:
+            return ActionData(request_payment_params=request_payment_params(order_no, parameters))
+        case SignedCall():
+            return ActionData(jsapi_params=JsapiParams(**asdict(parameters)))
+        case Redirect(url=url):
+            return ActionData(redirect_url=url)
 
 
 def request_payment_params(order_no: str, call: SignedCall) -> RequestPaymentParams:

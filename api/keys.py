@@ -1,9 +1,14 @@
 """Keys by which clients say that two requests are one."""
 
+import hashlib
+
+import msgspec
+
 from api.bodies import invalid
 from api.rooms import Visitor
 
 _KEY_MAX = 255
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def idempotency_key(request: Visitor) -> str | None:
@@ -19,3 +24,8 @@ def idempotency_key(request: Visitor) -> str | None:
     if not 1 <= len(key) <= _KEY_MAX or not (key.isascii() and key.isprintable()):
         raise invalid("Idempotency-Key", "1 to 255 printable ASCII characters are needed.")
     return key
+
+
+def body_hash(data: msgspec.Struct) -> str:
+    """Sum up what a request said, as it was understood: blanks and the order mean nothing."""
+    return hashlib.sha256(_encode(data)).hexdigest()

@@ -11,6 +11,7 @@ import msgspec
 
 from actors.channels import choose_channel
 from actors.decide import refuse_unless_payable
+from actors.payers import known_payer
 from actors.sale import Sale
 from actors.sales import answer_to_key
 from api import answers
@@ -178,7 +179,7 @@ async def prepare(house: House, seen: Seen, visit: Visit) -> OrderToPay:
         if channel is None:
             raise ProviderNotConfigured
         payer = house.payers.among(order.payment_channel, channel, seen.openids)
-        payer = _known(payer, order, channel)
+        payer = known_payer(payer, order, channel)
         order, parameters = await _open(house, order, channel, payer, now)
     except MiniProgramBridgeRequired as refused:
         tell(visit, Channel.MINIPROGRAM_BRIDGE, refused.code, order)
@@ -198,20 +199,7 @@ async def _choose(house: House, visit: Visit, *, provider: str, user_id: int) ->
 
 async def _payer(house: House, order: Order, channel: Channel) -> Payer:
     payer = await house.payers.find(order.payment_channel, channel, order.user_id)
-    return _known(payer, order, channel)
-
-
-def _known(payer: Payer | None, order: Order, channel: Channel) -> Payer:
-    if payer is None:
-        raise WechatOpenidRequired(
-            orderId=order.id,
-            orderNo=order.order_no,
-            totalAmount=order.total.amount_minor,
-            expiredAt=order.expired_at,
-            quantity=order.quantity,
-            channel=channel.value,
-        )
-    return payer
+    return known_payer(payer, order, channel)
 
 
 async def _open(

@@ -29,3 +29,9 @@ def manager_of(request: Visitor) -> int | None:
     if _ORGANIZER in request.user.roles:
         return request.user.user_id
     raise Forbidden
+
+
+def organizer_id_of(request: Visitor) -> tuple[int | None, bool]:
+    """Tell as which organizer somebody may look at an event, if as any, and whether as an admin."""
+    roles = request.user.roles
+    return (request.user.user_id if _ORGANIZER in roles else None), _ADMIN in roles

@@ -6,6 +6,7 @@ import msgspec
 
 from contracts.attempt import Confirmation, Opened
 from contracts.facts import AttemptFact, PaymentSucceeded, RefundMoved
+from contracts.money import Money
 from contracts.order import Order
 from contracts.states import Channel
 
@@ -14,6 +15,7 @@ class AttemptWords(msgspec.Struct, frozen=True, kw_only=True):
     """What an attempt is to be: the same words find the same attempt again.
 
     So does the key of a *confirmation*, whatever has become of that attempt and its order.
+    *agreed* is what the payer means to pay, where they said so.
     """
 
     provider: str
@@ -23,6 +25,7 @@ class AttemptWords(msgspec.Struct, frozen=True, kw_only=True):
     notify_url: str
     openid: str | None = None
     confirmation: Confirmation | None = None
+    agreed: Money | None = None
 
 
 class CreateOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +127,8 @@ class RequestRefund(msgspec.Struct, frozen=True, kw_only=True, tag="request_refu
     """Send money of a paid order back; *amount_minor* None means all that is left.
 
     The named gift seats and places are freed when the money has gone back, all of them with a
-    refund of all that is left. The same *idempotency_key* finds the same refund again.
+    refund of all that is left. The same *idempotency_key* finds the same refund again. *again*
+    names a refund that failed and whose money is asked for anew, of whichever payment it was.
     """
 
     order_id: int
@@ -134,6 +138,7 @@ class RequestRefund(msgspec.Struct, frozen=True, kw_only=True, tag="request_refu
     idempotency_key: str | None = None
     invite_ids: tuple[int, ...] = ()
     registration_ids: tuple[int, ...] = ()
+    again: str | None = None
 
 
 class MarkPaid(msgspec.Struct, frozen=True, kw_only=True, tag="mark_paid"):

@@ -16,7 +16,7 @@
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
     │   ├── InviteTaken  InviteNotActive  RefundExceedsPaid  MaxBelowSold  CouponExists
-    │   ├── TicketNotValid  KnownFromSignIn
+    │   ├── TicketNotValid  KnownFromSignIn  PriceMismatch
     │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
     ├── RateLimited               asked too often; come back in *retry_after_seconds*
     ├── Unprocessable             understood, but not on offer
@@ -232,6 +232,13 @@ class KnownFromSignIn(Conflict):
 
     code = "KNOWN_FROM_SIGN_IN"
     detail = "This comes from your sign-in; please change it there."
+
+
+class PriceMismatch(Conflict):
+    """The order costs something else; *orderAmount* in extra says what, in minor units."""
+
+    code = "PRICE_MISMATCH"
+    detail = "The order costs something else now."
 
 
 class RefundExceedsPaid(Conflict):

@@ -1,4 +1,4 @@
-"""Pacing the questions we ask providers about attempts."""
+"""Attempts beside their turns: how often they are asked about, and what they are called."""
 
 from models.engine import Connection
 
@@ -14,3 +14,11 @@ async def may_ask(connection: Connection, attempt_no: str, every_seconds: float)
         every_seconds,
     )
     return taken is not None
+
+
+async def attempt_id_of(connection: Connection, attempt_no: str) -> int:
+    """Find an attempt's id by its number."""
+    found = await connection.fetchval(
+        "SELECT id FROM payment_attempts WHERE attempt_no = $1", attempt_no
+    )
+    return int(found)

@@ -123,6 +123,22 @@ async def order_id_at(db: Database | Tx, *, event_id: int, reference: str) -> in
     return int(found)
 
 
+async def managed_order_id(db: Database | Tx, order_id: int, *, organizer_id: int | None) -> int:
+    """Find an order at an event that an organizer, or with None anybody, manages.
+
+    :raises NotFound: it is absent, or at another organizer's event.
+    """
+    found = await db.fetchval(
+        """SELECT o.id FROM orders o JOIN events e ON e.id = o.event_id
+           WHERE o.id = $1 AND ($2::bigint IS NULL OR e.organizer_user_id = $2)""",
+        order_id,
+        organizer_id,
+    )
+    if found is None:
+        raise NotFound
+    return int(found)
+
+
 async def own_orders(
     db: Database | Tx, *, event_id: int, user_id: int, before_id: int, limit: int
 ) -> list[OrderOverview]:

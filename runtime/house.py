@@ -11,13 +11,16 @@ from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.confirmations import Confirmations
 from actors.entrance import Entrance
 from actors.failpoints import Reach, nowhere
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.intents import Intents
 from actors.own_orders import OwnOrders
 from actors.payers import Payers
 from actors.places import Places
+from actors.refund_desk import RefundDesk
 from actors.tickets import Tickets
 from models.engine import Database
 from providers.identity import Identity
@@ -48,6 +51,9 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     entrance: Entrance
     hints: Hints
     places: Places
+    intents: Intents
+    confirmations: Confirmations
+    refund_desk: RefundDesk
     migrations: frozenset[str]
     key_checks: Mapping[str, Callable[[], bool]]
     identity: Identity | None = None

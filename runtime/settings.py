@@ -136,6 +136,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payment_provider: Annotated[
         str, about("payments", "Provider of new orders: wechat, or in the sandbox mock.")
     ] = "wechat"
+    payments_webhook_only: Annotated[
+        bool,
+        about("payments", "Answers to confirm and refund wait for no provider's word; 0: they do."),
+    ] = True
     wechat_pay_gateway: Annotated[str, about("payments", "Base URL of WeChat Pay v3.")] = (
         PRODUCTION_WECHAT_GATEWAY
     )
@@ -318,6 +322,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def ticket_key(self) -> bytes:
         """The key of ticket codes; the sandbox makes do with one derived from the token key."""
         return (self.ticket_code_key or f"ticket codes of {self.jwt_secret}").encode()
+
+    @property
+    def client_secret_key(self) -> bytes:
+        """The key of intents' client secrets, derived: they open nothing and may change with it."""
+        return f"client secrets of {self.jwt_secret}".encode()
 
     @property
     def mail_server(self) -> MailServer | None:

@@ -11,13 +11,16 @@ from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.confirmations import Confirmations
 from actors.entrance import Entrance
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.intents import Intents
 from actors.limiter import Limiter
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.places import Places
+from actors.refund_desk import RefundDesk
 from actors.tickets import Tickets
 from actors.wakeups import Wakeups
 from contracts.bridge import BridgeGate
@@ -112,6 +115,21 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             entrance=Entrance(database=database, key=settings.ticket_key),
             hints=hints,
             places=_places(settings, database, redis, actor),
+            intents=Intents(database=database, actor=actor, reach=reach),
+            refund_desk=RefundDesk(
+                database=database,
+                actor=actor,
+                checkout=checkout,
+                webhook_only=settings.payments_webhook_only,
+            ),
+            confirmations=Confirmations(
+                database=database,
+                actor=actor,
+                checkout=checkout,
+                payers=payers,
+                webhook_only=settings.payments_webhook_only,
+                reach=reach,
+            ),
             migrations=known_migrations(),
             identity=identity,
             key_checks={} if wechat is None else {wechat.name: lambda: wechat.can_verify},

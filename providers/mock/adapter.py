@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Self, TypeVar
 
-from contracts.attempt import AttemptRequest, Opened, PayerParameters, Redirect, RefundRequest
+from contracts.attempt import (
+    AttemptRequest,
+    BilledRefund,
+    Opened,
+    PayerParameters,
+    Redirect,
+    RefundRequest,
+)
 from contracts.facts import (
     AttemptClosedAtProvider,
     AttemptNotFound,
@@ -108,14 +115,14 @@ class MockPay:
             "refund", None, ("POST", _REFUNDS, wanted), lambda answer: _refunded(answer, request)
         )
 
-    async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
+    async def query_refund(self, refund: RefundRequest | BilledRefund) -> RefundMoved | None:
         """See Provider.query_refund."""
-        _require("query_refund", _NUMBER.fullmatch(request.refund_no) is not None)
+        _require("query_refund", _NUMBER.fullmatch(refund.refund_no) is not None)
 
         def read(answer: Answer) -> RefundMoved | None:
-            return None if answer.code == "NOT_FOUND" else _refunded(answer, request)
+            return None if answer.code == "NOT_FOUND" else _refunded(answer, refund)
 
-        path = f"{_REFUNDS}/{request.refund_no}"
+        path = f"{_REFUNDS}/{refund.refund_no}"
         return await self._call("query_refund", None, ("GET", path, None), read)
 
     def verify(
@@ -207,8 +214,8 @@ def _asked(answer: Answer, attempt_no: str, asked_at: datetime) -> QueryFact:
             return AttemptClosedAtProvider(provider=PROVIDER, attempt_no=attempt_no)
 
 
-def _refunded(answer: Answer, request: RefundRequest) -> RefundMoved:
+def _refunded(answer: Answer, asked: RefundRequest | BilledRefund) -> RefundMoved:
     refund = answer.read(words.Refund)
-    if (refund.refund_no, refund.attempt_no) != (request.refund_no, request.attempt_no):
+    if (refund.refund_no, refund.attempt_no) != (asked.refund_no, asked.attempt_no):
         raise errors.error_of(answer.operation, "foreign_answer")
     return refund.fact()

@@ -96,7 +96,14 @@ class Mock:
         """
         return self._refunds.settle(refund, outcome)
 
-    def console_refund(self, trade: Trade, amount_minor: int, *, signed: bool) -> Refund:
+    def console_refund(
+        self,
+        trade: Trade,
+        amount_minor: int,
+        *,
+        signed: bool,
+        days_ago: int,  # noqa: ARG002  # no bill of this one's has days
+    ) -> Refund:
         """Refund past the merchant's service.
 
         :raises Conflict: unpaid, or not that much left.

@@ -12,6 +12,7 @@ from scripts.guards.rows.coupons import COUPONS
 from scripts.guards.rows.delivery import DELIVERY
 from scripts.guards.rows.doors import DOORS
 from scripts.guards.rows.house import HOUSE
+from scripts.guards.rows.intents import INTENTS
 from scripts.guards.rows.mail import MAIL
 from scripts.guards.rows.mock import MOCK
 from scripts.guards.rows.money import MONEY
@@ -41,4 +42,5 @@ GUARDS: tuple[Guard, ...] = (
     *COUPONS,
     *MAIL,
     *MOCK,
+    *INTENTS,
 )

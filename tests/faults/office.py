@@ -12,15 +12,18 @@ from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
+from actors.confirmations import Answer, Confirm, Confirmations
 from actors.entrance import Entrance
 from actors.failpoints import Reach
 from actors.hints import Hints
 from actors.inbox import Inbox
+from actors.intents import Intents
 from actors.limiter import Limiter
 from actors.manual import ask_for_refund, mark_paid
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.places import Places
+from actors.refund_desk import RefundDesk
 from actors.tickets import Tickets
 from contracts.bridge import BridgeGate
 from contracts.channels import Payer
@@ -36,6 +39,8 @@ from contracts.states import Channel, OrderStatus
 from jobs.sweep import Sweep
 from jobs.worker import sweeps_of
 from models.engine import Database
+from models.intents import Wanted
+from models.payment_keys import Key, Scope
 from runtime.house import House
 from runtime.settings import AppEnv, Settings
 from tests.faults.bank import NAME, Bank
@@ -82,6 +87,14 @@ class Office:
         )
         self.inbox = Inbox(actor=self.actor, database=database, providers=providers, reach=reach)
         payers = Payers(database=database, providers=providers, merchants=merchants)
+        self.intents = Intents(database=database, actor=self.actor, reach=reach)
+        self.confirmations = Confirmations(
+            database=database,
+            actor=self.actor,
+            checkout=self.checkout,
+            payers=payers,
+            reach=reach,
+        )
         gatekeeper = Gatekeeper(database=database, default=BridgeGate())
         house = House(
             settings=_SETTINGS,
@@ -104,6 +117,9 @@ class Office:
                 wrong_codes=Limiter(None, name="gift", limit=10, window_seconds=60),
                 gift_code_key=POLICY.gift_code_key,
             ),
+            intents=self.intents,
+            confirmations=self.confirmations,
+            refund_desk=RefundDesk(database=database, actor=self.actor, checkout=self.checkout),
             migrations=frozenset(),
             key_checks={},
             reach=reach,
@@ -151,6 +167,21 @@ class Office:
             )
             current = await self.actor.load(order.id)
             return await self.checkout.prepare(current, Channel.WECHAT_NATIVE, Payer(appid="wx1"))
+
+        return await insistently(once)
+
+    async def confirm(self, order: Order) -> Answer:
+        """Ask for an intent and confirm it under one key each, however often it takes."""
+        held = Key(scope=Scope.INTENT, holder_id=order.id, key="intent", body_hash="0")
+        wanted = Wanted(user_id=order.user_id, amount=order.total, key=held)
+        made = await insistently(lambda: self.intents.create(wanted))
+        key = Key(scope=Scope.CONFIRM, holder_id=made.intent_id, key="confirm", body_hash="0")
+
+        async def once() -> Answer:
+            await self.database.execute(
+                "UPDATE payment_attempts SET claim_until = now() WHERE order_id = $1", order.id
+            )
+            return await self.confirmations.confirm(Confirm(user_id=order.user_id, key=key))
 
         return await insistently(once)
 

@@ -144,6 +144,16 @@ async def discount(story: Story) -> None:
     story.promised[order.id] = await story.office.apply_coupon(order, code)
 
 
+async def confirm(story: Story) -> None:
+    """Ask for an intent, confirm it, and pay the one attempt there is."""
+    order = await story.order()
+    first, again = [await story.office.confirm(order) for _ in range(2)]
+    assert (first.intent_id, first.attempt_id) == (again.intent_id, again.attempt_id)
+    (attempt,) = (await story.office.actor.load(order.id)).attempts
+    await story.office.notify(story.office.bank.pay(attempt.attempt_no))
+    await story.ended(order, OrderStatus.PAID)
+
+
 async def sell_for_nothing(story: Story) -> None:
     """Sell for nothing: there is no step between the sale and the settlement."""
     order = await story.order(coupon_code=await story.office.coupon(100))
@@ -169,6 +179,7 @@ FLOWS: list[tuple[Flow, set[str]]] = [
     (refund_past_us, {"sweep", "record_refund"}),
     (take_cash, {"close", "mark_paid"}),
     (discount, {"close", "record_attempt", "apply_coupon"}),
+    (confirm, {"intent", "confirm", "start_attempt", "open", "record_opened"}),
     (sell_for_nothing, {"create", "effect"}),
 ]
 

@@ -11,6 +11,7 @@ from tests.api.service import ORDERS, Buyer, Service
 
 WEBHOOK = "/api/webhooks/wechatpay"
 PAYMENTS = "/api/payments/wechat"
+INTENTS = "/payments"
 BRIDGE = "/api/admin/bridge"
 REFUND = "/api/events/{event_id}/orders/{order}/refund"
 MARK_PAID = "/api/events/{event_id}/orders/{order}/mark-paid"
@@ -31,7 +32,8 @@ class Door(msgspec.Struct, frozen=True):
     """One operation; names in braces stand for references in its path.
 
     One that *is_managed* is for who manages the event, and shows them what is not their own.
-    *words* are a body it would take, were the references any good.
+    *words* are a body it would take, were the references any good. One that *shows_admins* shows
+    them every order.
     """
 
     method: str
@@ -43,6 +45,7 @@ class Door(msgspec.Struct, frozen=True):
     words: str = '{"ticketTypeId": 3}'
     is_managed: bool = False
     query: str = ""
+    shows_admins: bool = False
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -116,6 +119,11 @@ DOORS = (
     Door("POST", "/api/registrations/{registration}/approve", signed_in=True),
     Door("POST", "/api/registrations/{registration}/reject", signed_in=True),
     *_CATALOGUE,
+    Door("POST", f"{INTENTS}/create_intent", signed_in=True, reads_body=True),
+    Door("POST", f"{INTENTS}/confirm", signed_in=True, reads_body=True),
+    Door("POST", f"{INTENTS}/refund", signed_in=True, reads_body=True),
+    Door("POST", f"{INTENTS}/refund/retry", signed_in=True, reads_body=True),
+    Door("GET", "/orders/{order}/payments", signed_in=True, shows_admins=True),
     Door("POST", COUPON, signed_in=True, reads_body=True, words='{"couponCode": "NONE"}'),
     Door("POST", COUPONS, signed_in=True, reads_body=True, is_managed=True),
     Door("GET", COUPONS, signed_in=True, is_managed=True),

@@ -103,6 +103,8 @@ _OTHER_PATHS = (
 def alike(stand: Stand, door: Door, reference: object) -> None:
     """Assert that an attacker sees the same as where nothing is, byte for byte."""
     for attacker in stand.attackers:
+        if attacker is stand.admin and door.shows_admins:
+            continue
         absent, foreign = (
             attacker.http.request(door.method, door.to(order=order), json=coupon_words(door))
             for order in (9_007_199_254_740_991, reference)
@@ -140,7 +142,7 @@ class TestSomebodyElsesOrder:
             answer = stand.attacker.http.get(f"{ORDERS}/{reference}")
             assert refusal(answer) == ABSENT
 
-    @pytest.mark.parametrize("door", OF_ONE_ORDER, ids=str)
+    @pytest.mark.parametrize("door", [d for d in OF_ONE_ORDER if d in OF_ONE_EVENT], ids=str)
     def test_is_not_given_away_by_another_event(self, stand: Stand, door: Door) -> None:
         for event in (2, 99):
             path = door.to(event=event, order=stand.order["orderNo"])

@@ -22,6 +22,7 @@ from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
 from tests.hostile.coupons import aim_at_coupons, is_of_coupons
 from tests.hostile.honest import aimed, body_for, is_known
+from tests.hostile.intents import aim_at_intents, is_of_intents
 from tests.hostile.organizers import manage, manage_order
 from tests.hostile.party import Party
 from tests.hostile.stand import DOORS, OF_A_MANAGED_ORDER, WEBHOOK, Door, Stand
@@ -148,6 +149,7 @@ def party(stand: Stand, simulator: Simulator) -> Iterator[Party]:
 
 _AIMS: tuple[tuple[Callable[[Door], bool], Callable[[Any, Door, Stand], None]], ...] = (
     (is_of_coupons, aim_at_coupons),
+    (is_of_intents, aim_at_intents),
     (lambda door: door in OF_A_MANAGED_ORDER, manage_order),
     (lambda door: door.is_managed, manage),
 )

@@ -1,0 +1,256 @@
+"""Confirmations: how a buyer pays by an intent, and what a key is told again.
+
+1. A key starts one attempt; what it was answered first is remembered when the provider has spoken.
+2. What a payer needs beside that answer is signed anew each time, while the attempt waits for them.
+3. Nothing here moves an order's money: what a provider says takes the turn of all facts.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+from msgspec import structs
+
+from actors.actor import Actor
+from actors.channels import channel_of
+from actors.checkout import Checkout
+from actors.confirming import Confirmed, Confirming
+from actors.decide import refuse_unless_payable
+from actors.failpoints import Reach, nowhere
+from actors.intent_status import result_of
+from actors.payers import Payers, known_payer
+from contracts import errors
+from contracts.attempt import Confirmation, PayerParameters
+from contracts.commands import AttemptWords, StartAttempt
+from contracts.intents import Intent
+from contracts.order import Attempt, Order
+from contracts.states import AttemptResult, AttemptState, Channel, OrderStatus
+from models.attempts import attempt_id_of
+from models.engine import Database
+from models.intents import Known, known_intent
+from models.payment_keys import Key, Remembered, recall, remember
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("payments")
+
+
+class Confirm(msgspec.Struct, frozen=True, kw_only=True):
+    """A buyer's wish to pay by an intent, which holds the *key*; *method* names a channel."""
+
+    user_id: int
+    key: Key
+    method: str | None = None
+    simulate: str | None = None
+
+    @property
+    def intent_id(self) -> int:
+        """The intent to pay by."""
+        return self.key.holder_id
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a confirmation is told; *order* where it was looked at, *parameters* for who pays."""
+
+    intent_id: int
+    attempt_id: int
+    status: AttemptResult
+    is_new: bool = False
+    order: Order | None = None
+    channel: Channel | None = None
+    parameters: PayerParameters | None = None
+    paid_at: datetime | None = None
+
+
+class Confirmations:
+    """Confirms intents, for one process.
+
+    Without *webhook_only* the provider is asked at once what became of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        actor: Actor,
+        checkout: Checkout,
+        payers: Payers,
+        webhook_only: bool = True,
+        reach: Reach = nowhere,
+    ) -> None:
+        self._database = database
+        self._actor = actor
+        self._checkout = checkout
+        self._confirming = Confirming(actor=actor, checkout=checkout)
+        self._payers = payers
+        self._webhook_only = webhook_only
+        self._reach = reach
+
+    async def confirm(self, wish: Confirm) -> Answer:
+        """Start an attempt to pay by an intent, or find what the key has started.
+
+        :raises contracts.errors.NotFound: the intent is absent, or someone else's.
+        :raises contracts.errors.IdempotencyMismatch: the key was used with another body.
+        :raises contracts.errors.InvalidRequest: the method is none of the provider's.
+        :raises contracts.errors.Conflict: nobody can pay by it now; the class says why.
+        :raises contracts.errors.WechatOpenidRequired: nobody knows the payer there; extra names
+            the order.
+        """
+        known = await known_intent(self._database, wish.intent_id, user_id=wish.user_id)
+        if known is None:
+            raise errors.NotFound
+        earlier = await recall(self._database, wish.key)
+        order = await self._actor.load(known.intent.order_id)
+        if earlier is not None:
+            return self._again(known, order, earlier)
+        if known.paid_attempt_id is not None and not _is_started(order, wish):
+            return _paid(known, known.paid_attempt_id)
+        command = await self._command(known, order, wish)
+        try:
+            confirmed = await self._confirming.confirm(command)
+        except (errors.OrderExpired, errors.OrderCancelled, errors.OrderAlreadyPaid) as ended:
+            raise errors.InvalidState from ended
+        await self._reach("confirm.opened")
+        return await self._answer(known, wish, await self._finalized(confirmed))
+
+    async def _command(self, known: Known, order: Order, wish: Confirm) -> StartAttempt:
+        words = _words_again(order, wish)
+        if words is None:
+            _refuse_unless_payable(known.intent, order)
+            words = await self._words(known.intent, order, wish)
+        elif (words.channel, words.confirmation) != (
+            self._channel(order, wish),
+            self._confirmation(order, wish),
+        ):
+            raise errors.IdempotencyMismatch
+        return StartAttempt(order_id=order.id, **structs.asdict(words))
+
+    async def _words(self, intent: Intent, order: Order, wish: Confirm) -> AttemptWords:
+        channel = self._channel(order, wish)
+        payer = await self._payers.find(order.payment_channel, channel, order.user_id)
+        payer = known_payer(payer, order, channel)
+        words = self._payers.words(order.payment_channel, channel, payer)
+        confirmation = self._confirmation(order, wish)
+        return structs.replace(words, confirmation=confirmation, agreed=intent.amount)
+
+    def _channel(self, order: Order, wish: Confirm) -> Channel:
+        return channel_of(wish.method, self._payers.channels_of(order.payment_channel))
+
+    def _confirmation(self, order: Order, wish: Confirm) -> Confirmation:
+        is_mock = self._channel(order, wish) is Channel.MOCK
+        return Confirmation(
+            order_id=order.id,
+            intent_id=wish.intent_id,
+            idempotency_key=wish.key.key,
+            # Who moves real money has nothing to pretend.
+            simulate=wish.simulate if is_mock else None,
+        )
+
+    async def _finalized(self, confirmed: Confirmed) -> Confirmed:
+        """Ask what became of an attempt that needs nobody any more, where answers may wait."""
+        attempt = confirmed.attempt
+        if self._webhook_only or result_of(attempt) is not AttemptResult.PROCESSING:
+            return confirmed
+        order = await self._checkout.look_briefly(confirmed.order.id, attempt.attempt_no)
+        after = order.attempt(attempt.attempt_no) or attempt
+        return structs.replace(confirmed, order=order, attempt=after)
+
+    async def _answer(self, known: Known, wish: Confirm, confirmed: Confirmed) -> Answer:
+        attempt, status = confirmed.attempt, result_of(confirmed.attempt)
+        attempt_id = await attempt_id_of(self._database, attempt.attempt_no)
+        log.info(
+            "payments.confirm",
+            order_id=confirmed.order.id,
+            attempt_no=attempt.attempt_no,
+            channel=attempt.request.channel.value,
+            status=status.value,
+        )
+        if attempt.state not in (AttemptState.OPENING, AttemptState.UNKNOWN):
+            first = await remember(
+                self._database, wish.key, target_id=attempt_id, status=status.value
+            )
+            await self._reach("confirm.remembered")
+            if first is not None:
+                attempt_id, status = first.target_id, AttemptResult(first.status)
+        return self._told(
+            Answer(
+                intent_id=known.intent.id,
+                attempt_id=attempt_id,
+                status=status,
+                is_new=confirmed.is_new,
+            ),
+            confirmed.order,
+            attempt,
+        )
+
+    def _again(self, known: Known, order: Order, earlier: Remembered) -> Answer:
+        numbers = (no for no, id_ in known.attempt_ids.items() if id_ == earlier.target_id)
+        attempt = order.attempt(next(numbers, ""))
+        answer = Answer(
+            intent_id=known.intent.id,
+            attempt_id=earlier.target_id,
+            status=AttemptResult(earlier.status),
+        )
+        return self._told(answer, order, attempt)
+
+    def _told(self, answer: Answer, order: Order, attempt: Attempt | None) -> Answer:
+        """Add what the payer needs while the attempt waits for them, and when they paid."""
+        answer = structs.replace(answer, order=order)
+        if attempt is None:
+            return answer
+        if answer.status is AttemptResult.SUCCEEDED:
+            return structs.replace(answer, paid_at=_paid_at(order, attempt))
+        is_waiting = attempt is order.current_attempt and order.status is OrderStatus.PENDING
+        if answer.status is not AttemptResult.REQUIRES_ACTION or not is_waiting:
+            return answer
+        parameters = self._payers.parameters_of(attempt, datetime.now(UTC))
+        return structs.replace(answer, channel=attempt.request.channel, parameters=parameters)
+
+
+def _refuse_unless_payable(intent: Intent, order: Order) -> None:
+    try:
+        refuse_unless_payable(order, datetime.now(UTC))
+    except errors.Conflict as ended:
+        raise errors.InvalidState(orderStatus=order.status.value) from ended
+    if intent.amount != order.total:
+        raise errors.PriceMismatch(orderAmount=order.total.amount_minor)
+    if intent.ended_at is not None:
+        raise errors.InvalidState("The intent has ended; ask for another.")
+
+
+def _started(order: Order, wish: Confirm) -> Attempt | None:
+    return order.confirmed_by(
+        Confirmation(order_id=order.id, intent_id=wish.intent_id, idempotency_key=wish.key.key)
+    )
+
+
+def _is_started(order: Order, wish: Confirm) -> bool:
+    return _started(order, wish) is not None
+
+
+def _words_again(order: Order, wish: Confirm) -> AttemptWords | None:
+    """Word what the key has started as it was then, whatever a payer is called by now."""
+    started = _started(order, wish)
+    if started is None:
+        return None
+    request = started.request
+    return AttemptWords(
+        provider=request.provider,
+        channel=request.channel,
+        merchant_id=request.merchant_id,
+        appid=request.appid,
+        notify_url=request.notify_url,
+        openid=request.openid,
+        confirmation=request.confirmation,
+    )
+
+
+def _paid(known: Known, attempt_id: int) -> Answer:
+    return Answer(
+        intent_id=known.intent.id,
+        attempt_id=attempt_id,
+        status=AttemptResult.SUCCEEDED,
+        paid_at=known.paid_at,
+    )
+
+
+def _paid_at(order: Order, attempt: Attempt) -> datetime | None:
+    return next((p.paid_at for p in order.payments if p.attempt_no == attempt.attempt_no), None)
