@@ -9,7 +9,17 @@ import uvloop
 
 from bench import report
 from bench.bench import BUYERS, Bench, introduce, say, sized
-from bench.cases import create, expiry, prepare, prepay, settle, sold_out, statements, storm
+from bench.cases import (
+    confirm,
+    create,
+    expiry,
+    prepare,
+    prepay,
+    settle,
+    sold_out,
+    statements,
+    storm,
+)
 from bench.history import ORDERS, write_history
 from bench.house import running_house
 from bench.notices import Signers
@@ -24,6 +34,7 @@ CASES: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "prepare": prepare.measure,
     "sold_out": sold_out.measure,
     "settle": settle.measure,
+    "confirm": confirm.measure,
     "storm": storm.measure,
     "expiry": expiry.measure,
 }

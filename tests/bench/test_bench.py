@@ -15,7 +15,17 @@ from bench.rows import Row, ratios
 from bench.shots import Shot, request
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = ("create", "statements", "prepay", "prepare", "sold_out", "settle", "storm", "expiry")
+CASES = (
+    "create",
+    "statements",
+    "prepay",
+    "prepare",
+    "sold_out",
+    "settle",
+    "confirm",
+    "storm",
+    "expiry",
+)
 FIGURE = r"\d+(?:\.\d+)?(?:e[+-]\d+)?"
 
 
