@@ -1,0 +1,51 @@
+"""Metrics, log-based: the names of the source, in the log and on the metrics page."""
+
+from typing import Any
+
+import pytest
+
+from tests.journeys.service import Service, eventually
+from tests.payments_v2.shop import Desk, Payer, event, tell
+
+pytestmark = pytest.mark.xdist_group("payments_v2")
+
+
+def told_of(shop: Service, name: str, **about: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Find the log lines of a name that speak of something."""
+    return [line for line in shop.events(name) if about.items() <= line.items()]
+
+
+class TestTheLog:
+    def test_tells_of_a_payment_that_succeeded(self, payer: Payer, shop: Service) -> None:
+        payer.paid()
+
+        eventually(lambda: told_of(shop, "payments.status.succeeded", order_id=payer.order_id))
+
+    def test_tells_of_a_payment_that_failed(self, payer: Payer, shop: Service) -> None:
+        payer.confirm(simulate="requires_action")
+        tell(shop, event(payer, "payment.failed"))
+
+        eventually(lambda: told_of(shop, "payments.status.failed", order_id=payer.order_id))
+
+    def test_tells_of_a_refund_that_succeeded(
+        self, payer: Payer, desk: Desk, shop: Service
+    ) -> None:
+        desk.refund(payer.paid())
+
+        eventually(lambda: told_of(shop, "payments.refund.succeeded", order_id=payer.order_id))
+
+    def test_tells_of_webhooks(self, payer: Payer, shop: Service) -> None:
+        payer.paid()
+
+        eventually(lambda: told_of(shop, "payments.webhook.processed", provider="mock"))
+
+
+class TestTheMetricsPage:
+    def test_counts_the_same(self, payer: Payer, desk: Desk, shop: Service) -> None:
+        desk.refund(payer.paid())
+        payer.wait(paymentStatus="REFUNDED")
+
+        page = shop.client.get("/metrics").text
+
+        for counted in ("guichet_payment_status_total", "guichet_refund_status_total"):
+            assert f'{counted}{{provider="mock",status="succeeded"}}' in page
