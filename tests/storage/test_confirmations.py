@@ -212,6 +212,19 @@ class TestAConfirmation:
             AttemptState.OPEN,
         ]
 
+    async def test_whose_answer_was_lost_before_it_was_remembered_is_found_again(
+        self, till: Till, database: Database, teller: Teller, order: Order
+    ) -> None:
+        teller.failures = [ProviderRefused("wechat", "open", "DECLINED")]
+        intent_id = await till.intent(order)
+        first = await till.confirm(intent_id)
+        await database.execute("DELETE FROM payment_keys WHERE scope = 'confirm'")
+
+        again = await till.confirm(intent_id)
+
+        assert told([first]) == told([again])
+        assert (again.is_new, len(teller.opened)) == (False, 1)
+
     async def test_whose_call_was_lost_is_opened_again_under_the_same_number(
         self, till: Till, database: Database, teller: Teller, order: Order
     ) -> None:
@@ -256,10 +269,12 @@ class TestAConfirmation:
         first = asyncio.create_task(till.confirm(intent_id))
         await teller.was_asked.wait()
 
-        for key in ("k", "k2"):
-            with pytest.raises(PrepareInProgress):
-                await till.confirm(intent_id, key)
-        teller.may_open.set()
+        try:
+            for key in ("k", "k2"):
+                with pytest.raises(PrepareInProgress):
+                    await till.confirm(intent_id, key)
+        finally:
+            teller.may_open.set()
 
         assert (await first).is_new
         assert len(teller.opened) == 1
@@ -272,9 +287,11 @@ class TestAConfirmation:
         first = asyncio.create_task(till.confirm(intent_id))
         await teller.was_asked.wait()
 
-        with pytest.raises(IdempotencyMismatch):
-            await till.confirm(intent_id, simulate="failed")
-        teller.may_open.set()
+        try:
+            with pytest.raises(IdempotencyMismatch):
+                await till.confirm(intent_id, simulate="failed")
+        finally:
+            teller.may_open.set()
 
         assert (await first).status is AttemptResult.PROCESSING
 

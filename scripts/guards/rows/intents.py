@@ -91,11 +91,12 @@ INTENTS = (
     ),
     Guard(
         "confirm.key",
-        "a key finds what it started while that is under way",
+        "a key finds what it started, whatever has become of it",
         "actors/decide.py",
         "if confirmed is not None and not _is_stranded(order, confirmed, now):",
         "if False:",
-        f"{_STORED}TestAHundredConfirmations::test_under_one_key_make_one_attempt_and_one_call",
+        f"{_STORED}TestAConfirmation"
+        "::test_whose_answer_was_lost_before_it_was_remembered_is_found_again",
     ),
     Guard(
         "confirm.words",
