@@ -84,7 +84,13 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         payers = Payers(database=database, providers=providers, merchants=merchants)
         own_orders = OwnOrders(database)
         stack.push_async_callback(own_orders.close)
-        inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
+        inbox = Inbox(
+            actor=actor,
+            database=database,
+            providers=providers,
+            reach=reach,
+            max_retries=settings.webhook_max_retries,
+        )
         stack.push_async_callback(inbox.close)
         gatekeeper = Gatekeeper(database=database, default=_gate(settings))
         tickets = Tickets(
