@@ -13,7 +13,7 @@ from models.preflight import check_preflight
 from tests.storage.stage import POLICY, buy, opened, paid, put_on_sale, refund_of
 
 UNIQUE = "UNIQUE (provider, provider_txn_id)"
-AGED = "UPDATE payment_intents SET created_at = now() - interval '71 min';"
+AGED = "UPDATE payment_intents SET created_at = now() - interval '71 min'"
 NOTICE = (
     "INSERT INTO webhook_events (provider, event_id, headers, body, status, retry_count,"
     " received_at) VALUES ('wechat', '1', '{}', '', '%s', 0, now() - interval '%s')"
@@ -21,18 +21,18 @@ NOTICE = (
 # What is done to the rows, and what is then said of how many of them.
 BREAKS = {
     "payments.duplicates": (
-        "ALTER TABLE payments DROP CONSTRAINT payments_provider_txn_key;"
-        "UPDATE payments SET provider_txn_id = 'T'",
+        """ALTER TABLE payments DROP CONSTRAINT payments_provider_txn_key;
+           UPDATE payments SET provider_txn_id = 'T'""",
         (1, "wechat, orders 1 2"),
     ),
     "payments.unsettled": (
-        "UPDATE orders SET status = 'PENDING', payment_status = 'UNPAID', paid_at = NULL"
-        " WHERE id = 1",
+        """UPDATE orders SET status = 'PENDING', payment_status = 'UNPAID', paid_at = NULL
+           WHERE id = 1""",
         (1, "order 1"),
     ),
     "intents.stuck": (
-        AGED + "UPDATE payment_attempts SET state = 'UNKNOWN',"
-        " created_at = now() - interval '71 min'",
+        """UPDATE payment_intents SET created_at = now() - interval '71 min';
+           UPDATE payment_attempts SET state = 'UNKNOWN', created_at = now() - interval '71 min'""",
         (1, "intent 3"),
     ),
     "events.failed": (NOTICE % ("DEAD", "1 s"), (1, "wechat 1")),
