@@ -136,6 +136,25 @@ class TestAnIntent:
         assert await ended(database) == 1
 
 
+class TestAnAttemptThatBegins:
+    async def test_never_finds_itself_under_an_ended_intent(
+        self, actor: Actor, database: Database, sale: OnSale
+    ) -> None:
+        order_ids = [await an_intent(database, actor, sale, user_id) for user_id in range(30)]
+        await age(database)
+        orders = [await actor.load(order_id) for order_id in order_ids]
+
+        await asyncio.gather(
+            *(opened(actor, order) for order in orders),
+            *(ended(database, limit=3) for _ in range(20)),
+        )
+
+        assert await database.fetchval("SELECT count(*) FROM payment_attempts") == 30
+        under_ended = """SELECT count(*) FROM payment_attempts a
+            JOIN payment_intents i ON i.id = a.intent_id WHERE i.ended_at IS NOT NULL"""
+        assert await database.fetchval(under_ended) == 0
+
+
 class TestTheSweep:
     async def test_goes_on_while_a_batch_is_full(
         self, actor: Actor, database: Database, sale: OnSale, monkeypatch: pytest.MonkeyPatch
