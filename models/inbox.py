@@ -116,7 +116,8 @@ async def put_off(
 ) -> None:
     """Have a notice tried again later; *tries* count this one."""
     await connection.execute(
-        """UPDATE webhook_events SET status = 'FAILED', retry_count = $4, reason = $3,
+        """UPDATE webhook_events SET status = 'FAILED', reason = $3,
+             retry_count = greatest(retry_count, $4::int),
              due_at = clock_timestamp() + make_interval(secs => $2)
            WHERE id = $1 AND status IN ('RECEIVED', 'FAILED')""",
         notice_id,

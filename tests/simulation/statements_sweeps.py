@@ -293,7 +293,8 @@ def finish_notice(tx: Transaction, notice_id: int, status: str, reason: str | No
 
 
 @stands_for_text(
-    """UPDATE webhook_events SET status = 'FAILED', retry_count = $4, reason = $3,
+    """UPDATE webhook_events SET status = 'FAILED', reason = $3,
+         retry_count = greatest(retry_count, $4::int),
          due_at = clock_timestamp() + make_interval(secs => $2)
        WHERE id = $1 AND status IN ('RECEIVED', 'FAILED')"""
 )
@@ -309,7 +310,7 @@ def put_off_notice(
         "webhook_events",
         notice_id,
         status="FAILED",
-        retry_count=tries,
+        retry_count=max(row["retry_count"], tries),
         reason=reason,
         due_at=tx.clock + timedelta(seconds=delay_seconds),
     )
