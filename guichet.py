@@ -51,6 +51,14 @@ def invariants() -> int:
     return check_invariants()
 
 
+def preflight(*, provider: str | None) -> int:
+    """Check settings and database before payments are opened, or opened further."""
+    from runtime.preflight import preflight as check_before  # noqa: PLC0415  # slow to import
+    from runtime.wiring import provider_problems  # noqa: PLC0415  # slow to import
+
+    return check_before(provider_problems, provider=provider)
+
+
 def backfill(*, apply: bool) -> int:
     """Compare the counts of seats with what orders and registrations hold."""
     from runtime.chores import backfill as backfill_seats  # noqa: PLC0415  # slow to import
@@ -61,12 +69,14 @@ def backfill(*, apply: bool) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="guichet.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (run, migrate, replay, bill, invariants, backfill):
+    for command in (run, migrate, replay, bill, invariants, preflight, backfill):
         said = command.__doc__
         named = commands.add_parser(command.__name__, help=said, description=said)
         named.set_defaults(command=command)
         if command is bill:
             named.add_argument("day", type=date.fromisoformat, help="a past day, as 2026-11-20")
+        if command is preflight:
+            named.add_argument("--provider", help="look as if this one took new orders")
         if command is backfill:
             named.add_argument("--apply", action="store_true", help="correct what is wrong, too")
     return parser

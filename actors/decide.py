@@ -16,6 +16,7 @@ from actors.decide_payment import record_payment
 from actors.decide_places import decide_place, redeem_invite, reissue_invite
 from actors.decide_refund import record_refund, record_refund_refused
 from actors.decide_refund_request import request_refund
+from actors.decide_repair import repair_settlement
 from actors.evolve import evolve_all
 from contracts import errors
 from contracts.attempt import AttemptRequest, Opened
@@ -35,6 +36,7 @@ from contracts.commands import (
     RecordRefundRefused,
     RedeemInvite,
     ReissueInvite,
+    RepairSettlement,
     RequestRefund,
     StartAttempt,
 )
@@ -175,6 +177,8 @@ def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
             return request_refund(order, command)
         case MarkPaid():
             return mark_paid(order, command, now)
+        case RepairSettlement():
+            return repair_settlement(order)
         case RedeemInvite():
             return redeem_invite(order, command, now)
         case ReissueInvite():

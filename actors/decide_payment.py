@@ -34,7 +34,7 @@ def record_payment(order: Order, fact: PaymentSucceeded) -> list[OrderEvent]:
     # An attempt that said "closed" may be paid all the same, and a coupon may have come between.
     if (order.status in OPEN_ORDERS or reclaimed) and fact.paid == order.total:
         paid = OrderPaid(payment=_payment(fact, honoured=True), late=late)
-        return [paid, *_closes_of_others(order, fact)]
+        return [paid, *closes_of_others(order, fact.attempt_no)]
     return [_surplus(order, fact)]
 
 
@@ -62,20 +62,21 @@ def contradiction_of(request: AttemptRequest, fact: PaymentSucceeded) -> str | N
     return next((name for name, (ours, theirs) in asked.items() if ours != theirs), None)
 
 
+def closes_of_others(order: Order, paid_attempt_no: str) -> list[OrderEvent]:
+    """Owe a close of every attempt that could still be paid beside the one that was."""
+    return [
+        AttemptCloseOwed(attempt_no=attempt.attempt_no)
+        for attempt in order.live_attempts
+        if attempt.attempt_no != paid_attempt_no and not attempt.close_owed
+    ]
+
+
 def _is_known(order: Order, fact: PaymentSucceeded) -> bool:
     held = payment_subject(fact) in order.case_subjects
     return held or any(
         (p.provider, p.provider_txn_id) == (fact.provider, fact.provider_txn_id)
         for p in order.payments
     )
-
-
-def _closes_of_others(order: Order, fact: PaymentSucceeded) -> list[OrderEvent]:
-    return [
-        AttemptCloseOwed(attempt_no=attempt.attempt_no)
-        for attempt in order.live_attempts
-        if attempt.attempt_no != fact.attempt_no and not attempt.close_owed
-    ]
 
 
 def _surplus(order: Order, fact: PaymentSucceeded) -> SurplusReceived:

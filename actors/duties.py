@@ -19,6 +19,7 @@ from contracts.events import (
     RefundAdvanced,
     RefundRequested,
     RefundStuck,
+    SettlementRepaired,
     SurplusReceived,
 )
 from contracts.order import Refund
@@ -28,7 +29,7 @@ from contracts.states import RefundStatus
 def effects_of(event: OrderEvent) -> list[Effect]:  # noqa: PLR0911 - one case per duty
     """Name what is owed to the outside; the cause makes a repetition owe it once."""
     match event:
-        case OrderPaid(payment=payment):
+        case OrderPaid(payment=payment) | SettlementRepaired(payment=payment):
             return [Effect(kind=EffectKind.TICKETS, cause=f"paid:{payment.provider_txn_id}")]
         case OrderExpired():
             return [Effect(kind=EffectKind.FAREWELL, cause="expired")]

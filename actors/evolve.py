@@ -48,10 +48,11 @@ from contracts.events import (
     RefundAdvanced,
     RefundRequested,
     RefundStuck,
+    SettlementRepaired,
     SurplusReceived,
 )
 from contracts.facts import PaymentSucceeded
-from contracts.order import Attempt, Order, Refund
+from contracts.order import Attempt, Order, Payment, Refund
 from contracts.states import (
     REFUNDS_UNDER_WAY,
     AttemptResult,
@@ -115,6 +116,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
             return emptied(order)
         case OrderPaid():
             return _paid(order, event)
+        case SettlementRepaired(payment=payment):
+            return _settled_by(order, payment)
         case SurplusReceived(payment=payment, refund=refund):
             kept = replace(
                 order,
@@ -231,19 +234,23 @@ def _with_coupon(order: Order, *, is_released: bool) -> Order:
 
 
 def _paid(order: Order, event: OrderPaid) -> Order:
+    received = replace(order, payments=(*order.payments, event.payment))
+    paid = _settled_by(received, event.payment)
+    return seated_again(_with_coupon(paid, is_released=False)) if event.late else paid
+
+
+def _settled_by(order: Order, payment: Payment) -> Order:
     place = first_status(order)
-    settled = _with_attempt(order, event.payment.attempt_no, _settled)
-    paid = replace(
+    settled = _with_attempt(order, payment.attempt_no, _settled)
+    return replace(
         settled,
-        payments=(*order.payments, event.payment),
-        paid_at=event.payment.paid_at,
+        paid_at=payment.paid_at,
         closing_for=None,
         registrations=tuple(
             replace(r, status=place) if r.status is RegistrationStatus.PENDING_PAYMENT else r
             for r in order.registrations
         ),
     )
-    return seated_again(_with_coupon(paid, is_released=False)) if event.late else paid
 
 
 def _with_derived(order: Order) -> Order:

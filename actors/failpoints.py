@@ -40,7 +40,9 @@ TURNS = _named(map(_kind, get_args(OrderCommand)), ["leased", "loaded", "written
 OPENINGS = _named(["record_opened"], ["seen", "committed"])
 CALLS = _named(["open", "query", "close", "refund"], ["calling", "called"])
 NOTICES = _named(["notice"], ["verified", "stored", "read", "case_opened"])
-SWEEPS = _named(["sweep"], ["inbox", "expire", "close", "reconcile", "refunds", "bills", "effects"])
+SWEEPS = _named(
+    ["sweep"], ["inbox", "expire", "close", "reconcile", "refunds", "bills", "repair", "effects"]
+)
 INTENTS = frozenset({"intent.made", "confirm.opened", "confirm.remembered"})
 EFFECTS = _named(["effect"], ["delivered"])
 

@@ -32,6 +32,7 @@ log = structlog.get_logger("payments")
 IN_BACKGROUND = 2000
 # Twins come within seconds, when at all; ten thousand are seconds of the busiest sale.
 SEEN = 10_000
+# The last one for every further try, however many an operator wants.
 RETRY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 3600)
 
 
@@ -52,8 +53,10 @@ class Inbox:
         database: Database,
         providers: Mapping[str, Provider],
         reach: Reach = nowhere,
+        max_retries: int = len(RETRY_SECONDS),
     ) -> None:
         self._actor = actor
+        self._max_retries = max_retries
         self._reach = reach
         self._database = database
         self._providers = providers
@@ -101,10 +104,19 @@ class Inbox:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def process(self, notice_id: int) -> None:
-        """Process a notice that waits, its signature checked again but never its age."""
+    async def process(self, notice_id: int, *, is_claimed: bool = False) -> None:
+        """Process a notice that waits, its signature checked again but never its age.
+
+        *is_claimed*: the claim has counted this try already, in case nothing is heard of it.
+        """
         notice = await inbox.load_unfinished(self._database, notice_id)
         if notice is None:
+            return
+        if is_claimed:
+            notice = msgspec.structs.replace(notice, retry_count=notice.retry_count - 1)
+        if notice.retry_count > self._max_retries:
+            # Whoever tried did not live to say what is wrong with it.
+            await self._bury(notice, "unfinished")
             return
         try:
             self._providers[notice.provider].verify_stored(notice.headers, notice.body)
@@ -202,12 +214,12 @@ class Inbox:
         log.warning(
             "payments.webhook.failed", provider=notice.provider, notice_id=notice.id, reason=reason
         )
-        if notice.retry_count >= len(RETRY_SECONDS):
+        if notice.retry_count >= self._max_retries:
             await self._bury(notice, reason)
         else:
-            await inbox.put_off(
-                self._database, notice.id, RETRY_SECONDS[notice.retry_count], reason[:64]
-            )
+            delay_seconds = RETRY_SECONDS[min(notice.retry_count, len(RETRY_SECONDS) - 1)]
+            tries = notice.retry_count + 1
+            await inbox.put_off(self._database, notice.id, delay_seconds, reason[:64], tries=tries)
 
 
 def _command(

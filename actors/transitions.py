@@ -15,6 +15,7 @@ from contracts.events import (
     OrderExpired,
     OrderPaid,
     OrderRefunded,
+    SettlementRepaired,
 )
 from contracts.states import OrderStatus as S
 
@@ -24,6 +25,7 @@ MOVING_EVENTS: tuple[type[OrderEvent], ...] = (
     OrderCancelled,
     OrderPaid,
     OrderRefunded,
+    SettlementRepaired,
 )
 
 TRANSITIONS: dict[S, dict[type[OrderEvent], S]] = {
@@ -32,11 +34,13 @@ TRANSITIONS: dict[S, dict[type[OrderEvent], S]] = {
         OrderExpired: S.EXPIRED,
         OrderCancelled: S.CANCELLED,
         OrderPaid: S.PAID,
+        SettlementRepaired: S.PAID,
     },
     S.CLOSING: {
         OrderExpired: S.EXPIRED,
         OrderCancelled: S.CANCELLED,
         OrderPaid: S.PAID,
+        SettlementRepaired: S.PAID,
     },
     # Late money is honoured while its seats can be had again.
     S.EXPIRED: {OrderPaid: S.PAID},

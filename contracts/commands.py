@@ -149,6 +149,12 @@ class MarkPaid(msgspec.Struct, frozen=True, kw_only=True, tag="mark_paid"):
     by_user_id: int
 
 
+class RepairSettlement(msgspec.Struct, frozen=True, kw_only=True, tag="repair_settlement"):
+    """Make an order what its honoured payment says it is. Safe to repeat."""
+
+    order_id: int
+
+
 class RedeemInvite(msgspec.Struct, frozen=True, kw_only=True, tag="redeem_invite"):
     """A guest takes a gift seat with a code of that *generation*; *answers* go with the place."""
 
@@ -194,6 +200,7 @@ OrderCommand: TypeAlias = (
     | Cancel
     | RequestRefund
     | MarkPaid
+    | RepairSettlement
     | RedeemInvite
     | ReissueInvite
     | DecidePlace

@@ -83,6 +83,12 @@ class OrderPaid(msgspec.Struct, frozen=True, kw_only=True, tag="order_paid"):
     by_user_id: int | None = None
 
 
+class SettlementRepaired(msgspec.Struct, frozen=True, kw_only=True, tag="settlement_repaired"):
+    """The order kept *payment* before, and is paid by it only now."""
+
+    payment: Payment
+
+
 class OrderRefunded(msgspec.Struct, frozen=True, kw_only=True, tag="order_refunded"):
     """All of the settlement has gone back; seats and places go with it.
 
@@ -188,6 +194,7 @@ OrderEvent: TypeAlias = (
     | OrderExpired
     | OrderCancelled
     | OrderPaid
+    | SettlementRepaired
     | OrderRefunded
     | SurplusReceived
     | PaymentQuarantined

@@ -49,6 +49,15 @@ UNPAID_THOUGH_HONOURED = Gauge(
     multiprocess_mode="mostrecent",
 )
 
+SETTLEMENTS_REPAIRED = Counter(
+    "guichet_settlements_repaired",
+    "Orders that kept money without being paid, and were made whole.",
+)
+INTENTS_EXPIRED = Counter(
+    "guichet_intents_expired",
+    "Intents that were ended because nobody did anything with them.",
+)
+
 # A row is done or failed; a round is stalled when its rows could not even be claimed.
 OUTCOMES = ("done", "failed", "stalled")
 

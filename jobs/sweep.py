@@ -51,6 +51,8 @@ class Sweep:
 
     async def run(self) -> None:
         """Do rounds until stopped. Returns at once when the sweep is off."""
+        if self.interval_seconds == 0:
+            log.info("jobs.skip", job=self.name)
         while self.interval_seconds > 0 and not self._stopped.is_set():
             self._woken.clear()
             try:

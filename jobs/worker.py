@@ -14,17 +14,19 @@ from contextlib import suppress
 from functools import partial
 
 from actors.bills import Bills
+from actors.repairs import Repairs
 from jobs.attempts import Attempts
 from jobs.batch import Batch
 from jobs.bills import BillChecks
-from jobs.checks import beat, check_settlements, measure
-from jobs.cleanup import empty_fields, purge_ended_tokens
+from jobs.checks import beat, measure
+from jobs.cleanup import IdleIntents, empty_fields, purge_ended_tokens
 from jobs.effects import Delivery, Effects, LogDelivery
 from jobs.expire import Expiry
 from jobs.letters.links import Links
 from jobs.mail import MailDelivery
 from jobs.post import Post
 from jobs.refunds import Refunds
+from jobs.repair import Repair
 from jobs.sweep import Sweep
 from jobs.wakeups import Listener
 from models import sweeps as rows
@@ -50,6 +52,7 @@ _CALLS = 32
 _LETTERS = 32
 # A bill may be long, and the first start finds a week of them.
 _BILLS = 2
+_REPAIR_SECONDS = 60
 # The longest life of a token: what is kept is at most what two such spans made.
 _TOKENS_SECONDS = 600
 
@@ -73,13 +76,14 @@ def sweeps_of(house: House) -> list[Sweep]:
             cleanup_seconds,
             partial(empty_fields, database, settings.legacy_fields_window_days),
         ),
+        Sweep("intents", cleanup_seconds, _intents(house).do_round),
         # No setting turns this off: people make tokens, and no row of theirs is ever needed again.
         Sweep("tokens", _TOKENS_SECONDS, partial(purge_ended_tokens, database)),
-        # Mending what these find is a person's work, so they may look at their leisure.
+        # There should be nothing to mend, so this may look at its leisure.
         Sweep(
             "repair",
-            max(reconcile_seconds, 60) if reconcile_seconds else 0,
-            partial(check_settlements, database),
+            max(reconcile_seconds, _REPAIR_SECONDS) if reconcile_seconds else 0,
+            _repair(house).do_round,
         ),
         Sweep("backlog", 5, partial(measure, database)),
         Sweep("heartbeat", 5, beat),
@@ -88,7 +92,7 @@ def sweeps_of(house: House) -> list[Sweep]:
 
 def _inbox(house: House) -> Batch[rows.DueNotice]:
     async def process(row: rows.DueNotice) -> None:
-        await house.inbox.process(row.id)
+        await house.inbox.process(row.id, is_claimed=True)
 
     return Batch(
         job="inbox",
@@ -171,6 +175,17 @@ def _bills(house: House) -> Batch[DueBill]:
         let_go=checks.check_later,
         reach=house.reach,
     )
+
+
+def _intents(house: House) -> IdleIntents:
+    return IdleIntents(
+        database=house.database, idle_minutes=house.settings.payments_intent_expire_min
+    )
+
+
+def _repair(house: House) -> Repair:
+    repairs = Repairs(actor=house.actor, database=house.database)
+    return Repair(database=house.database, repairs=repairs, reach=house.reach)
 
 
 def _effects(house: House) -> Batch[rows.DueEffect]:

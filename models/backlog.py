@@ -1,4 +1,4 @@
-"""What the worker counts and checks: how much waits, for how long, and what must never be."""
+"""What the worker counts: how much waits, and for how long."""
 
 from datetime import timedelta
 
@@ -8,8 +8,6 @@ from models.engine import Connection
 
 # Time enough for a close to be refused, retried and answered; longer needs a person's eye.
 _STUCK_AFTER = timedelta(minutes=10)
-# The newest payments by key; older ones were checked when they were among the newest.
-_RECENT_PAYMENTS = 10_000
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,23 +41,8 @@ FROM (SELECT count(*) FILTER (WHERE status <> 'DEAD') AS inbox_pending,
       FROM orders WHERE status IN ('PENDING', 'CLOSING')) AS stuck
 """
 
-_UNPAID_THOUGH_HONOURED = """
-SELECT orders.id
-FROM payments JOIN orders ON orders.id = payments.order_id
-WHERE payments.honoured AND orders.payment_status = 'UNPAID'
-  AND payments.id > (SELECT coalesce(max(id), 0) FROM payments) - $1::bigint
-ORDER BY orders.id
-LIMIT 100
-"""
-
 
 async def backlog(connection: Connection) -> Backlog:
     """Count what waits."""
     (row,) = await connection.fetch(_BACKLOG, _STUCK_AFTER)
     return msgspec.convert(dict(row), Backlog)
-
-
-async def unpaid_though_honoured(connection: Connection) -> list[int]:
-    """Find orders that kept money without being paid; there should never be one."""
-    records = await connection.fetch(_UNPAID_THOUGH_HONOURED, _RECENT_PAYMENTS)
-    return [record["id"] for record in records]

@@ -22,7 +22,10 @@ class NewNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice in the inbox; *order_id* where its attempt was known when it was stored."""
+    """A notice in the inbox; *order_id* where its attempt was known when it was stored.
+
+    *retry_count* tries came to nothing before this one.
+    """
 
     id: int
     provider: str
@@ -109,16 +112,18 @@ async def finish(
 
 
 async def put_off(
-    connection: Connection, notice_id: int, delay_seconds: float, reason: str
+    connection: Connection, notice_id: int, delay_seconds: float, reason: str, *, tries: int
 ) -> None:
-    """Have a notice tried again later."""
+    """Have a notice tried again later; *tries* count this one."""
     await connection.execute(
-        """UPDATE webhook_events SET status = 'FAILED', retry_count = retry_count + 1, reason = $3,
+        """UPDATE webhook_events SET status = 'FAILED', reason = $3,
+             retry_count = greatest(retry_count, $4::int),
              due_at = clock_timestamp() + make_interval(secs => $2)
            WHERE id = $1 AND status IN ('RECEIVED', 'FAILED')""",
         notice_id,
         delay_seconds,
         reason,
+        tries,
     )
 
 

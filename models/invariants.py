@@ -10,7 +10,7 @@ _STATEMENTS = Path(__file__).with_name("invariants.sql")
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One promise and how often it is broken; *detail* names some of the rows."""
+    """One promise or question and how many rows speak against it; *detail* names some."""
 
     id: str
     violations: int
@@ -19,7 +19,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 async def check_invariants(db: Database | Tx) -> list[Finding]:
     """Count the violations of every invariant, broken or not."""
-    text = _STATEMENTS.read_text(encoding="utf-8")
+    return await findings_of(db, _STATEMENTS.read_text(encoding="utf-8"))
+
+
+async def findings_of(db: Database | Tx, text: str) -> list[Finding]:
+    """Run statements that each say an id, how many rows and which."""
     bare = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
     findings: list[Finding] = []
     for statement in filter(None, (part.strip() for part in bare.split(";"))):

@@ -124,7 +124,8 @@ WITH due AS (
     LIMIT $1
     FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE webhook_events AS notice SET due_at = now() + $2::interval
+UPDATE webhook_events AS notice SET retry_count = notice.retry_count + 1,
+    due_at = now() + $2::interval * power(2, least(greatest(notice.retry_count - 2, 0), 7))
 FROM due WHERE notice.id = due.id
 RETURNING notice.id, notice.order_id, notice.provider, notice.trace_ctx
 """
@@ -215,7 +216,10 @@ async def expired_orders(
 
 
 async def claim_notices(connection: Connection, limit: int) -> list[DueNotice]:
-    """Claim stored notices that nobody is processing."""
+    """Claim stored notices that nobody is processing; each claim counts as a try.
+
+    Who dies over a notice again and again holds it twice as long each time.
+    """
     return _rows(DueNotice, await connection.fetch(_CLAIM_NOTICES, limit, CLAIM))
 
 

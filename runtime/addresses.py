@@ -1,6 +1,9 @@
-"""Which addresses are on this machine."""
+"""Which addresses are on this machine, and which the world may know."""
 
 import ipaddress
+
+# Names that no public server has (RFC 2606, RFC 6762, RFC 8375).
+_NEVER_PUBLIC = frozenset({"localhost", "local", "internal", "test", "invalid", "example", "arpa"})
 
 
 def is_loopback(host: str) -> bool:
@@ -11,3 +14,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_public(host: str) -> bool:
+    """Tell whether *host* may be known to the world: by its look, nobody is asked."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        labels = host.rstrip(".").split(".")
+        return len(labels) > 1 and all(labels) and labels[-1] not in _NEVER_PUBLIC

@@ -244,6 +244,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payments_job_replay_interval_min: Annotated[
         _Interval, about("worker", "Minutes between sweeps of stored notices; 0 = off.")
     ] = 0.02
+    webhook_max_retries: Annotated[
+        int,
+        Meta(ge=0, le=1000),
+        about("worker", "How often a stored notice is tried again before a person must look."),
+    ] = 8
     payments_job_reconcile_interval_min: Annotated[
         _Interval, about("worker", "Minutes between sweeps of open attempts; 0 = off.")
     ] = 0.02
@@ -265,8 +270,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1
     payments_job_cleanup_interval_min: Annotated[
         _Interval,
-        about("worker", "Minutes between sweeps of what older clients paid with; 0 = off."),
+        about(
+            "worker",
+            "Minutes between sweeps of idle intents and what older clients paid with; 0 = off.",
+        ),
     ] = 10
+    payments_intent_expire_min: Annotated[
+        float,
+        Meta(gt=0),
+        about("worker", "Minutes after which an intent that nobody does anything with is ended."),
+    ] = 60
     legacy_fields_window_days: Annotated[
         float,
         Meta(ge=0),

@@ -37,7 +37,7 @@ from runtime.failpoints import reach_of
 from runtime.house import House
 from runtime.settings import Settings
 
-__all__ = ["House", "open_house"]
+__all__ = ["House", "open_house", "provider_problems"]
 
 # Redis only ever saves work: waiting longer for it than for the work itself would be a loss.
 _REDIS_TIMEOUT_SECONDS = 0.5
@@ -89,7 +89,13 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         payers = Payers(database=database, providers=providers, merchants=merchants)
         own_orders = OwnOrders(database)
         stack.push_async_callback(own_orders.close)
-        inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
+        inbox = Inbox(
+            actor=actor,
+            database=database,
+            providers=providers,
+            reach=reach,
+            max_retries=settings.webhook_max_retries,
+        )
         stack.push_async_callback(inbox.close)
         gatekeeper = Gatekeeper(database=database, default=_gate(settings))
         tickets = Tickets(
@@ -176,13 +182,33 @@ def _redis(settings: Settings) -> Redis | None:
     return client
 
 
+def provider_problems(settings: Settings) -> list[str]:
+    """Name why providers cannot be built as they are told to be; nobody is called."""
+    try:
+        _wechat_pay(settings)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
 async def _wechat(settings: Settings, stack: contextlib.AsyncExitStack) -> WeChatPay | None:
+    adapter = _wechat_pay(settings)
+    if adapter is None:
+        return None
+    await stack.enter_async_context(adapter)
+    # Beside a public key too: a merchant on the way to it gets both kinds of signature for days.
+    refreshing = asyncio.create_task(_keep_certificates_fresh(adapter))
+    stack.callback(refreshing.cancel)
+    return adapter
+
+
+def _wechat_pay(settings: Settings) -> WeChatPay | None:
     merchant_id, key = settings.wechat_pay_mch_id, settings.wechat_pay_private_key
     serial_no, api_v3_key = settings.wechat_pay_serial_no, settings.wechat_pay_api_v3_key
     app_id = settings.wechat_service_account_app_id
     if not (merchant_id and key and serial_no and api_v3_key and app_id):
         return None
-    adapter = WeChatPay(
+    return WeChatPay(
         WeChatSettings(
             merchant_id=merchant_id,
             merchant_serial_no=serial_no,
@@ -194,11 +220,6 @@ async def _wechat(settings: Settings, stack: contextlib.AsyncExitStack) -> WeCha
             platform_public_key_id=settings.wechat_pay_platform_public_key_id,
         )
     )
-    await stack.enter_async_context(adapter)
-    # Beside a public key too: a merchant on the way to it gets both kinds of signature for days.
-    refreshing = asyncio.create_task(_keep_certificates_fresh(adapter))
-    stack.callback(refreshing.cancel)
-    return adapter
 
 
 async def _mock(settings: Settings, stack: contextlib.AsyncExitStack) -> MockPay | None:

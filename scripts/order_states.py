@@ -10,6 +10,7 @@ from contracts.events import (
     OrderExpired,
     OrderPaid,
     OrderRefunded,
+    SettlementRepaired,
 )
 from contracts.states import OrderStatus as S
 from scripts.stamp import ROOT
@@ -44,12 +45,15 @@ _MOVES: dict[tuple[S, type[OrderEvent]], str] = {
     "once",
     (S.PENDING, OrderPaid): "verified money for exactly what was asked: places become valid, "
     "closes of other attempts and the tickets are owed",
+    (S.PENDING, SettlementRepaired): "the order kept money without being paid, as after a restore "
+    "in part: it is paid now, and nothing else is written than when the money comes",
     (S.CLOSING, OrderExpired): "time was up, and the last attempt can take no money any more: the "
     "seats go back",
     (S.CLOSING, OrderCancelled): "the buyer left, and the last attempt can take no money any more: "
     "the seats go back",
     (S.CLOSING, OrderPaid): "the money was quicker than the close: it is kept, and so are the "
     "seats",
+    (S.CLOSING, SettlementRepaired): "as above",
     (S.EXPIRED, OrderPaid): "late money, kept if it comes within LATE_PAYMENT_HONOUR_HOURS, the "
     "event is still on sale and the seats and the buyer's place can be had again; otherwise it "
     "goes back in full and nothing moves",

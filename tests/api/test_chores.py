@@ -91,6 +91,47 @@ class TestInvariants:
         )
 
 
+class TestPreflight:
+    async def test_says_that_nothing_was_found(self, empty_dsn: str, service: Service) -> None:
+        environ = service.environ | {"DATABASE_URL": empty_dsn}
+        await chore("migrate", environ)
+        status, printed = await chore("preflight", environ)
+
+        rows = dict(line.split() for line in printed.splitlines())
+        assert status == 0, printed
+        assert {*rows.values()} == {"0"}
+        assert {"settings.keys", "settings.notify_url", "intents.stuck", "seats.drift"} <= {*rows}
+
+    async def test_says_what_was_found(self, empty_dsn: str, service: Service) -> None:
+        environ = service.environ | {"DATABASE_URL": empty_dsn}
+        await chore("migrate", environ)
+        connection = await asyncpg.connect(empty_dsn)
+        await connection.execute("UPDATE ticket_types SET current_quantity = 7 WHERE id = 1")
+        await connection.close()
+        status, printed = await chore("preflight", environ)
+
+        assert status == 1
+        assert "seats.drift 2 event 1" in [" ".join(line.split()) for line in printed.splitlines()]
+
+    async def test_looks_at_a_provider_before_it_is_enabled(
+        self, empty_dsn: str, service: Service
+    ) -> None:
+        environ = service.environ | {"DATABASE_URL": empty_dsn, "PAYMENT_PROVIDER": "mock"}
+        await chore("migrate", environ)
+        environ |= {"WECHAT_PAY_MCH_ID": "", "WECHAT_PAY_SERIAL_NO": ""}
+        status, printed = await chore("preflight", environ, "--provider", "wechat")
+
+        (start,) = [line.split() for line in printed.splitlines() if "settings" in line]
+        assert status == 1
+        assert start[:2] == ["settings.start", "2"]
+        assert "WECHAT_PAY_MCH_ID is missing; WECHAT_PAY_SERIAL_NO is missing" in printed
+        # The rows are looked at all the same.
+        assert "intents.stuck" in printed
+
+    async def test_names_the_setting_it_needs(self) -> None:
+        assert await chore("preflight", {}) == (78, "DATABASE_URL is missing\n")
+
+
 class TestBackfill:
     async def test_tells_what_is_wrong_and_corrects_it_when_told_to(self, empty_dsn: str) -> None:
         environ = {"DATABASE_URL": empty_dsn, "APP_ENV": "sandbox"}

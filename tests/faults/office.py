@@ -235,6 +235,25 @@ class Office:
         command = MarkPaid(order_id=order.id, reason="cash", by_user_id=1)
         await insistently(lambda: mark_paid(self.actor, self.checkout, command))
 
+    async def keep_unsettled(self, order: Order, provider_txn_id: str) -> None:
+        """Write down an attempt's money past every turn."""
+        await self.database.execute(
+            """INSERT INTO payments (order_id, attempt_no, provider, provider_txn_id,
+                 amount_minor, currency, honoured, refund_minor, source, paid_at)
+               SELECT order_id, attempt_no, provider, $2, amount_minor, currency, true, 0,
+                 'notice', now() FROM payment_attempts WHERE attempt_no = $1""",
+            order.attempts[-1].attempt_no,
+            provider_txn_id,
+        )
+
+    async def mend(self, order: Order) -> None:
+        """Have the repair sweep settle what kept money, however often it takes."""
+        (repair,) = [sweep for sweep in self._sweeps if sweep.name == "repair"]
+        async with asyncio.timeout(20):
+            while (await self.actor.load(order.id)).status is not OrderStatus.PAID:
+                repair.wake()
+                await asyncio.sleep(0.03)
+
     async def coupon(self, percent: int) -> str:
         """Make a coupon for one use and return its code."""
         code = f"COUPON-{next(_keys)}"

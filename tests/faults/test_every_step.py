@@ -137,6 +137,16 @@ async def take_cash(story: Story) -> None:
     await story.ended(order, OrderStatus.PAID)
 
 
+async def mend(story: Story) -> None:
+    """Settle an order by the money it kept before."""
+    order = await story.office.prepare(await story.order())
+    attempt_no = order.attempts[-1].attempt_no
+    story.office.bank.pay(attempt_no)
+    await story.office.keep_unsettled(order, f"T{attempt_no}")
+    await story.office.mend(order)
+    await story.ended(order, OrderStatus.PAID)
+
+
 async def discount(story: Story) -> None:
     """Close what is open for the old price, and pay less."""
     order = await story.office.prepare(await story.order())
@@ -178,6 +188,7 @@ FLOWS: list[tuple[Flow, set[str]]] = [
     (send_back, {"request_refund", "refund", "record_refund"}),
     (refund_past_us, {"sweep", "record_refund"}),
     (take_cash, {"close", "mark_paid"}),
+    (mend, {"sweep", "repair_settlement"}),
     (discount, {"close", "record_attempt", "apply_coupon"}),
     (confirm, {"intent", "confirm", "start_attempt", "open", "record_opened"}),
     (sell_for_nothing, {"create", "effect"}),

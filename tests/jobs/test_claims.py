@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from models import sweeps
-from models.backlog import backlog, unpaid_though_honoured
+from models.backlog import backlog
 from models.engine import Connection, Database
+from models.repairs import unsettled, unsettled_and_untold
 from models.sweeps import Due
 from tests.jobs.rows import (
     TRACE_CTX,
@@ -277,4 +278,17 @@ class TestTheSettlementCheck:
         await a_payment(database, order_id=await an_order(database, status="PAID"), honoured=True)
         await a_payment(database)
 
-        assert await unpaid_though_honoured(database) == [wrong]
+        assert [row.id for row in await unsettled(database, 10)] == [wrong]
+
+    async def test_asks_a_person_once(self, database: Database) -> None:
+        wrong = await an_order(database, status="EXPIRED")
+        await a_payment(database, order_id=wrong, honoured=True)
+        assert [row.id for row in await unsettled_and_untold(database, 10)] == [wrong]
+
+        await database.execute(
+            f"""INSERT INTO cases (kind, subject, reason, details)
+                VALUES ('PAYMENT_MISMATCH', 'settlement:{wrong}', 'seats_gone', '{{}}')"""
+        )
+
+        assert await unsettled_and_untold(database, 10) == []
+        assert [row.id for row in await unsettled(database, 10)] == [wrong]

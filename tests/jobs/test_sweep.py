@@ -62,10 +62,12 @@ class TestASweep:
         sweep = Sweep("a", 0, rounds.do)
         sweep.wake()
 
-        async with asyncio.timeout(15):
-            await sweep.run()
+        with capture_logs() as lines:
+            async with asyncio.timeout(15):
+                await sweep.run()
 
         assert rounds.count == 0
+        assert [(line["event"], line["job"]) for line in lines] == [("jobs.skip", "a")]
 
     async def test_is_woken_early(self) -> None:
         rounds = Rounds()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 # What these sweeps find is checked by the simulation itself, or is nothing anybody decides by.
-_WATCHED = ("heartbeat", "backlog", "repair", "cleanup", "tokens")
+_WATCHED = ("heartbeat", "backlog", "repair", "cleanup", "intents", "tokens")
 GRACE_SECONDS = 20
 
 
@@ -165,6 +165,7 @@ def _settings(sweep_seconds: float) -> SimpleNamespace:
         effects_interval_seconds=sweep_seconds,
         payments_job_cleanup_interval_min=0,
         legacy_fields_window_days=30,
+        payments_intent_expire_min=60,
         attempt_grace_seconds=GRACE_SECONDS,
         mail_server=None,
     )

@@ -265,7 +265,7 @@ class Script:
         if chosen < 0.3:
             await inbox.finish(self._database, notice_id, NoticeStatus.PROCESSED, "no_money")
         elif chosen < 0.6:
-            await inbox.put_off(self._database, notice_id, 5, "Refusal")
+            await inbox.put_off(self._database, notice_id, 5, "Refusal", tries=1)
         elif chosen < 0.8:
             case = Case(
                 kind=CaseKind.UNKNOWN_ATTEMPT,

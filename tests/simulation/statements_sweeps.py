@@ -51,7 +51,9 @@ def claim_notices(tx: Transaction, limit: int, claim: timedelta) -> Waiting:
     ]
     found = []
     for notice in _claim(tx, "webhook_events", due, limit):
-        yield from tx.update("webhook_events", notice["id"], due_at=tx.now + claim)
+        held = claim * 2 ** min(max(notice["retry_count"] - 2, 0), 7)
+        moved = {"retry_count": notice["retry_count"] + 1, "due_at": tx.now + held}
+        yield from tx.update("webhook_events", notice["id"], **moved)
         found.append({name: notice[name] for name in ("id", "order_id", "provider", "trace_ctx")})
     return found
 
@@ -291,11 +293,14 @@ def finish_notice(tx: Transaction, notice_id: int, status: str, reason: str | No
 
 
 @stands_for_text(
-    """UPDATE webhook_events SET status = 'FAILED', retry_count = retry_count + 1, reason = $3,
+    """UPDATE webhook_events SET status = 'FAILED', reason = $3,
+         retry_count = greatest(retry_count, $4::int),
          due_at = clock_timestamp() + make_interval(secs => $2)
        WHERE id = $1 AND status IN ('RECEIVED', 'FAILED')"""
 )
-def put_off_notice(tx: Transaction, notice_id: int, delay_seconds: float, reason: str) -> Waiting:
+def put_off_notice(
+    tx: Transaction, notice_id: int, delay_seconds: float, reason: str, tries: int
+) -> Waiting:
     """Have a notice tried again later."""
     yield from tx.lock("webhook_events", notice_id)
     row = tx.get("webhook_events", notice_id)
@@ -305,7 +310,7 @@ def put_off_notice(tx: Transaction, notice_id: int, delay_seconds: float, reason
         "webhook_events",
         notice_id,
         status="FAILED",
-        retry_count=row["retry_count"] + 1,
+        retry_count=max(row["retry_count"], tries),
         reason=reason,
         due_at=tx.clock + timedelta(seconds=delay_seconds),
     )

@@ -85,7 +85,7 @@ MONEY = (
         "money.others_closed",
         "a paid order's other attempts are owed a close",
         "actors/decide_payment.py",
-        "return [paid, *_closes_of_others(order, fact)]",
+        "return [paid, *closes_of_others(order, fact.attempt_no)]",
         "return [paid]",
         f"{RULES}decide_payment.py::TestAPayment::test_owes_a_close_of_every_other_open_attempt",
     ),

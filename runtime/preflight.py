@@ -1,0 +1,110 @@
+"""What an operator asks before payments are opened: whether settings and database allow it.
+
+Nothing is written and nobody is called, so it may be asked at any time, also before a provider is
+enabled.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from models.engine import Database
+from models.invariants import Finding
+from models.preflight import check_preflight
+from runtime.addresses import is_loopback, is_public
+from runtime.settings import Settings, SettingsError, read_settings
+
+Problems = Callable[[Settings], list[str]]
+
+_FOUND = 1
+_NO_DATABASE = 78  # a configuration fault, by the old convention of sysexits.h
+_DEFAULT = Settings(database_url="", jwt_secret="")
+
+
+def preflight(problems_of: Problems, *, provider: str | None = None) -> int:
+    """Print every question and how many rows or settings speak against it.
+
+    The status says whether any does. *provider* takes the place of PAYMENT_PROVIDER; *problems_of*
+    names why providers cannot be built.
+    """
+    dsn = os.environ.get("DATABASE_URL")
+    if not dsn:
+        sys.stderr.write("DATABASE_URL is missing\n")
+        return _NO_DATABASE
+    settings, findings = about_settings(os.environ, problems_of, provider=provider)
+    findings = [*findings, *asyncio.run(_about_rows(dsn, settings or _DEFAULT))]
+    sys.stdout.write(table(findings))
+    return _FOUND if any(finding.violations for finding in findings) else 0
+
+
+def about_settings(
+    environ: Mapping[str, str], problems_of: Problems, *, provider: str | None = None
+) -> tuple[Settings | None, list[Finding]]:
+    """Say what of the settings would keep a start, a signature or a notice from succeeding.
+
+    The settings are None where they cannot even be read.
+    """
+    told = {**environ, "PAYMENT_PROVIDER": provider} if provider else environ
+    try:
+        settings = read_settings(told)
+    except SettingsError as error:
+        return None, [_finding("settings.start", error.problems)]
+    return settings, [
+        _finding("settings.start", []),
+        _finding("settings.keys", problems_of(settings)),
+        _finding("settings.notify_url", notify_problems(settings)),
+    ]
+
+
+def notify_problems(settings: Settings) -> list[str]:
+    """Name why a provider could not send notices where it is told to.
+
+    Providers of real money want https, an address that the world can reach, and no parameters
+    (WeChat Pay v3, ordering, notify_url, read 2026-11).
+    """
+    name, url = _notify_address(settings)
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if settings.is_sandbox and is_loopback(host):
+        return []
+    problems = []
+    if parts.scheme != "https":
+        problems.append(f"{name} is not https")
+    if not is_public(host):
+        problems.append(f"{name} cannot be reached from outside")
+    if parts.query or parts.fragment:
+        problems.append(f"{name} has parameters")
+    return problems
+
+
+def table(findings: Sequence[Finding]) -> str:
+    """Write findings one below the other: name, number, and which."""
+    width = max(len(finding.id) for finding in findings)
+    lines = [
+        f"{finding.id:<{width}}  {finding.violations:>6}  {finding.detail or ''}".rstrip()
+        for finding in findings
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _notify_address(settings: Settings) -> tuple[str, str]:
+    if settings.payment_provider != "wechat":
+        return "APP_URL", f"{settings.app_url}/payments/webhook"
+    own = settings.wechat_pay_notify_url
+    return ("APP_URL" if own is None else "WECHAT_PAY_NOTIFY_URL"), settings.notify_url
+
+
+def _finding(name: str, problems: Sequence[str]) -> Finding:
+    return Finding(id=name, violations=len(problems), detail="; ".join(problems) or None)
+
+
+async def _about_rows(dsn: str, settings: Settings) -> list[Finding]:
+    database = await Database.connect(dsn, max_size=1, is_patient=True)
+    # An intent is ended by the first sweep after its time, if there is a sweep at all.
+    idle_min = settings.payments_intent_expire_min + settings.payments_job_cleanup_interval_min
+    try:
+        return await check_preflight(database, intent_idle_min=idle_min)
+    finally:
+        await database.close()
