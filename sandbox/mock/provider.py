@@ -21,6 +21,8 @@ from sandbox.records import Notice, Refund, Trade, Wish
 from sandbox.settings import MockSettings, SandboxSettings
 from sandbox.store import Store
 
+_DAY_MS = 86_400_000
+
 
 class Mock:
     """One merchant's mock provider."""
@@ -97,18 +99,14 @@ class Mock:
         return self._refunds.settle(refund, outcome)
 
     def console_refund(
-        self,
-        trade: Trade,
-        amount_minor: int,
-        *,
-        signed: bool,
-        days_ago: int,  # noqa: ARG002  # no bill of this one's has days
+        self, trade: Trade, amount_minor: int, *, signed: bool, days_ago: int = 0
     ) -> Refund:
-        """Refund past the merchant's service.
+        """Refund past the merchant's service, as of some *days_ago*.
 
         :raises Conflict: unpaid, or not that much left.
         """
-        return self._refunds.console(trade, amount_minor, signed=signed)
+        now_ms = _now_ms() - days_ago * _DAY_MS
+        return self._refunds.console(trade, amount_minor, now_ms, signed=signed)
 
     def crafted(
         self, trade: Trade, kind: str, overrides: Mapping[str, object]

@@ -82,7 +82,7 @@ class Refunds:
         self._events.tell_refund(ended, self._trade(ended), _now_ms())
         return status
 
-    def console(self, trade: Trade, amount_minor: int, *, signed: bool) -> Refund:
+    def console(self, trade: Trade, amount_minor: int, now_ms: int, *, signed: bool) -> Refund:
         """Refund past the merchant's service; with *signed* it is told like one of its own.
 
         :raises Conflict: unpaid, or not that much left.
@@ -98,7 +98,7 @@ class Refunds:
             reason="console",
             notify_url=detail.wanted.notify_url,
         )
-        made = _new_refund(wanted, _now_ms(), None)
+        made = _new_refund(wanted, now_ms, None)
         refund = msgspec.structs.replace(made, status=words.SUCCEEDED)
         self._store.add_refund(refund)
         if signed:
