@@ -31,6 +31,7 @@ class CaseKind(StrEnum):
     UNKNOWN_ATTEMPT = "UNKNOWN_ATTEMPT"  # verified money for a number that is not ours
     REFUND_STUCK = "REFUND_STUCK"
     UNREADABLE_NOTICE = "UNREADABLE_NOTICE"
+    EVENT_MISMATCH = "EVENT_MISMATCH"  # a verified event that contradicts what it names
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
