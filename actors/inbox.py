@@ -248,21 +248,7 @@ class Inbox:
         await inbox.finish(self._database, notice.id, NoticeStatus.QUARANTINED, "unknown_attempt")
 
     async def _hold(self, notice: StoredNotice, held: EventHeld) -> None:
-        data = held.event.data
-        case = Case(
-            kind=CaseKind.EVENT_MISMATCH,
-            subject=f"notice:{notice.id}",
-            reason=held.reason,
-            details={
-                "provider": notice.provider,
-                "order_id": str(data.order_id),
-                "intent_id": str(data.intent_id),
-                "amount_minor": str(data.amount),
-                "currency": data.currency,
-                "refund_no": data.refund_id or "",
-            },
-        )
-        await inbox.open_case(self._database, case)
+        await inbox.open_case(self._database, held.case(notice.id))
         await self._reach("notice.case_opened")
         await inbox.finish(self._database, notice.id, NoticeStatus.QUARANTINED, held.reason)
         NOTICES.labels(provider=notice.provider, outcome="quarantined").inc()

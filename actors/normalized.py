@@ -12,6 +12,7 @@ from datetime import UTC
 
 import msgspec
 
+from contracts.effects import Case, CaseKind
 from contracts.facts import (
     Fact,
     FactSource,
@@ -53,6 +54,24 @@ class EventHeld(Exception):
         super().__init__(reason)
         self.event = event
         self.reason = reason
+
+    def case(self, notice_id: int) -> Case:
+        """Ask a person about it."""
+        data = self.event.data
+        return Case(
+            kind=CaseKind.EVENT_MISMATCH,
+            subject=f"notice:{notice_id}",
+            reason=self.reason,
+            details={
+                "type": self.event.type,
+                "provider": self.event.provider,
+                "order_id": str(data.order_id),
+                "intent_id": str(data.intent_id),
+                "amount_minor": str(data.amount),
+                "currency": data.currency,
+                "refund_no": data.refund_id or "",
+            },
+        )
 
 
 class PaymentNotKnown(Exception):

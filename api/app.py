@@ -38,6 +38,7 @@ from api import (
     invites,
     me,
     orders,
+    payment_events,
     payments,
     refunds,
     registrations,
@@ -64,6 +65,7 @@ PUBLIC_ROUTES: tuple[ControllerRouterHandler, ...] = (
     events.list_events,
     events.get_event,
     webhooks.receive_wechat_notice,
+    payment_events.receive_event,
     bridge.redeem_bridge_ticket,
     binding.bind_mini_openid_with_token,
 )

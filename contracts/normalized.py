@@ -34,7 +34,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     order_id: _Number
     intent_id: _Number
     amount: _Number
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}(?![\s\S])")]
+    currency: Annotated[str, Meta(pattern=r"^[A-Za-z]{3}(?![\s\S])")]
     status: _Name
     provider_txn_id: _Reference | None = None
     refund_id: _Name | None = None

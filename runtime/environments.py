@@ -8,6 +8,7 @@
 from urllib.parse import urlsplit
 
 from contracts.people import is_email
+from providers.webhook_signature import keys_of
 from runtime.addresses import is_loopback
 from runtime.mail_server import is_sender
 from runtime.registry import variables
@@ -17,6 +18,8 @@ from runtime.settings import Settings
 SANDBOX_MARK = "sandbox"
 # What an HMAC-SHA256 key needs to be as strong as the hash (RFC 7518, 3.2).
 _KEY_LENGTH_MIN = 32
+# Standard Webhooks, "Signature scheme", read 2026-11.
+_EVENT_KEY_BYTES_MIN = 24
 
 
 def objections(settings: Settings) -> list[str]:
@@ -24,6 +27,7 @@ def objections(settings: Settings) -> list[str]:
     return [
         *_missing(settings),
         *_about_mail(settings),
+        *_about_events(settings),
         *(_in_sandbox(settings) if settings.is_sandbox else _in_production(settings)),
     ]
 
@@ -53,6 +57,19 @@ def _about_mail(settings: Settings) -> list[str]:
     if settings.alarm_mail_to is not None and not is_email(settings.alarm_mail_to):
         problems.append("ALARM_MAIL_TO is no address")
     return problems
+
+
+def _about_events(settings: Settings) -> list[str]:
+    if settings.payment_webhook_secret is None:
+        return []
+    try:
+        keys = keys_of(settings.payment_webhook_secret)
+    except ValueError:
+        return ["PAYMENT_WEBHOOK_SECRET is malformed"]
+    is_short = any(len(key) < _EVENT_KEY_BYTES_MIN for key in keys)
+    if is_short and not settings.is_sandbox:
+        return ["PAYMENT_WEBHOOK_SECRET is too short"]
+    return []
 
 
 def _in_production(settings: Settings) -> list[str]:

@@ -203,6 +203,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     wechat_close_min_age_seconds: Annotated[
         _Seconds, about("payments", "Age below which WeChat Pay refuses to close an order.")
     ] = 0
+    payment_webhook_secret: Annotated[
+        str | None,
+        about(
+            "payments",
+            "Key of events at /payments/webhook, whsec_ and base64 or as it is, 24 bytes or more;"
+            " two separated by a comma while one replaces the other; unset: none are taken.",
+            secret=True,
+        ),
+    ] = None
     stripe_publishable_key: Annotated[
         str | None, about("payments", "Stripe's key for browsers.")
     ] = None

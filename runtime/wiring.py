@@ -15,6 +15,7 @@ from actors.entrance import Entrance
 from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.limiter import Limiter
+from actors.normalized import NormalizedEvents
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.places import Places
@@ -84,7 +85,13 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         payers = Payers(database=database, providers=providers, merchants=merchants)
         own_orders = OwnOrders(database)
         stack.push_async_callback(own_orders.close)
-        inbox = Inbox(actor=actor, database=database, providers=providers, reach=reach)
+        inbox = Inbox(
+            actor=actor,
+            database=database,
+            providers=providers,
+            events=_events(settings, database, providers),
+            reach=reach,
+        )
         stack.push_async_callback(inbox.close)
         gatekeeper = Gatekeeper(database=database, default=_gate(settings))
         tickets = Tickets(
@@ -135,6 +142,16 @@ def _places(settings: Settings, database: Database, redis: Redis | None, actor: 
         actor=actor,
         wrong_codes=wrong_codes,
         gift_code_key=settings.gift_key,
+    )
+
+
+def _events(
+    settings: Settings, database: Database, providers: Mapping[str, Provider]
+) -> NormalizedEvents | None:
+    if settings.payment_webhook_secret is None:
+        return None
+    return NormalizedEvents(
+        database=database, providers=providers, secret=settings.payment_webhook_secret
     )
 
 
