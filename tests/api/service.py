@@ -33,6 +33,7 @@ from tests.sandbox.simulator import (
 
 ROOT = Path(__file__).parents[2]
 JWT_SECRET = "sandbox-" + secrets.token_hex(32)
+WEBHOOK_SECRET = "sandbox-" + secrets.token_hex(16)
 EVENT = "/api/events/1"
 ORDERS = "/api/events/1/orders"
 STANDARD, LAST_SEATS, HOT, FREE = 1, 2, 3, 4
@@ -113,6 +114,7 @@ def service_environ(dsn: str, keyring: Keyring, gateway: str) -> dict[str, str]:
         "APP_ENV": "sandbox",
         "DATABASE_URL": dsn,
         "JWT_SECRET": JWT_SECRET,
+        "PAYMENT_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "SANDBOX_URL": gateway,
         "WECHAT_PAY_GATEWAY": gateway,
         "WECHAT_PAY_MCH_ID": MCH_ID,
