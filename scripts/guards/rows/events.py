@@ -64,7 +64,7 @@ EVENTS = (
         "actors/normalized.py",
         "if event.provider not in self._providers:",
         "if False:",
-        f"{_STORED}TestAnEventOfARefund::test_of_a_provider_that_is_not_set_up_is_held",
+        f"{_BACK}test_of_a_provider_that_is_not_set_up_any_more_is_held",
     ),
     Guard(
         "event.status",
