@@ -109,6 +109,20 @@ class TestASignature:
     def test_is_refused_when_malformed(self, changes: dict[str, str]) -> None:
         assert reason_of(good() | changes) is RefusalReason.MALFORMED
 
+    def test_covers_every_bit(self) -> None:
+        """No bit of the body or of what is signed with it can be another."""
+        honest = good()
+        for n in range(8 * len(BODY)):
+            flipped = bytearray(BODY)
+            flipped[n // 8] ^= 1 << n % 8
+            assert reason_of(honest, bytes(flipped)) is RefusalReason.BAD_SIGNATURE
+        for name, value in honest.items():
+            for n in range(7 * len(value)):
+                letters = bytearray(value.encode())
+                letters[n // 7] ^= 1 << n % 7
+                with pytest.raises(NoticeRefused):
+                    verify(SECRET, honest | {name: letters.decode()}, BODY, None)
+
     def test_may_stand_among_others(self) -> None:
         mine = good()["webhook-signature"]
         others = "v1a,xyz v2,abc v1,AAAA " + good(OTHER)["webhook-signature"]
