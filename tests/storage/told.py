@@ -1,6 +1,7 @@
 """Normalized events as a provider would tell them, signed."""
 
 import json
+import re
 import secrets
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +53,6 @@ def signed(body: bytes, *, secret: str = SECRET, at: datetime | None = None) -> 
         message_id = str(json.loads(body)["event_id"])
     except (ValueError, TypeError, KeyError):
         message_id = "msg_1"
-    if not (message_id.isascii() and message_id.isprintable()):
+    if re.fullmatch("[!-~]{1,255}", message_id) is None:
         message_id = "msg_1"
     return webhook_signature.sign(secret, message_id, at or datetime.now(UTC), body)
