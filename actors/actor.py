@@ -10,17 +10,11 @@ from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
 from actors.lease import Leases
 from actors.mailbox import Mailboxes
-from actors.metrics import (
-    CREATED,
-    QUARANTINED,
-    REFUSED,
-    SETTLED,
-    TRANSITIONS_SEEN,
-    TURNS,
-)
+from actors.metrics import CREATED, REFUSED, TURNS
 from actors.openings import LookAgain, OpeningsCommit
 from actors.sale import Sale
 from actors.sales import SalesCommit
+from actors.tally import count, count_settled
 from actors.tracing import describe_order, link, work_span
 from actors.turn import Turn
 from actors.turns import NeedsSeats, TurnsCommit
@@ -40,8 +34,6 @@ from contracts.commands import (
     RequestRefund,
 )
 from contracts.errors import NotFound, Refusal
-from contracts.events import OrderPaid, PaymentQuarantined
-from contracts.facts import FactSource
 from contracts.order import Order
 from contracts.policy import Policy
 from models.engine import Database
@@ -112,7 +104,7 @@ class Actor:
         if sale.order is not None:
             CREATED.labels(payment_channel=command.payment_channel).inc()
             if sale.order.settlement is not None:
-                SETTLED.labels(channel="none", source=FactSource.FREE.value, late="false").inc()
+                count_settled(sale.order, sale.order.settlement)
                 self._wake("effects")
         elif sale.registration is not None:
             self._wake("effects")
@@ -140,7 +132,7 @@ class Actor:
             describe_order(span, turn.order)
             link(span, turn.order.trace_ctx)
         TURNS.labels(command=name, outcome="done" if turn.events else "nothing").inc()
-        _count(turn)
+        count(turn)
         self._wake(*sorted(sweeps_after(turn.events)))
         return turn
 
@@ -184,17 +176,3 @@ class Actor:
         if event_id not in self._sales:
             self._sales[event_id] = Lane("sales", self._sales_commit, slots=self._slots)
         return self._sales[event_id]
-
-
-def _count(turn: Turn) -> None:
-    if turn.before.status is not turn.order.status:
-        TRANSITIONS_SEEN.labels(from_status=turn.before.status, to_status=turn.order.status).inc()
-    for event in turn.events:
-        if isinstance(event, OrderPaid):
-            SETTLED.labels(
-                channel=turn.order.channel or "none",
-                source=event.payment.source,
-                late=str(event.late).lower(),
-            ).inc()
-        elif isinstance(event, PaymentQuarantined):
-            QUARANTINED.labels(reason=event.reason).inc()

@@ -250,7 +250,7 @@ class Checkout:
                 RecordRefundRefused(order_id=order_id, refund_no=refund_no, code=refused.code)
             )
         except ProviderError as failure:
-            _note("payments.refund.failed", order_id, refund_no, failure)
+            _note("payments.refund.call_failed", order_id, refund_no, failure)
         else:
             await self._record_refund(order_id, moved)
 

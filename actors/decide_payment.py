@@ -11,7 +11,7 @@ from contracts.events import (
     PaymentQuarantined,
     SurplusReceived,
 )
-from contracts.facts import PaymentSucceeded
+from contracts.facts import PaymentSucceeded, is_nameless
 from contracts.order import Order, Payment, Refund
 from contracts.states import OPEN_ORDERS, OrderStatus, RefundStatus
 
@@ -73,10 +73,16 @@ def closes_of_others(order: Order, paid_attempt_no: str) -> list[OrderEvent]:
 
 def _is_known(order: Order, fact: PaymentSucceeded) -> bool:
     held = payment_subject(fact) in order.case_subjects
-    return held or any(
-        (p.provider, p.provider_txn_id) == (fact.provider, fact.provider_txn_id)
-        for p in order.payments
-    )
+    return held or any(_is_same(payment, fact) for payment in order.payments)
+
+
+def _is_same(payment: Payment, fact: PaymentSucceeded) -> bool:
+    if (payment.provider, payment.attempt_no) == (fact.provider, fact.attempt_no) and (
+        is_nameless(payment.provider_txn_id) or is_nameless(fact.provider_txn_id)
+    ):
+        # Told once with the provider's number and once without, in either order.
+        return True
+    return (payment.provider, payment.provider_txn_id) == (fact.provider, fact.provider_txn_id)
 
 
 def _surplus(order: Order, fact: PaymentSucceeded) -> SurplusReceived:

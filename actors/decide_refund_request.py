@@ -152,7 +152,7 @@ def _stored_key(command: RequestRefund, number: str) -> str:
 
 
 def _content(command: RequestRefund) -> str:
-    # The row keeps neither what was left unsaid nor, once a refund failed, the seats it named.
+    # The row does not keep what was left unsaid.
     said = (
         command.amount_minor,
         command.reason,

@@ -21,7 +21,7 @@ from actors.evolve_seats import (
     with_places,
 )
 from actors.intent_status import result_of
-from actors.refund_marks import free, mark, unmark
+from actors.refund_marks import free, mark, mark_again, unmark
 from actors.transitions import next_status
 from contracts.coupons import AppliedCoupon
 from contracts.events import (
@@ -52,7 +52,7 @@ from contracts.events import (
     SurplusReceived,
 )
 from contracts.facts import PaymentSucceeded
-from contracts.order import Attempt, Order, Payment, Refund
+from contracts.order import Attempt, NamedSeats, Order, Payment, Refund
 from contracts.states import (
     REFUNDS_UNDER_WAY,
     AttemptResult,
@@ -131,7 +131,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
             return _with_refund(order, event)
         case RefundRequested(refund=refund):
             marked = mark(order, refund.refund_no, event.invite_ids, event.registration_ids)
-            return replace(marked, refunds=(*order.refunds, refund))
+            seats = NamedSeats(invite_ids=event.invite_ids, registration_ids=event.registration_ids)
+            return replace(marked, refunds=(*order.refunds, replace(refund, seats=seats)))
         case ExternalRefund(refund=refund):
             return replace(order, refunds=(*order.refunds, refund))
         case RefundStuck():
@@ -211,7 +212,7 @@ def _with_refund(order: Order, event: RefundAdvanced) -> Order:
 def _with_seats(order: Order, event: RefundAdvanced) -> Order:
     match event.status:
         case RefundStatus.SUCCEEDED:
-            return free(order, event.refund_no)
+            return free(mark_again(order, event.refund_no), event.refund_no)
         case RefundStatus.FAILED:
             return unmark(order, event.refund_no)
         case _:

@@ -5,7 +5,8 @@
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -15,6 +16,7 @@ from actors.actor import Actor
 from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
 from actors.metrics import NOTICES
+from actors.normalized import EventHeld, NormalizedEvents, is_normalized
 from actors.tracing import describe_order, link, work_span
 from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
 from contracts.effects import Case, CaseKind
@@ -24,7 +26,13 @@ from models import inbox
 from models.engine import Database
 from models.inbox import NewNotice, StoredNotice
 from models.orders import order_ids_of_attempts
-from providers.provider import NoticeRefused, NoticeUnreadable, Provider, VerifiedNotice
+from providers.provider import (
+    NoticeRefused,
+    NoticeUnreadable,
+    Provider,
+    RefusalReason,
+    VerifiedNotice,
+)
 
 log = structlog.get_logger("payments")
 
@@ -44,7 +52,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inbox:
-    """The notices of every provider, in this process."""
+    """The notices of every provider, in this process; *events* reads normalized ones."""
 
     def __init__(
         self,
@@ -52,6 +60,7 @@ class Inbox:
         actor: Actor,
         database: Database,
         providers: Mapping[str, Provider],
+        events: NormalizedEvents | None = None,
         reach: Reach = nowhere,
         max_retries: int = len(RETRY_SECONDS),
     ) -> None:
@@ -60,10 +69,13 @@ class Inbox:
         self._reach = reach
         self._database = database
         self._providers = providers
+        self._events = events
         self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
         # Notices this process knows to be committed: their twins need no statement.
         self._seen: dict[tuple[str, str], None] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._under_way: set[int] = set()
+        self._resuming: set[tuple[str, str]] = set()
 
     async def store(
         self,
@@ -80,7 +92,7 @@ class Inbox:
         twin = (verified.provider, verified.event_id)
         if twin in self._seen:
             return None
-        facts = self._facts(verified.provider, body)
+        facts = None if is_normalized(headers) else self._facts(verified.provider, body)
         stored = await self._stores.submit(
             NewNotice(
                 provider=verified.provider,
@@ -97,14 +109,21 @@ class Inbox:
 
     def process_soon(self, received: "Received") -> None:
         """Process a notice in the background; what does not fit is left to the sweep."""
-        if len(self._background) >= IN_BACKGROUND:
-            return
-        work = self._process(received.notice, received.facts)
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._do_soon(self._process(received.notice, received.facts))
 
-    async def process(self, notice_id: int, *, is_claimed: bool = False) -> None:
+    def resume_soon(self, twin: VerifiedNotice) -> None:
+        """Finish a notice that came again before it was finished, in the background.
+
+        Should it fail again that is no try: how often a sender repeats must bury nothing.
+        """
+        name = (twin.provider, twin.event_id)
+        if name not in self._resuming and len(self._background) < IN_BACKGROUND:
+            self._resuming.add(name)
+            self._do_soon(self._resume(name))
+
+    async def process(
+        self, notice_id: int, *, is_claimed: bool = False, is_try: bool = True
+    ) -> None:
         """Process a notice that waits, its signature checked again but never its age.
 
         *is_claimed*: the claim has counted this try already, in case nothing is heard of it.
@@ -119,18 +138,44 @@ class Inbox:
             await self._bury(notice, "unfinished")
             return
         try:
-            self._providers[notice.provider].verify_stored(notice.headers, notice.body)
+            self._verify_stored(notice)
         except (KeyError, NoticeRefused) as failure:
             # The key may be away for a while; if it stays away, the last try buries the notice.
-            await self._put_off(notice, failure)
+            await self._put_off(notice, failure, is_try=is_try)
             return
-        await self._process(notice)
+        await self._process(notice, is_try=is_try)
 
     async def close(self) -> None:
         """Wait for what is being stored and processed."""
         await self._stores.close()
         if self._background:
             await asyncio.wait(self._background)
+
+    def _do_soon(self, work: Coroutine[Any, Any, None]) -> None:
+        if len(self._background) >= IN_BACKGROUND:
+            work.close()
+            return
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _resume(self, name: tuple[str, str]) -> None:
+        try:
+            notice_id = await inbox.find_unfinished(self._database, *name)
+            if notice_id is not None and notice_id not in self._under_way:
+                await self.process(notice_id, is_try=False)
+        except Exception as failure:  # noqa: BLE001 - the sweep takes it up all the same
+            log.warning("payments.webhook.failed", provider=name[0], reason=type(failure).__name__)
+        finally:
+            self._resuming.discard(name)
+
+    def _verify_stored(self, notice: StoredNotice) -> None:
+        if not is_normalized(notice.headers):
+            self._providers[notice.provider].verify_stored(notice.headers, notice.body)
+        elif self._events is None:
+            raise NoticeRefused(RefusalReason.UNKNOWN_SERIAL)
+        else:
+            self._events.verify_stored(notice.headers, notice.body)
 
     def _remember(self, notice: tuple[str, str]) -> None:
         self._seen[notice] = None
@@ -147,7 +192,20 @@ class Inbox:
         except Exception:  # noqa: BLE001 - nothing may keep a genuine notice from being stored
             return None
 
-    async def _process(self, notice: StoredNotice, facts: list[Fact] | None = None) -> None:
+    async def _process(
+        self, notice: StoredNotice, facts: list[Fact] | None = None, *, is_try: bool = True
+    ) -> None:
+        if notice.id in self._under_way:
+            return
+        self._under_way.add(notice.id)
+        try:
+            await self._process_once(notice, facts, is_try=is_try)
+        finally:
+            self._under_way.discard(notice.id)
+
+    async def _process_once(
+        self, notice: StoredNotice, facts: list[Fact] | None, *, is_try: bool
+    ) -> None:
         about: dict[str, str | int] = {
             "guichet.provider": notice.provider,
             "guichet.notice.id": notice.id,
@@ -156,13 +214,23 @@ class Inbox:
             link(span, notice.trace_ctx)
             try:
                 if facts is None:
-                    facts = self._providers[notice.provider].read(notice.body)
+                    notice, facts = await self._read(notice)
                 await self._reach("notice.read")
                 await self._record_all(notice, facts)
             except NoticeUnreadable as unreadable:
                 await self._bury(notice, unreadable.reason)
+            except EventHeld as held:
+                await self._hold(notice, held)
             except Exception as failure:  # noqa: BLE001 - one notice must not stop the others
-                await self._put_off(notice, failure)
+                await self._put_off(notice, failure, is_try=is_try)
+
+    async def _read(self, notice: StoredNotice) -> tuple[StoredNotice, list[Fact]]:
+        if not is_normalized(notice.headers):
+            return notice, self._providers[notice.provider].read(notice.body)
+        if self._events is None:
+            raise NoticeRefused(RefusalReason.UNKNOWN_SERIAL)
+        resolved = await self._events.resolve(notice.body)
+        return msgspec.structs.replace(notice, order_id=resolved.order_id), resolved.facts
 
     async def _record_all(self, notice: StoredNotice, facts: list[Fact]) -> None:
         if not facts:
@@ -193,6 +261,18 @@ class Inbox:
         await self._reach("notice.case_opened")
         await inbox.finish(self._database, notice.id, NoticeStatus.QUARANTINED, "unknown_attempt")
 
+    async def _hold(self, notice: StoredNotice, held: EventHeld) -> None:
+        await inbox.open_case(self._database, held.case(notice.id))
+        await self._reach("notice.case_opened")
+        await inbox.finish(self._database, notice.id, NoticeStatus.QUARANTINED, held.reason)
+        NOTICES.labels(provider=notice.provider, outcome="quarantined").inc()
+        log.warning(
+            "payments.webhook.quarantined",
+            provider=notice.provider,
+            notice_id=notice.id,
+            reason=held.reason,
+        )
+
     async def _bury(self, notice: StoredNotice, reason: str) -> None:
         case = Case(
             kind=CaseKind.UNREADABLE_NOTICE,
@@ -208,12 +288,16 @@ class Inbox:
             "payments.webhook.dead", provider=notice.provider, notice_id=notice.id, reason=reason
         )
 
-    async def _put_off(self, notice: StoredNotice, failure: Exception) -> None:
+    async def _put_off(
+        self, notice: StoredNotice, failure: Exception, *, is_try: bool = True
+    ) -> None:
         reason = type(failure).__name__
         NOTICES.labels(provider=notice.provider, outcome="failed").inc()
         log.warning(
             "payments.webhook.failed", provider=notice.provider, notice_id=notice.id, reason=reason
         )
+        if not is_try:
+            return
         if notice.retry_count >= self._max_retries:
             await self._bury(notice, reason)
         else:

@@ -18,6 +18,12 @@ REFUSED = Counter("guichet_sales_refused", "Orders refused, by reason.", ["code"
 SETTLED = Counter(
     "guichet_orders_settled", "Orders paid, by how we came to know.", ["channel", "source", "late"]
 )
+PAYMENT_STATUS = Counter(
+    "guichet_payment_status", "Attempts to pay, by how they ended.", ["status", "provider"]
+)
+REFUND_STATUS = Counter(
+    "guichet_refund_status", "Refunds, by how they ended.", ["status", "provider"]
+)
 TRANSITIONS_SEEN = Counter(
     "guichet_order_transitions", "Moves of orders.", ["from_status", "to_status"]
 )

@@ -85,6 +85,23 @@ def unmark(order: Order, number: str) -> Order:
     )
 
 
+def mark_again(order: Order, number: str) -> Order:
+    """Put a refund's number back on the seats it named, where nothing became of them since.
+
+    A refund that failed may succeed after all, as if it had never failed.
+    """
+    refund = order.refund(number)
+    if refund is None or refund.seats is None:
+        return order
+    invite_ids, registration_ids = refund.seats.invite_ids, refund.seats.registration_ids
+    return mark(
+        order,
+        number,
+        tuple(id_ for id_ in markable_invites(order) if id_ in invite_ids),
+        tuple(id_ for id_ in markable_registrations(order) if id_ in registration_ids),
+    )
+
+
 def free(order: Order, number: str) -> Order:
     """Let go of the seats a refund names: the money has gone back."""
     gone = sum(_waits_for(invite, number) for invite in order.invites)

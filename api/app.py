@@ -40,6 +40,7 @@ from api import (
     me,
     order_payments,
     orders,
+    payment_events,
     payment_refunds,
     payments,
     refunds,
@@ -67,6 +68,7 @@ PUBLIC_ROUTES: tuple[ControllerRouterHandler, ...] = (
     events.list_events,
     events.get_event,
     webhooks.receive_wechat_notice,
+    payment_events.receive_event,
     bridge.redeem_bridge_ticket,
     binding.bind_mini_openid_with_token,
 )

@@ -32,6 +32,7 @@ class CaseKind(StrEnum):
     REFUND_STUCK = "REFUND_STUCK"
     UNREADABLE_NOTICE = "UNREADABLE_NOTICE"
     UNCHECKED_BILL = "UNCHECKED_BILL"  # refunds past us may be there that nobody has noticed
+    EVENT_MISMATCH = "EVENT_MISMATCH"  # a verified event that contradicts what it names
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

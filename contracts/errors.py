@@ -8,7 +8,7 @@
     ├── PayerNotReady             nothing can be paid from there yet; mend that, ask again
     │   └── MiniProgramBridgeRequired  WechatOpenidRequired
     ├── Unauthenticated           sign in
-    │   └── BindTokenInvalid  BridgeTicketInvalid
+    │   └── BindTokenInvalid  BridgeTicketInvalid  BadSignature
     ├── Forbidden                 another role
     │   └── PayerMismatch
     ├── NotFound                  absent, or someone else's
@@ -109,6 +109,13 @@ class BridgeTicketInvalid(Unauthenticated):
 
     code = "BRIDGE_TICKET_INVALID"
     detail = "This ticket is not valid any more; please start again."
+
+
+class BadSignature(Unauthenticated):
+    """What was posted does not prove who sent it; sign it again, now."""
+
+    code = "BAD_SIGNATURE"
+    detail = "The signature could not be verified."
 
 
 class Forbidden(Refusal):

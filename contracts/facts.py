@@ -95,6 +95,19 @@ class RefundMoved(msgspec.Struct, frozen=True, kw_only=True, tag="refund_moved")
     kind: RefundKind = RefundKind.OURS
 
 
+_NAMELESS = "intent:"
+
+
+def nameless_txn(intent_id: int) -> str:
+    """Name a payment whose provider told no number of its own for it."""
+    return f"{_NAMELESS}{intent_id}"
+
+
+def is_nameless(provider_txn_id: str) -> bool:
+    """Tell whether the number is ours, for want of the provider's."""
+    return provider_txn_id.startswith(_NAMELESS)
+
+
 QueryFact: TypeAlias = PaymentSucceeded | PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider
 AttemptFact: TypeAlias = (
     PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider | PaymentFailed | PayerAwaited

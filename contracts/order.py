@@ -55,8 +55,18 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     honoured: bool
 
 
+class NamedSeats(msgspec.Struct, frozen=True, kw_only=True):
+    """The gift seats and places that go when a refund succeeds."""
+
+    invite_ids: tuple[int, ...] = ()
+    registration_ids: tuple[int, ...] = ()
+
+
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """Money on its way back; *provider_txn_id* names the payment it belongs to."""
+    """Money on its way back; *provider_txn_id* names the payment it belongs to.
+
+    *seats* stay named when it fails, for its provider may think better of it.
+    """
 
     refund_no: str
     provider: str
@@ -68,6 +78,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str
     kind: RefundKind = RefundKind.OURS
     provider_refund_id: str | None = None
+    seats: NamedSeats | None = None
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):

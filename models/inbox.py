@@ -98,6 +98,17 @@ async def load_unfinished(connection: Connection, notice_id: int) -> StoredNotic
     return StoredNotice(**{**dict(row), "headers": headers})
 
 
+async def find_unfinished(connection: Connection, provider: str, event_id: str) -> int | None:
+    """Find a notice that still waits to be processed by its provider's id of it."""
+    found: int | None = await connection.fetchval(
+        """SELECT id FROM webhook_events
+           WHERE provider = $1 AND event_id = $2 AND status IN ('RECEIVED', 'FAILED')""",
+        provider,
+        event_id,
+    )
+    return found
+
+
 async def finish(
     connection: Connection, notice_id: int, status: NoticeStatus, reason: str | None = None
 ) -> None:

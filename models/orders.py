@@ -56,7 +56,8 @@ _DOCUMENT = """json_build_object(
       'attempt_no', p.attempt_no,
       'amount', json_build_object('amount_minor', r.amount_minor, 'currency', r.currency),
       'status', r.status, 'reason', r.reason, 'idempotency_key', r.idempotency_key,
-      'kind', r.kind, 'provider_refund_id', r.provider_refund_id) ORDER BY r.id), '[]')
+      'kind', r.kind, 'provider_refund_id', r.provider_refund_id, 'seats', r.seats)
+      ORDER BY r.id), '[]')
     FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.order_id = o.id),
   'registrations', (SELECT coalesce(json_agg(json_build_object(
       'id', g.id, 'user_id', g.user_id, 'status', g.status, 'invite_id', g.invite_id,

@@ -119,12 +119,13 @@ async def write_payments(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -
 
 _REFUNDS = """
 INSERT INTO refunds AS f (order_id, payment_id, refund_no, idempotency_key, amount_minor, currency,
-  status, kind, reason, provider_refund_id, due_at, looks)
+  status, kind, reason, provider_refund_id, seats, due_at, looks)
 SELECT r.order_id, p.id, r.refund_no, r.idempotency_key, (r.amount ->> 'amount_minor')::bigint,
-  r.amount ->> 'currency', r.status, r.kind, r.reason, r.provider_refund_id, r.due_at, 0
+  r.amount ->> 'currency', r.status, r.kind, r.reason, r.provider_refund_id,
+  r.seats, r.due_at, 0
 FROM json_to_recordset($1::json) AS r(order_id bigint, provider text, provider_txn_id text,
   refund_no text, idempotency_key text, amount json, status text, kind text, reason text,
-  provider_refund_id text, due_at timestamptz)
+  provider_refund_id text, seats jsonb, due_at timestamptz)
 JOIN payments p ON p.provider = r.provider AND p.provider_txn_id = r.provider_txn_id
 ON CONFLICT (refund_no) DO UPDATE SET status = excluded.status, due_at = excluded.due_at,
   order_id = CASE WHEN f.order_id = excluded.order_id THEN f.order_id END,

@@ -106,7 +106,9 @@ def _digest(text: str) -> bytes | None:
         digest = base64.b64decode(text, validate=True)
     except ValueError:
         return None
-    return digest if len(digest) == _DIGEST_BYTES else None
+    # A decoder passes over bits that stand for nothing; one signature has one spelling.
+    is_canonical = base64.b64encode(digest).decode() == text
+    return digest if is_canonical and len(digest) == _DIGEST_BYTES else None
 
 
 def _is_any_good(keys: Sequence[bytes], signed: bytes, signatures: Sequence[bytes]) -> bool:

@@ -79,7 +79,7 @@ def _in_production(settings: Settings) -> list[str]:
     problems = [
         f"{name} belongs to the sandbox"
         for name, secret in _secrets(settings)
-        if secret.lower().startswith(SANDBOX_MARK)
+        if any(one.strip().lower().startswith(SANDBOX_MARK) for one in secret.split(","))
     ]
     problems += [
         f"{name} is too short"

@@ -17,6 +17,7 @@ from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.intents import Intents
 from actors.limiter import Limiter
+from actors.normalized import NormalizedEvents
 from actors.own_orders import OwnOrders
 from actors.payers import Merchant, Payers
 from actors.places import Places
@@ -93,6 +94,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             actor=actor,
             database=database,
             providers=providers,
+            events=_events(settings, database, providers),
             reach=reach,
             max_retries=settings.webhook_max_retries,
         )
@@ -161,6 +163,16 @@ def _places(settings: Settings, database: Database, redis: Redis | None, actor: 
         actor=actor,
         wrong_codes=wrong_codes,
         gift_code_key=settings.gift_key,
+    )
+
+
+def _events(
+    settings: Settings, database: Database, providers: Mapping[str, Provider]
+) -> NormalizedEvents | None:
+    if settings.payment_webhook_secret is None:
+        return None
+    return NormalizedEvents(
+        database=database, providers=providers, secret=settings.payment_webhook_secret
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from contracts.normalized import NormalizedEvent
 from contracts.wire import bridge, miniprogram, payments
 from contracts.wire.problems import Problem
 from scripts.stamp import ROOT
@@ -44,6 +45,7 @@ PAYLOADS: Mapping[str, tuple[type[msgspec.Struct], ...]] = {
     "get-capabilities-result": (miniprogram.Capabilities,),
     "request-payment-params": (payments.RequestPaymentParams,),
     "request-payment-result": (miniprogram.PaymentResult,),
+    "payment-event": (NormalizedEvent,),
     "bridge-message": (
         miniprogram.CapabilitiesMessage,
         miniprogram.PaymentMessage,

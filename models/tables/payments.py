@@ -130,6 +130,7 @@ class Refunds(Table, tablename="refunds"):
     kind = word(16)
     reason = word(200)
     provider_refund_id = word(128, null=True)
+    seats = document(null=True)
     due_at = instant(null=True)
     looks = number()
     created_at = stamped()

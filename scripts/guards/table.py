@@ -11,6 +11,7 @@ from scripts.guards.rows.catalogue import CATALOGUE
 from scripts.guards.rows.coupons import COUPONS
 from scripts.guards.rows.delivery import DELIVERY
 from scripts.guards.rows.doors import DOORS
+from scripts.guards.rows.events import EVENTS
 from scripts.guards.rows.house import HOUSE
 from scripts.guards.rows.intents import INTENTS
 from scripts.guards.rows.mail import MAIL
@@ -45,4 +46,5 @@ GUARDS: tuple[Guard, ...] = (
     *MOCK,
     *INTENTS,
     *UPKEEP,
+    *EVENTS,
 )

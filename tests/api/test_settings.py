@@ -306,3 +306,34 @@ class TestMail:
         told = {"SMTP_URL": "smtp://mail.example.org", "MAIL_FROM": "a@b.cn"}
 
         assert complaint(SANDBOX | told).startswith("SMTP_URL is not on this machine")
+
+
+class TestTheKeyOfEvents:
+    def test_need_not_be_set(self) -> None:
+        assert read_settings(PRODUCTION).payment_webhook_secret is None
+
+    @pytest.mark.parametrize("secret", ["x" * 24, "whsec_" + "eHh4" * 8, f"{'x' * 24},{'y' * 24}"])
+    def test_may_be_of_either_form_and_two_while_they_change(self, secret: str) -> None:
+        settings = read_settings(PRODUCTION | {"PAYMENT_WEBHOOK_SECRET": secret})
+
+        assert settings.payment_webhook_secret == secret
+
+    @pytest.mark.parametrize("secret", ["x" * 23, "whsec_eHh4", f"{'x' * 24},short"])
+    def test_is_long_enough_in_production(self, secret: str) -> None:
+        said = complaint(PRODUCTION | {"PAYMENT_WEBHOOK_SECRET": secret})
+
+        assert said == "PAYMENT_WEBHOOK_SECRET is too short"
+
+    @pytest.mark.parametrize("secret", ["whsec_*", f"{'x' * 24},"])
+    def test_is_one(self, secret: str) -> None:
+        for world in (PRODUCTION, SANDBOX):
+            said = complaint(world | {"PAYMENT_WEBHOOK_SECRET": secret})
+
+            assert said == "PAYMENT_WEBHOOK_SECRET is malformed"
+
+    @pytest.mark.parametrize("place", ["sandbox-{x},{x}", "{x},sandbox-{x}", "{x}, Sandbox-{x}"])
+    def test_is_never_the_sandboxs_in_production(self, place: str) -> None:
+        secret = place.format(x="x" * 24)
+
+        said = complaint(PRODUCTION | {"PAYMENT_WEBHOOK_SECRET": secret})
+        assert said == "PAYMENT_WEBHOOK_SECRET belongs to the sandbox"

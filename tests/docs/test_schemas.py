@@ -1,4 +1,4 @@
-"""The schemas are the structs', and the bridge contract's examples are as its schemas say."""
+"""The schemas are the structs', and the contracts' examples are as their schemas say."""
 
 import re
 
@@ -11,9 +11,9 @@ from contracts.wire.miniprogram import PaymentResult
 from scripts.schemas import FOLDER, PAYLOADS, schema_of, written
 from scripts.stamp import ROOT
 
-CONTRACT = ROOT / "contracts" / "miniprogram-bridge.md"
+CONTRACTS = [ROOT / "contracts" / f"{name}.md" for name in ("miniprogram-bridge", "payment-events")]
 _EXAMPLE = re.compile(r"^```json ([a-z0-9-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_TEXT = CONTRACT.read_text(encoding="utf-8")
+_TEXT = "\n".join(contract.read_text(encoding="utf-8") for contract in CONTRACTS)
 EXAMPLES: list[tuple[str, str]] = _EXAMPLE.findall(_TEXT)
 
 
@@ -75,7 +75,7 @@ class TestTheSchemas:
         assert errors_in(name, document) != []
 
 
-class TestTheBridgeContract:
+class TestTheContracts:
     def test_names_a_schema_beside_every_json(self) -> None:
         assert len(EXAMPLES) == _TEXT.count("```json")
 

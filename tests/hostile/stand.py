@@ -10,6 +10,7 @@ import msgspec
 from tests.api.service import ORDERS, Buyer, Service
 
 WEBHOOK = "/api/webhooks/wechatpay"
+EVENTS = "/payments/webhook"
 PAYMENTS = "/api/payments/wechat"
 INTENTS = "/payments"
 BRIDGE = "/api/admin/bridge"
@@ -85,6 +86,7 @@ DOORS = (
     Door("GET", "/api/events"),
     Door("GET", "/api/events/{event_id}"),
     Door("POST", WEBHOOK),
+    Door("POST", EVENTS, reads_body=True),
     Door("POST", LOGIN, reads_body=True),
     Door("POST", "/api/events/{event_id}/orders", signed_in=True, reads_body=True),
     Door("GET", "/api/events/{event_id}/orders", signed_in=True),

@@ -1,5 +1,6 @@
 """Calls made from the interface's own description, honest ones and others, all checks on."""
 
+import json
 import os
 import random
 import sys
@@ -25,8 +26,9 @@ from tests.hostile.honest import aimed, body_for, is_known
 from tests.hostile.intents import aim_at_intents, is_of_intents
 from tests.hostile.organizers import manage, manage_order
 from tests.hostile.party import Party
-from tests.hostile.stand import DOORS, OF_A_MANAGED_ORDER, WEBHOOK, Door, Stand
-from tests.sandbox.simulator import Simulator
+from tests.hostile.stand import DOORS, EVENTS, OF_A_MANAGED_ORDER, WEBHOOK, Door, Stand
+from tests.sandbox.simulator import WEBHOOK_SECRET, Simulator
+from tests.storage.told import signed as signed_event
 
 pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(300)]
 
@@ -209,6 +211,10 @@ class TestAnOperation:
             if door.path == WEBHOOK:
                 body = salt.to_bytes(8, "big")
                 headers = signed(body, simulator.keyring.platform)
+                answer = caller.call(case, headers=headers, data=body)
+            elif door.path == EVENTS:
+                body = json.dumps(case.body).encode()
+                headers = signed_event(body, secret=WEBHOOK_SECRET)
                 answer = caller.call(case, headers=headers, data=body)
             elif party.knows(door):
                 party.mean(case, door)

@@ -33,7 +33,15 @@ _ORDER = [
 ]
 _ATTEMPT = ["attempt_no", "state", "request", "opened", "opened_at", "claim_until", "close_owed"]
 _PAYMENT = ["provider", "provider_txn_id", "attempt_no", "paid_at", "source", "honoured"]
-_REFUND = ["refund_no", "status", "reason", "idempotency_key", "kind", "provider_refund_id"]
+_REFUND = [
+    "refund_no",
+    "status",
+    "reason",
+    "idempotency_key",
+    "kind",
+    "provider_refund_id",
+    "seats",
+]
 _PLACE = ["id", "user_id", "status", "invite_id", "refund_no"]
 _GIFT = ["generation", "status", "refund_no", "redeemed_by", "redeemed_at"]
 _INVITE = ["id", "position", *_GIFT]
@@ -277,7 +285,7 @@ def write_refunds(tx: Transaction, rows: str) -> Waiting:
             "provider_refund_id": record["provider_refund_id"],
             "updated_at": tx.now,
         }
-        own = ("order_id", "refund_no", "idempotency_key", "kind", "reason")
+        own = ("order_id", "refund_no", "idempotency_key", "kind", "reason", "seats")
         row: dict[str, Any] = {
             **_named(record, list(own)),
             **record["amount"],

@@ -30,6 +30,7 @@ COUPONS = (
 _PACED = ("payment_attempts", "refunds", "effects", "webhook_events")
 # What a statement writes by its own clock or sequence, or what no turn depends on.
 _NOT_COMPARED = frozenset({"id", "created_at", "updated_at", "received_at", "code_hash", "body"})
+_DOCUMENTS = ("request", "opened", "details", "headers", "answers", "seats")
 _TABLES = (
     "orders payment_attempts payments refunds registrations ticket_types event_attendance"
     " seat_ledger order_invites order_events api_idempotency effects cases webhook_events"
@@ -250,8 +251,10 @@ def _plain(row: Row, names: dict[str, Callable[[Any], Any]]) -> Row:
 def _value(column: str, value: Any) -> Any:  # noqa: ANN401 - any column
     if isinstance(value, datetime):
         return "set"
-    if column in ("request", "opened", "details", "headers", "answers") and isinstance(value, str):
+    if column in _DOCUMENTS and isinstance(value, str):
         value = json.loads(value)
+    if column == "seats" and isinstance(value, dict):
+        return {kind: len(ids) for kind, ids in value.items()}
     if column == "request":
         return {name: part for name, part in value.items() if name != "payable_until"}
     return msgspec.to_builtins(value)

@@ -1,0 +1,69 @@
+"""What an event names, found together: an intent, its attempts, and a refund by our number."""
+
+import msgspec
+
+from contracts.money import Money
+from models.engine import Connection
+
+
+class NamedAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of the intent; *reference* is its provider's number, where that is known."""
+
+    attempt_no: str
+    provider: str
+    merchant_id: str
+    appid: str
+    reference: str | None
+    is_paid: bool
+
+
+class NamedRefund(msgspec.Struct, frozen=True, kw_only=True):
+    """The refund of that number, whoever's it is; *intent_id* None: paid past every intent."""
+
+    refund_no: str
+    order_id: int
+    intent_id: int | None
+    attempt_no: str
+    provider: str
+    amount: Money
+
+
+class NamedIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent with its attempts, oldest first."""
+
+    order_id: int
+    amount: Money
+    attempts: tuple[NamedAttempt, ...]
+    refund: NamedRefund | None
+
+
+_NAMED = """
+SELECT json_build_object(
+  'order_id', i.order_id,
+  'amount', json_build_object('amount_minor', i.amount_minor, 'currency', i.currency),
+  'attempts', (SELECT coalesce(json_agg(json_build_object(
+      'attempt_no', a.attempt_no, 'provider', a.provider, 'merchant_id', a.merchant_id,
+      'appid', a.appid, 'reference', a.opened ->> 'reference',
+      'is_paid', EXISTS (SELECT FROM payments p
+        WHERE p.order_id = a.order_id AND p.attempt_no = a.attempt_no))
+      ORDER BY a.attempt_no), '[]')
+    FROM payment_attempts a WHERE a.order_id = i.order_id AND a.intent_id = i.id),
+  'refund', (SELECT json_build_object(
+      'refund_no', r.refund_no, 'order_id', r.order_id, 'intent_id', a.intent_id,
+      'attempt_no', p.attempt_no, 'provider', p.provider,
+      'amount', json_build_object('amount_minor', r.amount_minor, 'currency', r.currency))
+    FROM refunds r JOIN payments p ON p.id = r.payment_id
+    LEFT JOIN payment_attempts a ON a.attempt_no = p.attempt_no
+    WHERE r.refund_no = $2)
+)::text AS document
+FROM payment_intents i WHERE i.id = $1
+"""
+_decoder = msgspec.json.Decoder(NamedIntent)
+
+
+async def named(
+    connection: Connection, intent_id: int, refund_no: str | None = None
+) -> NamedIntent | None:
+    """Find an intent by its id, with the refund of a number if there is one; None: unknown."""
+    document = await connection.fetchval(_NAMED, intent_id, refund_no)
+    return None if document is None else _decoder.decode(document)
