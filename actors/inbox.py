@@ -16,7 +16,8 @@ from actors.actor import Actor
 from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
 from actors.metrics import NOTICES
-from actors.normalized import EventHeld, NormalizedEvents, is_normalized
+from actors.normalized import EventHeld, NormalizedEvents
+from actors.notice_readers import Readers
 from actors.tracing import describe_order, link, work_span
 from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
 from contracts.effects import Case, CaseKind
@@ -26,13 +27,7 @@ from models import inbox
 from models.engine import Database
 from models.inbox import NewNotice, StoredNotice
 from models.orders import order_ids_of_attempts
-from providers.provider import (
-    NoticeRefused,
-    NoticeUnreadable,
-    Provider,
-    RefusalReason,
-    VerifiedNotice,
-)
+from providers.provider import NoticeRefused, NoticeUnreadable, Provider, VerifiedNotice
 
 log = structlog.get_logger("payments")
 
@@ -68,8 +63,7 @@ class Inbox:
         self._max_retries = max_retries
         self._reach = reach
         self._database = database
-        self._providers = providers
-        self._events = events
+        self._readers = Readers(providers=providers, events=events)
         self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
         # Notices this process knows to be committed: their twins need no statement.
         self._seen: dict[tuple[str, str], None] = {}
@@ -92,7 +86,7 @@ class Inbox:
         twin = (verified.provider, verified.event_id)
         if twin in self._seen:
             return None
-        facts = None if is_normalized(headers) else self._facts(verified.provider, body)
+        facts = self._readers.glance(verified.provider, headers, body)
         stored = await self._stores.submit(
             NewNotice(
                 provider=verified.provider,
@@ -138,7 +132,7 @@ class Inbox:
             await self._bury(notice, "unfinished")
             return
         try:
-            self._verify_stored(notice)
+            self._readers.verify_stored(notice)
         except (KeyError, NoticeRefused) as failure:
             # The key may be away for a while; if it stays away, the last try buries the notice.
             await self._put_off(notice, failure, is_try=is_try)
@@ -169,14 +163,6 @@ class Inbox:
         finally:
             self._resuming.discard(name)
 
-    def _verify_stored(self, notice: StoredNotice) -> None:
-        if not is_normalized(notice.headers):
-            self._providers[notice.provider].verify_stored(notice.headers, notice.body)
-        elif self._events is None:
-            raise NoticeRefused(RefusalReason.UNKNOWN_SERIAL)
-        else:
-            self._events.verify_stored(notice.headers, notice.body)
-
     def _remember(self, notice: tuple[str, str]) -> None:
         self._seen[notice] = None
         if len(self._seen) > SEEN:
@@ -184,13 +170,6 @@ class Inbox:
 
     async def _store_group(self, notices: Sequence[NewNotice]) -> list[StoredNotice | None]:
         return await inbox.store(self._database, notices)
-
-    def _facts(self, provider: str, body: bytes) -> list[Fact] | None:
-        """Read a notice if that is possible; why it is not is found out when it is stored."""
-        try:
-            return self._providers[provider].read(body)
-        except Exception:  # noqa: BLE001 - nothing may keep a genuine notice from being stored
-            return None
 
     async def _process(
         self, notice: StoredNotice, facts: list[Fact] | None = None, *, is_try: bool = True
@@ -214,7 +193,7 @@ class Inbox:
             link(span, notice.trace_ctx)
             try:
                 if facts is None:
-                    notice, facts = await self._read(notice)
+                    notice, facts = await self._readers.read(notice)
                 await self._reach("notice.read")
                 await self._record_all(notice, facts)
             except NoticeUnreadable as unreadable:
@@ -223,14 +202,6 @@ class Inbox:
                 await self._hold(notice, held)
             except Exception as failure:  # noqa: BLE001 - one notice must not stop the others
                 await self._put_off(notice, failure, is_try=is_try)
-
-    async def _read(self, notice: StoredNotice) -> tuple[StoredNotice, list[Fact]]:
-        if not is_normalized(notice.headers):
-            return notice, self._providers[notice.provider].read(notice.body)
-        if self._events is None:
-            raise NoticeRefused(RefusalReason.UNKNOWN_SERIAL)
-        resolved = await self._events.resolve(notice.body)
-        return msgspec.structs.replace(notice, order_id=resolved.order_id), resolved.facts
 
     async def _record_all(self, notice: StoredNotice, facts: list[Fact]) -> None:
         if not facts:

@@ -25,7 +25,7 @@ DELIVERY = (
     Guard(
         "notice.checked_again",
         "a stored notice is believed for its signature only",
-        "actors/inbox.py",
+        "actors/notice_readers.py",
         "self._providers[notice.provider].verify_stored(notice.headers, notice.body)",
         "pass",
         f"{STORAGE}inbox.py::TestAStoredNotice::test_that_nobody_can_verify_now_waits_for_its_key",

@@ -99,6 +99,14 @@ EVENTS = (
         f"{_BACK}test_before_its_payment_waits_for_it",
     ),
     Guard(
+        "event.checked_again",
+        "a stored event is believed for its signature only",
+        "actors/notice_readers.py",
+        "self._of_events().verify_stored(notice.headers, notice.body)",
+        "pass",
+        f"{_STORED}TestAnEventThatComesAgain::test_is_checked_against_its_signature_again",
+    ),
+    Guard(
         "event.once_at_a_time",
         "an event is not processed twice at once",
         "actors/inbox.py",

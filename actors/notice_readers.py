@@ -1,0 +1,59 @@
+"""Who can read a stored notice: its headers say whether it is its provider's or a normalized event.
+
+Only what its signature is made of is stored of a notice's headers, so nobody chooses their reader.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.normalized import NormalizedEvents, is_normalized
+from contracts.facts import Fact
+from models.inbox import StoredNotice
+from providers.provider import NoticeRefused, Provider, RefusalReason
+
+
+class Readers:
+    """The providers' own reading, and that of normalized events where their secret is set."""
+
+    def __init__(
+        self, *, providers: Mapping[str, Provider], events: NormalizedEvents | None
+    ) -> None:
+        self._providers = providers
+        self._events = events
+
+    def glance(self, provider: str, headers: Mapping[str, str], body: bytes) -> list[Fact] | None:
+        """Read a notice if that is possible at once; why it is not is found out later."""
+        if is_normalized(headers):
+            return None
+        try:
+            return self._providers[provider].read(body)
+        except Exception:  # noqa: BLE001 - nothing may keep a genuine notice from being stored
+            return None
+
+    def verify_stored(self, notice: StoredNotice) -> None:
+        """Check a notice's signature again, never its age.
+
+        :raises KeyError: its provider is not set up any more.
+        :raises NoticeRefused: the key is gone or the row was altered; a person must look.
+        """
+        if is_normalized(notice.headers):
+            self._of_events().verify_stored(notice.headers, notice.body)
+        else:
+            self._providers[notice.provider].verify_stored(notice.headers, notice.body)
+
+    async def read(self, notice: StoredNotice) -> tuple[StoredNotice, list[Fact]]:
+        """Read a notice; an event says which order is its own.
+
+        :raises NoticeUnreadable: keep the row; a person must look.
+        :raises actors.normalized.EventHeld: nothing may move by it; a person must look.
+        """
+        if not is_normalized(notice.headers):
+            return notice, self._providers[notice.provider].read(notice.body)
+        resolved = await self._of_events().resolve(notice.body)
+        return msgspec.structs.replace(notice, order_id=resolved.order_id), resolved.facts
+
+    def _of_events(self) -> NormalizedEvents:
+        if self._events is None:
+            raise NoticeRefused(RefusalReason.UNKNOWN_SERIAL)
+        return self._events
