@@ -185,6 +185,10 @@ def _attempt(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt:
     if number is None:
         return intent.attempts[-1]
     by_number = next((a for a in intent.attempts if a.reference == number), None)
+    if by_number is None and event.type != PAYMENT_SUCCEEDED:
+        # Of an attempt that was declined at once we never learnt the number; what is said of it
+        # must not end the next one, which goes by another.
+        by_number = next((a for a in reversed(intent.attempts) if a.reference is None), None)
     return by_number or intent.attempts[-1]
 
 

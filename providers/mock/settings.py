@@ -8,8 +8,8 @@ class MockSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: str
     secret: str
-    timeout_seconds: float = 10.0
-    connect_timeout_seconds: float = 5.0
+    timeout_seconds: float = 3.0
+    connect_timeout_seconds: float = 2.0
     max_connections: int = 64
 
     def __repr__(self) -> str:

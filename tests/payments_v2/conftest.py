@@ -13,21 +13,31 @@ from tests.journeys.service import Service, running_service
 from tests.payments_v2.shop import SECRET, Desk, Payer
 
 
-@pytest.fixture(scope="session")
-async def shop_url() -> str:
-    """Make an empty database for the service to migrate."""
+async def an_empty_database(name: str) -> str:
+    """Make one on the run's server for a service to migrate."""
     server_url = os.environ["GUICHET_TEST_POSTGRES"]
     server = await asyncpg.connect(server_url)
-    await server.execute("CREATE DATABASE guichet_payments_v2")
+    await server.execute(f"CREATE DATABASE {name}")
     await server.close()
-    return server_url.rpartition("/")[0] + "/guichet_payments_v2"
+    return f"{server_url.rpartition('/')[0]}/{name}"
 
 
 @pytest.fixture(scope="session")
-def shop_environ(shop_url: str) -> dict[str, str]:
-    """Say how the service is to run."""
+async def shop_url() -> str:
+    """Make the books of the service that goes by webhooks only."""
+    return await an_empty_database("guichet_payments_v2")
+
+
+@pytest.fixture(scope="session")
+async def hurried_url() -> str:
+    """Make the books of the service that may settle at once."""
+    return await an_empty_database("guichet_payments_v2_hurried")
+
+
+@pytest.fixture(scope="session")
+def shop_environ() -> dict[str, str]:
+    """Say how a service is to run."""
     return {
-        "DATABASE_URL": shop_url,
         "REDIS_URL": os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/2",
         "API_WORKERS": "2",
         "SANDBOX_TIME_SCALE": "30",
@@ -37,9 +47,10 @@ def shop_environ(shop_url: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def shop(shop_environ: dict[str, str]) -> Iterator[Service]:
+def shop(shop_environ: dict[str, str], shop_url: str) -> Iterator[Service]:
     """Start the service once."""
-    with throwaway_home() as home, running_service(home, **shop_environ) as service:
+    environ = shop_environ | {"DATABASE_URL": shop_url}
+    with throwaway_home() as home, running_service(home, **environ) as service:
         yield service
 
 

@@ -28,7 +28,8 @@ class TestConfirm:
         "simulate", ["succeeded", "timeout_after_success", "duplicate", "out_of_order", "delayed"]
     )
     def test_ends_paid_once_whatever_happens_on_the_way(self, payer: Payer, simulate: str) -> None:
-        assert payer.confirm(simulate=simulate).json()["status"] == "processing"
+        # Whoever waits for a call that hangs may hear the webhook first.
+        assert payer.confirm(simulate=simulate).json()["status"] in {"processing", "succeeded"}
 
         payer.wait(paymentStatus="PAID", lastPaymentAttemptStatus="succeeded")
         assert len(payer.payments()["payments"]) == 1

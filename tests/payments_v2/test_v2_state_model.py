@@ -51,10 +51,12 @@ class TestRefundStatus:
         self, payer: Payer, desk: Desk, books: Database
     ) -> None:
         payer.paid()
+        fault = {"provider": "mock", "operation": "refund", "mode": "hold"}
+        assert payer.service.sandbox.post("/control/faults", json=fault).is_success
         refund_id = desk.refund(payer).json()["refundId"]
+        payer.wait(refundStatus="processing", paymentStatus="REFUNDING")
         refund_no = await books.fetchval("SELECT refund_no FROM refunds WHERE id = $1", refund_id)
 
         tell(payer.service, event(payer, "refund.failed", refund_id=refund_no))
 
-        # The mock sends it back all the same: a success absorbs what said otherwise.
-        payer.wait(refundStatus="succeeded", paymentStatus="REFUNDED")
+        payer.wait(refundStatus="failed", paymentStatus="PAID", status="PAID")

@@ -1,5 +1,6 @@
 """Webhook-only toggle, provider switch and rollback notes: the same house, told otherwise."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from models.engine import Database
 from sandbox.embedded.homes import throwaway_home
 from tests.journeys.service import ROOT, Service, running_service
 from tests.payments_v2.shop import Desk, Payer, event, tell
@@ -16,9 +18,11 @@ pytestmark = pytest.mark.xdist_group("payments_v2_sync")
 
 
 @pytest.fixture(scope="module")
-def hurried(shop_environ: dict[str, str]) -> Iterator[Service]:
+def hurried(shop_environ: dict[str, str], hurried_url: str) -> Iterator[Service]:
     """Start a service that may settle at once, whose mock sends nothing and whose jobs are off."""
     changed = {
+        "DATABASE_URL": hurried_url,
+        "REDIS_URL": shop_environ["REDIS_URL"].rpartition("/")[0] + "/3",
         "PAYMENTS_WEBHOOK_ONLY": "0",
         "MOCK_WEBHOOK_AUTOFIRE": "0",
         "PAYMENTS_JOB_REPLAY_INTERVAL_MIN": "0",
@@ -91,7 +95,13 @@ class TestTheProviderSwitch:
         told = subprocess.run(
             [sys.executable, "-m", "api.app"],
             cwd=ROOT,
-            env=os.environ | {"APP_ENV": "production", "PAYMENT_PROVIDER": "mock"},
+            env=os.environ
+            | {
+                "APP_ENV": "production",
+                "PAYMENT_PROVIDER": "mock",
+                "DATABASE_URL": "postgresql://127.0.0.1/nowhere",
+                "JWT_SECRET": "x" * 40,
+            },
             capture_output=True,
             text=True,
             timeout=60,
@@ -103,8 +113,16 @@ class TestTheProviderSwitch:
 
 
 class TestTheRollbackNotes:
-    def test_intervals_of_zero_stop_the_jobs(self, payer: Payer) -> None:
-        """Leave a payment that only a query would find: nobody asks."""
-        payer.confirm(simulate="timeout_after_success")
+    async def test_intervals_of_zero_stop_the_jobs(self, payer: Payer, hurried_url: str) -> None:
+        payer.confirm(simulate="requires_action")
+        database = await Database.connect(hurried_url, max_size=1)
+        statement = "UPDATE payment_attempts SET due_at = now() WHERE order_id = $1"
+        await database.execute(statement, payer.order_id)
 
-        assert payer.now()["paymentStatus"] == "UNPAID"
+        # Elsewhere an attempt that is due is asked about within a second or two.
+        await asyncio.sleep(3)
+
+        looks = "SELECT looks FROM payment_attempts WHERE order_id = $1"
+        looked = await database.fetchval(looks, payer.order_id)
+        await database.close()
+        assert looked == 0

@@ -121,6 +121,18 @@ class TestAnEvent:
         assert await until_done(books, told) == "QUARANTINED"
         assert payer.now()["paymentStatus"] == other.now()["paymentStatus"] == "UNPAID"
 
+    async def test_of_a_declined_attempt_leaves_the_next_one(
+        self, payer: Payer, books: Database
+    ) -> None:
+        payer.confirm(simulate="failed")
+        payer.confirm("second", simulate="requires_action")
+        told = event(payer, "payment.failed", provider_txn_id="txn_of_the_declined")
+
+        tell(payer.service, told)
+
+        assert await until_done(books, told) == "PROCESSED"
+        assert payer.now()["lastPaymentAttemptStatus"] == "requires_action"
+
     async def test_of_a_provider_that_is_not_enabled_is_held(
         self, payer: Payer, books: Database
     ) -> None:
