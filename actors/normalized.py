@@ -178,18 +178,17 @@ def _payment_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact:
 
 
 def _attempt(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt:
-    """Choose the attempt by the provider's number, else the intent's newest."""
+    """Choose the attempt by our number or the provider's, else the intent's newest."""
     if not intent.attempts:
         raise EventHeld(event, "no_attempt")
-    number = event.data.provider_txn_id
-    if number is None:
-        return intent.attempts[-1]
-    by_number = next((a for a in intent.attempts if a.reference == number), None)
-    if by_number is None and event.type != PAYMENT_SUCCEEDED:
-        # Of an attempt that was declined at once we never learnt the number; what is said of it
-        # must not end the next one, which goes by another.
-        by_number = next((a for a in reversed(intent.attempts) if a.reference is None), None)
-    return by_number or intent.attempts[-1]
+    ours, theirs = event.data.attempt_no, event.data.provider_txn_id
+    if ours is not None:
+        named = next((a for a in intent.attempts if a.attempt_no == ours), None)
+        if named is None:
+            raise EventHeld(event, "attempt")
+        return named
+    by_theirs = (a for a in intent.attempts if theirs is not None and a.reference == theirs)
+    return next(by_theirs, intent.attempts[-1])
 
 
 def _refund_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact:

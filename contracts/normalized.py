@@ -28,7 +28,8 @@ _Number: TypeAlias = Annotated[int, Meta(ge=1, le=_NUMBER_MAX)]
 class EventData(msgspec.Struct, frozen=True, kw_only=True):
     """Which intent of which order an event is about; *amount* is in minor units.
 
-    *refund_id* is the number we gave the refund; of a refund *amount* is what it sends back.
+    *attempt_no* is our number of the attempt, where the sender knows it. *refund_id* is the number
+    we gave the refund; of a refund *amount* is what it sends back.
     """
 
     order_id: _Number
@@ -37,6 +38,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
     currency: Annotated[str, Meta(pattern=r"^[A-Za-z]{3}(?![\s\S])")]
     status: _Name
     provider_txn_id: _Reference | None = None
+    attempt_no: _Name | None = None
     refund_id: _Name | None = None
 
 

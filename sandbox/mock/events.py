@@ -149,6 +149,7 @@ def payment_data(trade: Trade, status: str) -> dict[str, Any]:
         "currency": trade.currency,
         "status": status,
         "provider_txn_id": trade.provider_txn_id,
+        "attempt_no": trade.out_trade_no,
     }
 
 

@@ -107,7 +107,8 @@ class TestTheNormalizedEvent:
 
         assert schema["required"] == ["event_id", "type", "provider", "created_at", "data"]
         data = schema["properties"]["data"]
-        assert {"provider_txn_id", "refund_id"} == data["properties"].keys() - set(data["required"])
+        optional = data["properties"].keys() - set(data["required"])
+        assert optional == {"attempt_no", "provider_txn_id", "refund_id"}
 
 
 class TestTheWebhookDoor:

@@ -27,7 +27,7 @@ from tests.api.channels import (
 )
 from tests.api.service import FREE, HOT, ORDERS, Buyer, Service, running_service
 from tests.api.test_doors import is_problem
-from tests.sandbox.simulator import APP_ID, OTHER_APP_ID, Simulator
+from tests.sandbox.simulator import APP_ID, OTHER_APP_ID, Simulator, wait_until
 
 _decode = msgspec.json.Decoder(wire.ChannelOrderToPay).decode
 OLD_SHELL = BRIDGE | {"miniProgramBridgeVersion": "1.1.9"}
@@ -587,12 +587,17 @@ class TestWhatIsTold:
         }
         prepare(buyer, order, BRIDGE | dirty)
 
-        (line,) = [
-            entry
-            for text in service.log.read_text().splitlines()
-            if order["orderNo"] in text
-            and (entry := msgspec.json.decode(text))["event"] == "payments.prepare"
-        ]
+        def told() -> list[dict[str, Any]]:
+            return [
+                entry
+                for text in service.log.read_text().splitlines()
+                if order["orderNo"] in text
+                and (entry := msgspec.json.decode(text))["event"] == "payments.prepare"
+            ]
+
+        # An answer may be ahead of its line by a turn of the loop.
+        wait_until(lambda: bool(told()), seconds=5)
+        (line,) = told()
         assert line["orderId"] == order["orderId"]
         assert line["channel"] == "MINIPROGRAM_BRIDGE"
         assert line["code"] == "MINI_PROGRAM_BRIDGE_REQUIRED"

@@ -108,6 +108,8 @@ class TestAnAddressForNotices:
             | {
                 "APP_ENV": "sandbox",
                 "PAYMENT_PROVIDER": "mock",
+                "PAYMENT_WEBHOOK_SECRET": "sandbox-" + "x" * 40,
+                "SANDBOX_URL": "http://127.0.0.1:1",
                 "WECHAT_PAY_GATEWAY": "http://127.0.0.1:1",
             }
         )

@@ -126,7 +126,8 @@ class TestAnEvent:
     ) -> None:
         payer.confirm(simulate="failed")
         payer.confirm("second", simulate="requires_action")
-        told = event(payer, "payment.failed", provider_txn_id="txn_of_the_declined")
+        declined = payer.payments()["attempts"][-1]["attemptNo"]
+        told = event(payer, "payment.failed", attempt_no=declined)
 
         tell(payer.service, told)
 

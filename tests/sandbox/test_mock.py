@@ -63,6 +63,7 @@ class TestAPayment:
                 "currency": "CNY",
                 "status": "succeeded",
                 "provider_txn_id": opened.json()["txn_id"],
+                "attempt_no": wanted["attempt_no"],
             },
         }
         assert event.message["event_id"].startswith("evt_mock_")
@@ -269,6 +270,7 @@ class TestARefund:
             "currency": "CNY",
             "status": "succeeded",
             "provider_txn_id": opened["txn_id"],
+            "attempt_no": wanted["attempt_no"],
             "refund_id": refund_no,
         }
         asked = merchant.call("GET", f"{REFUNDS}/{refund_no}").json()
