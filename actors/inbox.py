@@ -13,11 +13,12 @@ import structlog
 from opentelemetry import trace
 
 from actors.actor import Actor
+from actors.event_held import EventHeld
 from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
 from actors.metrics import NOTICES
-from actors.normalized import EventHeld, NormalizedEvents
-from actors.notice_readers import Readers
+from actors.normalized import NormalizedEvents
+from actors.notice_readers import Read, Readers
 from actors.tracing import describe_order, link, work_span
 from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
 from contracts.effects import Case, CaseKind
@@ -193,9 +194,11 @@ class Inbox:
             link(span, notice.trace_ctx)
             try:
                 if facts is None:
-                    notice, facts = await self._readers.read(notice)
+                    told = await self._readers.read(notice)
+                else:
+                    told = Read(notice=notice, facts=facts)
                 await self._reach("notice.read")
-                await self._record_all(notice, facts)
+                await self._record_all(told)
             except NoticeUnreadable as unreadable:
                 await self._bury(notice, unreadable.reason)
             except EventHeld as held:
@@ -203,9 +206,10 @@ class Inbox:
             except Exception as failure:  # noqa: BLE001 - one notice must not stop the others
                 await self._put_off(notice, failure, is_try=is_try)
 
-    async def _record_all(self, notice: StoredNotice, facts: list[Fact]) -> None:
+    async def _record_all(self, told: Read) -> None:
+        notice, facts = told.notice, told.facts
         if not facts:
-            await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, "no_money")
+            await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, told.reason)
         for fact in facts:
             known = notice.order_id if fact is facts[0] else None
             order_id = known or await self._order_of(fact)

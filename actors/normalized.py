@@ -4,15 +4,18 @@
    contradicts it is held for a person and moves nothing.
 2. An event never falls to another intent than the one it names, however many an order had.
 3. A refund event that is ahead of its payment waits for it.
+4. Facts are believed only of providers whose own word this is: of another, whose notices have a
+   signature of their own, an event is a reason to ask it.
 """
 
 import hashlib
 from collections.abc import Collection, Mapping
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from contracts.effects import Case, CaseKind
+from actors.event_attempts import attempt_meant
+from actors.event_held import AttemptNotTold, EventHeld
 from contracts.facts import (
     Fact,
     FactSource,
@@ -33,45 +36,23 @@ from contracts.normalized import (
     Identified,
     NormalizedEvent,
 )
+from models.attempts import ask_soon
 from models.engine import Database
-from models.intents_lookup import NamedAttempt, NamedIntent, NamedRefund, named
+from models.intents_lookup import NamedIntent, NamedRefund, named
+from models.refunds import ask_about_refund_soon
 from providers import webhook_signature
 from providers.provider import NoticeUnreadable, VerifiedNotice
 
 # Whoever else is named is kept under one word, so that senders cannot invent labels.
 _KNOWN = frozenset({"mock", "wechat", "alipay", "stripe", "pingxx"})
 _STATUSES = frozenset({"succeeded", "failed", "requires_action"})
+# Nobody was paid by this house before, and no clock is a day wrong.
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD_MAX = timedelta(days=1)
 _JSON_FAULTS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 _event_decoder = msgspec.json.Decoder(NormalizedEvent)
 _identity_decoder = msgspec.json.Decoder(Identified)
-
-
-class EventHeld(Exception):
-    """The event contradicts what it names; *reason* is from a closed set."""
-
-    def __init__(self, event: NormalizedEvent, reason: str) -> None:
-        super().__init__(reason)
-        self.event = event
-        self.reason = reason
-
-    def case(self, notice_id: int) -> Case:
-        """Ask a person about it."""
-        data = self.event.data
-        return Case(
-            kind=CaseKind.EVENT_MISMATCH,
-            subject=f"notice:{notice_id}",
-            reason=self.reason,
-            details={
-                "type": self.event.type,
-                "provider": self.event.provider,
-                "order_id": str(data.order_id),
-                "intent_id": str(data.intent_id),
-                "amount_minor": str(data.amount),
-                "currency": data.currency,
-                "refund_no": data.refund_id or "",
-            },
-        )
 
 
 class PaymentNotKnown(Exception):
@@ -79,18 +60,27 @@ class PaymentNotKnown(Exception):
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event says of an order; no facts: nothing about money."""
+    """What an event says of an order; without facts it is over, and *reason* says why."""
 
-    order_id: int | None
-    facts: list[Fact]
+    order_id: int | None = None
+    facts: list[Fact] = msgspec.field(default_factory=list)
+    reason: str = "no_money"
 
 
 class NormalizedEvents:
-    """Reads events of the providers that are set up."""
+    """Reads events of the providers that are set up; of those in *believed* they are facts."""
 
-    def __init__(self, *, database: Database, providers: Collection[str], secret: str) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        providers: Collection[str],
+        believed: Collection[str],
+        secret: str,
+    ) -> None:
         self._database = database
         self._providers = providers
+        self._believed = believed
         self._secret = secret
 
     def verify_stored(self, headers: Mapping[str, str], body: bytes) -> None:
@@ -109,18 +99,39 @@ class NormalizedEvents:
         """
         event = _read(body)
         if event.type not in ABOUT_PAYMENTS | ABOUT_REFUNDS:
-            return Resolved(order_id=None, facts=[])
+            return Resolved()
+        intent = await self._named(event)
+        try:
+            fact = _fact(event, intent)
+        except AttemptNotTold:
+            await ask_soon(self._database, [a.attempt_no for a in intent.attempts])
+            raise
+        if fact is None:
+            return Resolved(reason="unidentified")
+        if event.provider not in self._believed:
+            await self._ask_about(fact)
+            return Resolved(reason="asked")
+        return Resolved(order_id=intent.order_id, facts=[fact])
+
+    async def _named(self, event: NormalizedEvent) -> NamedIntent:
         data = event.data
-        intent = await named(self._database, data.intent_id, data.refund_id)
+        txn = (event.provider, data.provider_txn_id)
+        intent = await named(self._database, data.intent_id, refund_no=data.refund_id, txn=txn)
         if event.provider not in self._providers:
             raise EventHeld(event, "provider")
         if intent is None or intent.order_id != data.order_id:
             raise EventHeld(event, "intent")
         if data.status in _STATUSES and data.status != event.type.partition(".")[2]:
             raise EventHeld(event, "status")
-        about_refund = event.type in ABOUT_REFUNDS
-        fact = _refund_fact(event, intent) if about_refund else _payment_fact(event, intent)
-        return Resolved(order_id=intent.order_id, facts=[fact])
+        if intent.payment is not None and intent.attempt(intent.payment.attempt_no) is None:
+            raise EventHeld(event, "txn")
+        return intent
+
+    async def _ask_about(self, fact: Fact) -> None:
+        if isinstance(fact, RefundMoved):
+            await ask_about_refund_soon(self._database, fact.refund_no)
+        else:
+            await ask_soon(self._database, [fact.attempt_no])
 
 
 def is_normalized(headers: Mapping[str, str]) -> bool:
@@ -131,30 +142,48 @@ def is_normalized(headers: Mapping[str, str]) -> bool:
 def identify(body: bytes, message_id: str) -> VerifiedNotice:
     """Name a verified event as it is stored; *message_id* is what its signature covers.
 
-    What tells no id that can be kept is named by a hash of its body.
+    What tells no id that can be kept is named by a hash of its body. Senders nobody knows share
+    one word for themselves, so their ids are hashed together with what they call themselves.
     """
     try:
         told = _identity_decoder.decode(body)
     except _JSON_FAULTS:
-        digest = hashlib.sha256(body).hexdigest()
-        return VerifiedNotice(provider="unknown", event_id=f"sha256:{digest}", serial=message_id)
-    provider = told.provider if told.provider in _KNOWN else "unknown"
-    return VerifiedNotice(provider=provider, event_id=told.event_id, serial=message_id)
+        return _stranger(body, message_id)
+    if told.provider not in _KNOWN:
+        # The id holds no line feed, so it ends at the first.
+        return _stranger(f"{told.event_id}\n{told.provider}".encode(), message_id)
+    return VerifiedNotice(provider=told.provider, event_id=told.event_id, serial=message_id)
+
+
+def _stranger(named_by: bytes, message_id: str) -> VerifiedNotice:
+    digest = hashlib.sha256(named_by).hexdigest()
+    return VerifiedNotice(provider="unknown", event_id=f"sha256:{digest}", serial=message_id)
 
 
 def _read(body: bytes) -> NormalizedEvent:
     try:
         event = _event_decoder.decode(body)
-        return msgspec.structs.replace(event, created_at=event.created_at.astimezone(UTC))
+        at = event.created_at.astimezone(UTC)
     except (*_JSON_FAULTS, OverflowError):
         # Also the first and last hours of the calendar, in another time zone.
         raise NoticeUnreadable("event") from None
+    if not _EARLIEST <= at <= datetime.now(UTC) + _AHEAD_MAX:
+        raise NoticeUnreadable("created_at")
+    return msgspec.structs.replace(event, created_at=at)
 
 
-def _payment_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact:
+def _fact(event: NormalizedEvent, intent: NamedIntent) -> Fact | None:
+    if event.type in ABOUT_REFUNDS:
+        return _refund_fact(event, intent)
+    return _payment_fact(event, intent)
+
+
+def _payment_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact | None:
     if _money(event) != intent.amount:
         raise EventHeld(event, "amount")
-    attempt = _attempt(event, intent)
+    attempt = attempt_meant(event, intent)
+    if attempt is None:
+        return None
     if attempt.provider != event.provider:
         raise EventHeld(event, "provider")
     if event.type == PAYMENT_SUCCEEDED:
@@ -175,20 +204,6 @@ def _payment_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact:
             provider=event.provider, attempt_no=attempt.attempt_no, code="PAYMENT_FAILED"
         )
     return PayerAwaited(provider=event.provider, attempt_no=attempt.attempt_no)
-
-
-def _attempt(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt:
-    """Choose the attempt by our number or the provider's, else the intent's newest."""
-    if not intent.attempts:
-        raise EventHeld(event, "no_attempt")
-    ours, theirs = event.data.attempt_no, event.data.provider_txn_id
-    if ours is not None:
-        named = next((a for a in intent.attempts if a.attempt_no == ours), None)
-        if named is None:
-            raise EventHeld(event, "attempt")
-        return named
-    by_theirs = (a for a in intent.attempts if theirs is not None and a.reference == theirs)
-    return next(by_theirs, intent.attempts[-1])
 
 
 def _refund_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact:

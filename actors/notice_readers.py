@@ -13,6 +13,14 @@ from models.inbox import StoredNotice
 from providers.provider import NoticeRefused, Provider, RefusalReason
 
 
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice that was read; *reason* says why it is over where it told no facts."""
+
+    notice: StoredNotice
+    facts: list[Fact]
+    reason: str = "no_money"
+
+
 class Readers:
     """The providers' own reading, and that of normalized events where their secret is set."""
 
@@ -42,16 +50,17 @@ class Readers:
         else:
             self._providers[notice.provider].verify_stored(notice.headers, notice.body)
 
-    async def read(self, notice: StoredNotice) -> tuple[StoredNotice, list[Fact]]:
+    async def read(self, notice: StoredNotice) -> Read:
         """Read a notice; an event says which order is its own.
 
         :raises NoticeUnreadable: keep the row; a person must look.
-        :raises actors.normalized.EventHeld: nothing may move by it; a person must look.
+        :raises actors.event_held.EventHeld: nothing may move by it; a person must look.
         """
         if not is_normalized(notice.headers):
-            return notice, self._providers[notice.provider].read(notice.body)
+            return Read(notice=notice, facts=self._providers[notice.provider].read(notice.body))
         resolved = await self._of_events().resolve(notice.body)
-        return msgspec.structs.replace(notice, order_id=resolved.order_id), resolved.facts
+        notice = msgspec.structs.replace(notice, order_id=resolved.order_id)
+        return Read(notice=notice, facts=resolved.facts, reason=resolved.reason)
 
     def _of_events(self) -> NormalizedEvents:
         if self._events is None:

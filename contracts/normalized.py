@@ -20,7 +20,7 @@ _NUMBER_MAX: Final = 2**53 - 1
 # To its very end: a dollar would let a line feed follow.
 _PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f]+(?![\s\S])"
 _Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=255, pattern=_PRINTABLE)]
-# As wide as the column that keeps what a provider calls a payment.
+# As wide as the columns that keep what a provider calls a payment, and an event.
 _Reference: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
 _Number: TypeAlias = Annotated[int, Meta(ge=1, le=_NUMBER_MAX)]
 
@@ -45,7 +45,7 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
 class NormalizedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider tells: one *event_id* is one event, however often it comes."""
 
-    event_id: _Name
+    event_id: _Reference
     type: _Name
     provider: _Name
     created_at: Annotated[datetime, Meta(tz=True)]
@@ -55,6 +55,5 @@ class NormalizedEvent(msgspec.Struct, frozen=True, kw_only=True):
 class Identified(msgspec.Struct, frozen=True, kw_only=True):
     """As much of an event as its row needs, whatever else is wrong with it."""
 
-    # As wide as the column that keeps it.
-    event_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
+    event_id: _Reference
     provider: str = ""

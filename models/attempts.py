@@ -1,6 +1,16 @@
 """Attempts beside their turns: how often they are asked about, and what they are called."""
 
+from collections.abc import Sequence
+
 from models.engine import Connection
+
+# In one order, as everybody locks them; what is due sooner stays so.
+_ASK_SOON = """
+WITH live AS (SELECT id FROM payment_attempts
+  WHERE attempt_no = ANY($1::text[]) AND state IN ('OPENING', 'OPEN', 'UNKNOWN')
+  ORDER BY id FOR NO KEY UPDATE)
+UPDATE payment_attempts a SET due_at = least(a.due_at, now()) FROM live WHERE a.id = live.id
+"""
 
 
 async def may_ask(connection: Connection, attempt_no: str, every_seconds: float) -> bool:
@@ -14,6 +24,11 @@ async def may_ask(connection: Connection, attempt_no: str, every_seconds: float)
         every_seconds,
     )
     return taken is not None
+
+
+async def ask_soon(connection: Connection, attempt_nos: Sequence[str]) -> None:
+    """Have the sweep ask about attempts that are live as soon as it can. Safe to repeat."""
+    await connection.execute(_ASK_SOON, list(attempt_nos))
 
 
 async def attempt_id_of(connection: Connection, attempt_no: str) -> int:

@@ -1,8 +1,9 @@
-"""What an event names, found together: an intent, its attempts, and a refund by our number."""
+"""What an event names, found together: an intent, its attempts, a refund, a payment."""
 
 import msgspec
 
 from contracts.money import Money
+from contracts.states import AttemptState
 from models.engine import Connection
 
 
@@ -11,6 +12,7 @@ class NamedAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
     attempt_no: str
     provider: str
+    state: AttemptState
     merchant_id: str
     appid: str
     reference: str | None
@@ -28,6 +30,12 @@ class NamedRefund(msgspec.Struct, frozen=True, kw_only=True):
     amount: Money
 
 
+class NamedPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """The payment its provider calls so, whoever's it is."""
+
+    attempt_no: str
+
+
 class NamedIntent(msgspec.Struct, frozen=True, kw_only=True):
     """An intent with its attempts, oldest first."""
 
@@ -35,6 +43,11 @@ class NamedIntent(msgspec.Struct, frozen=True, kw_only=True):
     amount: Money
     attempts: tuple[NamedAttempt, ...]
     refund: NamedRefund | None
+    payment: NamedPayment | None
+
+    def attempt(self, attempt_no: str | None) -> NamedAttempt | None:
+        """Find an attempt of this intent by its number."""
+        return next((a for a in self.attempts if a.attempt_no == attempt_no), None)
 
 
 _NAMED = """
@@ -42,8 +55,8 @@ SELECT json_build_object(
   'order_id', i.order_id,
   'amount', json_build_object('amount_minor', i.amount_minor, 'currency', i.currency),
   'attempts', (SELECT coalesce(json_agg(json_build_object(
-      'attempt_no', a.attempt_no, 'provider', a.provider, 'merchant_id', a.merchant_id,
-      'appid', a.appid, 'reference', a.opened ->> 'reference',
+      'attempt_no', a.attempt_no, 'provider', a.provider, 'state', a.state,
+      'merchant_id', a.merchant_id, 'appid', a.appid, 'reference', a.opened ->> 'reference',
       'is_paid', EXISTS (SELECT FROM payments p
         WHERE p.order_id = a.order_id AND p.attempt_no = a.attempt_no))
       ORDER BY a.attempt_no), '[]')
@@ -54,7 +67,9 @@ SELECT json_build_object(
       'amount', json_build_object('amount_minor', r.amount_minor, 'currency', r.currency))
     FROM refunds r JOIN payments p ON p.id = r.payment_id
     LEFT JOIN payment_attempts a ON a.attempt_no = p.attempt_no
-    WHERE r.refund_no = $2)
+    WHERE r.refund_no = $2),
+  'payment', (SELECT json_build_object('attempt_no', p.attempt_no)
+    FROM payments p WHERE p.provider = $3 AND p.provider_txn_id = $4)
 )::text AS document
 FROM payment_intents i WHERE i.id = $1
 """
@@ -62,8 +77,16 @@ _decoder = msgspec.json.Decoder(NamedIntent)
 
 
 async def named(
-    connection: Connection, intent_id: int, refund_no: str | None = None
+    connection: Connection,
+    intent_id: int,
+    *,
+    refund_no: str | None = None,
+    txn: tuple[str, str | None] = ("", None),
 ) -> NamedIntent | None:
-    """Find an intent by its id, with the refund of a number if there is one; None: unknown."""
-    document = await connection.fetchval(_NAMED, intent_id, refund_no)
+    """Find an intent by its id; None: unknown.
+
+    With it come the refund of a number and the payment of *txn*, a provider and its number of it,
+    if there are any.
+    """
+    document = await connection.fetchval(_NAMED, intent_id, refund_no, *txn)
     return None if document is None else _decoder.decode(document)

@@ -32,3 +32,12 @@ async def managed_refund(
     """Find a refund at an event that an organizer, or with None anybody, manages."""
     row = await connection.fetchrow(_MANAGED, refund_id, organizer_id)
     return None if row is None else ManagedRefund(**row)
+
+
+async def ask_about_refund_soon(connection: Connection, refund_no: str) -> None:
+    """Have the sweep take up a refund that is under way as soon as it can. Safe to repeat."""
+    await connection.execute(
+        """UPDATE refunds SET due_at = least(due_at, now())
+           WHERE refund_no = $1 AND status IN ('requested', 'processing')""",
+        refund_no,
+    )

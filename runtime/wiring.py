@@ -172,7 +172,11 @@ def _events(
     if settings.payment_webhook_secret is None:
         return None
     return NormalizedEvents(
-        database=database, providers=providers, secret=settings.payment_webhook_secret
+        database=database,
+        providers=providers,
+        # A shared secret is no provider's signature: who has one is asked instead.
+        believed={name for name, p in providers.items() if getattr(p, "tells_by_events", False)},
+        secret=settings.payment_webhook_secret,
     )
 
 

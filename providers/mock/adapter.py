@@ -47,6 +47,7 @@ class MockPay:
 
     name = PROVIDER
     channels = frozenset({Channel.MOCK})
+    tells_by_events = True
     merchant_id = MERCHANT_ID
 
     def __init__(self, settings: MockSettings) -> None:

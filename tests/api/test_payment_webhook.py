@@ -1,9 +1,12 @@
-"""The door for normalized events, over real HTTP with real signatures."""
+"""The door for normalized events, over real HTTP with real signatures.
+
+The orders are at the mock, whose own word these events are.
+"""
 
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,19 @@ from models.engine import Database
 from tests.api.service import ORDERS, Buyer, Service, running_service
 from tests.api.test_doors import is_problem
 from tests.sandbox.simulator import WEBHOOK_SECRET, wait_until
-from tests.storage.told import an_event, intent_of
+from tests.storage.told import an_event as an_event_of
+from tests.storage.told import intent_of
 from tests.storage.told import signed as signed_by
 
 DOOR = "/payments/webhook"
 TAKEN = {"ok": True}
+
+
+@pytest.fixture(scope="module")
+def service(environ: dict[str, str], api_home: Path) -> Iterator[Service]:
+    """Run a service whose orders are at the mock."""
+    with running_service(environ, api_home / "api_mock", PAYMENT_PROVIDER="mock") as service:
+        yield service
 
 
 @pytest.fixture
@@ -29,14 +40,28 @@ async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def order(buyer: Buyer) -> dict[str, Any]:
-    made: dict[str, Any] = buyer.order(prepare=True).json()
+async def order(buyer: Buyer, database: Database) -> dict[str, Any]:
+    """Buy one seat that waits for its payer, and let the mock have said so."""
+    made: dict[str, Any] = buyer.order().json()
+    asked = {"orderId": made["orderId"], "amount": 9900, "currency": "CNY"}
+    wanted = buyer.http.post("/payments/create_intent", json=asked | {"idempotencyKey": "intent"})
+    confirmed = {"intentId": wanted.json()["intentId"], "simulate": "requires_action"}
+    buyer.http.post("/payments/confirm", json=confirmed | {"idempotencyKey": "confirm"})
+    told = """SELECT 1 FROM webhook_events WHERE provider = 'mock' AND status = 'PROCESSED'
+              AND convert_from(body, 'UTF8')::json #>> '{data,order_id}' = $1"""
+    async with asyncio.timeout(20):
+        while not await database.fetchval(told, str(made["orderId"])):  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.01)
     return made
 
 
 @pytest.fixture
 async def intent_id(database: Database, order: dict[str, Any]) -> int:
     return await intent_of(database, order["orderId"])
+
+
+def an_event(kind: str, order_id: int, intent_id: int, **more: Any) -> bytes:  # noqa: ANN401
+    return an_event_of(kind, order_id, intent_id, provider="mock", **more)
 
 
 def signed(body: bytes, changes: dict[str, str] | None = None, **about: Any) -> dict[str, str]:  # noqa: ANN401
@@ -117,7 +142,7 @@ class TestTheWebhookDoor:
     async def test_answers_ok_and_writes_the_row_first(
         self, http: httpx.AsyncClient, database: Database
     ) -> None:
-        body = an_event("payment.succeeded", 2**53 - 1, 2**53 - 1, provider="mock")
+        body = an_event("payment.succeeded", 2**53 - 1, 2**53 - 1)
         event_id = json.loads(body)["event_id"]
         answer = await http.post(DOOR, content=body, headers=signed(body))
 
@@ -171,7 +196,7 @@ class TestTheWebhookDoor:
         body = an_event("payment.succeeded", order["orderId"], intent_id)
         await database.execute(
             """INSERT INTO webhook_events (provider, event_id, headers, body, status, retry_count,
-                 due_at) VALUES ('wechat', $1, $2, $3, 'FAILED', 3, now() + interval '1 hour')""",
+                 due_at) VALUES ('mock', $1, $2, $3, 'FAILED', 3, now() + interval '1 hour')""",
             json.loads(body)["event_id"],
             json.dumps(signed_by(body, secret=WEBHOOK_SECRET)),
             body,

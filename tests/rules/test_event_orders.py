@@ -63,6 +63,7 @@ ORDERS: dict[str, Callable[[], Order]] = {
     "superseded": lambda: an_order(
         attempts=(replace(asking(an_attempt()), close_owed=True), an_attempt(2))
     ),
+    "open beside another": lambda: an_order(attempts=(asking(an_attempt()), an_attempt(2))),
     "of four seats": lambda: an_order_of(4, attempts=(asking(an_attempt()),)),
     "left": leaving,
 }

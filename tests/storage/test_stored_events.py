@@ -1,7 +1,9 @@
 """Normalized events through the real inbox and database: each once, in any order, none lost."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Collection
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from actors.actor import Actor
 from actors.inbox import Inbox, Received
 from actors.normalized import NormalizedEvents, identify
-from contracts.commands import StartAttempt
+from contracts.commands import RecordOpenFailed, StartAttempt
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from models.engine import Database
@@ -38,10 +40,15 @@ KINDS = (
 
 
 def inbox_of(
-    actor: Actor, database: Database, providers: Collection[str] = frozenset({"wechat"})
+    actor: Actor,
+    database: Database,
+    providers: Collection[str] = frozenset({"wechat"}),
+    believed: Collection[str] = frozenset({"wechat"}),
 ) -> Inbox:
     """Keep one process's inbox; what WeChat Pay itself would say is not asked for."""
-    events = NormalizedEvents(database=database, providers=providers, secret=SECRET)
+    events = NormalizedEvents(
+        database=database, providers=providers, believed=believed, secret=SECRET
+    )
     return Inbox(actor=actor, database=database, providers={}, events=events)
 
 
@@ -93,6 +100,14 @@ async def untouched(database: Database, order: Order) -> bool:
     """Tell whether nothing was written for an order since."""
     version = await database.fetchval("SELECT version FROM orders WHERE id = $1", order.id)
     return bool(version == order.version)
+
+
+async def due(database: Database) -> list[str]:
+    """List the attempts that the sweep would ask about now."""
+    rows = await database.fetch(
+        "SELECT attempt_no FROM payment_attempts WHERE due_at <= now() ORDER BY id"
+    )
+    return [row["attempt_no"] for row in rows]
 
 
 class TestAnEventOfAPayment:
@@ -151,18 +166,6 @@ class TestAnEventOfAPayment:
         paid = await actor.load(order.id)
         assert [p.attempt_no for p in paid.payments] == [order.attempts[0].attempt_no]
 
-    async def test_without_a_number_is_of_the_newest_attempt(
-        self, inbox: Inbox, actor: Actor, database: Database, order: Order
-    ) -> None:
-        newest = (await actor.take_turn(a_second(order))).order.attempts[-1].attempt_no
-        intent_id = await intent_of(database, order.id)
-        await tell(inbox, an_event("payment.succeeded", order.id, intent_id))
-
-        paid = await actor.load(order.id)
-        assert [(p.attempt_no, p.provider_txn_id) for p in paid.payments] == [
-            (newest, f"intent:{intent_id}")
-        ]
-
     async def test_that_failed_says_nothing_of_an_attempt_after_it(
         self, inbox: Inbox, actor: Actor, database: Database, order: Order
     ) -> None:
@@ -177,6 +180,82 @@ class TestAnEventOfAPayment:
 
         left = await actor.load(order.id)
         assert (left.status, left.last_payment_attempt_status) == ("PENDING", "processing")
+
+
+class TestAnEventThatNamesNoAttempt:
+    @pytest.fixture
+    async def two(self, actor: Actor, database: Database, order: Order) -> Order:
+        """Have a second attempt opened beside the first, both asked about in an hour."""
+        both = (await actor.take_turn(a_second(order))).order
+        await database.execute("UPDATE payment_attempts SET due_at = now() + interval '1 hour'")
+        return both
+
+    async def test_that_succeeded_is_held_where_several_could_be_paid(
+        self, inbox: Inbox, database: Database, two: Order
+    ) -> None:
+        body = an_event("payment.succeeded", two.id, await intent_of(database, two.id))
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("QUARANTINED", "attempt")
+        assert await untouched(database, two)
+        assert await due(database) == [attempt.attempt_no for attempt in two.attempts]
+
+    async def test_that_succeeded_is_of_the_one_that_was_not_refused(
+        self, inbox: Inbox, actor: Actor, database: Database, two: Order
+    ) -> None:
+        first, second = (attempt.attempt_no for attempt in two.attempts)
+        await actor.take_turn(RecordOpenFailed(order_id=two.id, attempt_no=second, burnt=True))
+        intent_id = await intent_of(database, two.id)
+        await tell(inbox, an_event("payment.succeeded", two.id, intent_id, provider_txn_id="T9"))
+
+        paid = await actor.load(two.id)
+        assert [(p.attempt_no, p.provider_txn_id) for p in paid.payments] == [(first, "T9")]
+
+    async def test_but_a_payment_that_is_known_is_of_that_payments(
+        self, inbox: Inbox, actor: Actor, database: Database, two: Order
+    ) -> None:
+        paid = (await actor.take_turn(payment_of(two, 0))).order
+        (payment,) = paid.payments
+        body = an_event(
+            "payment.succeeded",
+            two.id,
+            await intent_of(database, two.id),
+            provider_txn_id=payment.provider_txn_id,
+        )
+        row = await row_of(database, await tell(inbox, body))
+
+        assert row["status"] == "PROCESSED"
+        assert (await actor.load(two.id)).payments == (payment,)
+
+    @pytest.mark.parametrize("kind", ["payment.failed", "payment.requires_action"])
+    async def test_ends_none_of_several(
+        self, inbox: Inbox, database: Database, two: Order, kind: str
+    ) -> None:
+        body = an_event(kind, two.id, await intent_of(database, two.id))
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("PROCESSED", "unidentified")
+        assert await untouched(database, two)
+
+    @pytest.mark.parametrize("state", ["OPENING", "UNKNOWN"])
+    async def test_ends_none_whose_opening_is_under_way(
+        self, inbox: Inbox, actor: Actor, database: Database, sale: OnSale, state: str
+    ) -> None:
+        order = (await actor.take_turn(a_start(await buy(actor, sale)))).order
+        number = order.attempts[0].attempt_no
+        if state == "UNKNOWN":
+            lost = RecordOpenFailed(order_id=order.id, attempt_no=number, burnt=False)
+            order = (await actor.take_turn(lost)).order
+        intent_id = await intent_of(database, order.id)
+        row = await row_of(
+            database, await tell(inbox, an_event("payment.failed", order.id, intent_id))
+        )
+
+        assert (row["status"], row["reason"]) == ("PROCESSED", "unidentified")
+        assert (await actor.load(order.id)).attempts[0].state == state
+
+        await tell(inbox, an_event("payment.failed", order.id, intent_id, attempt_no=number))
+        assert (await actor.load(order.id)).attempts[0].state == "CLOSED"
 
 
 class TestAnEventThatContradicts:
@@ -248,8 +327,124 @@ class TestAnEventThatContradicts:
     ) -> None:
         row = await row_of(database, await tell(inbox, b'{"event_id":"evt_1","type":"x"}'))
 
-        assert (row["status"], row["event_id"], row["provider"]) == ("DEAD", "evt_1", "unknown")
+        assert (row["status"], row["provider"]) == ("DEAD", "unknown")
+        assert row["event_id"].startswith("sha256:")
         assert await database.fetchval("SELECT kind FROM cases") == "UNREADABLE_NOTICE"
+
+    @pytest.mark.parametrize(
+        "created_at", ["1999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", None]
+    )
+    async def test_that_is_of_no_time_of_ours_is_a_dead_letter(
+        self, inbox: Inbox, database: Database, order: Order, created_at: str | None
+    ) -> None:
+        told = json.loads(
+            an_event("payment.succeeded", order.id, await intent_of(database, order.id))
+        )
+        soon = datetime.now(UTC) + timedelta(days=1, minutes=5)
+        told["created_at"] = created_at or soon.isoformat()
+        row = await row_of(database, await tell(inbox, json.dumps(told).encode()))
+
+        assert (row["status"], row["reason"]) == ("DEAD", "created_at")
+        assert await untouched(database, order)
+
+    async def test_by_a_payment_of_another_order_is_held(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order, sale: OnSale
+    ) -> None:
+        other = await opened(actor, await buy(actor, sale, user_id=2))
+        for one, ended in ((other, ("PROCESSED", None)), (order, ("QUARANTINED", "txn"))):
+            intent_id = await intent_of(database, one.id)
+            body = an_event("payment.succeeded", one.id, intent_id, provider_txn_id="T7")
+            row = await row_of(database, await tell(inbox, body))
+            assert (row["status"], row["reason"]) == ended
+
+        assert await untouched(database, order)
+
+    async def test_by_a_payment_of_another_attempt_is_held(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order
+    ) -> None:
+        second = (await actor.take_turn(a_second(order))).order.attempts[-1].attempt_no
+        paid = (await actor.take_turn(payment_of(order))).order
+        body = an_event(
+            "payment.succeeded",
+            order.id,
+            await intent_of(database, order.id),
+            attempt_no=second,
+            provider_txn_id=paid.payments[0].provider_txn_id,
+        )
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("QUARANTINED", "txn")
+        assert await untouched(database, paid)
+
+    @pytest.mark.parametrize("event_id", ["e" * 128, "e" * 129])
+    async def test_by_an_id_longer_than_128_is_a_dead_letter(
+        self, inbox: Inbox, database: Database, order: Order, event_id: str
+    ) -> None:
+        intent_id = await intent_of(database, order.id)
+        body = an_event("payment.failed", order.id, intent_id, event_id=event_id)
+        row = await row_of(database, await tell(inbox, body))
+
+        assert row["status"] == ("PROCESSED" if len(event_id) == 128 else "DEAD")
+
+
+class TestEventsOfStrangers:
+    async def test_are_each_kept_under_whatever_id(self, inbox: Inbox, database: Database) -> None:
+        for provider in ("adyen", "paypal", "adyen"):
+            await tell(
+                inbox, an_event("payment.succeeded", 1, 1, event_id="evt_1", provider=provider)
+            )
+
+        rows = await database.fetch("SELECT provider, event_id FROM webhook_events")
+        assert {row["provider"] for row in rows} == {"unknown"}
+        assert len(rows) == len({row["event_id"] for row in rows}) == 2
+
+
+class TestAnEventThatIsNotBelieved:
+    """Of a provider whose notices have a signature of their own."""
+
+    @pytest.fixture
+    async def inbox(self, actor: Actor, database: Database) -> AsyncIterator[Inbox]:
+        inbox = inbox_of(actor, database, believed=())
+        yield inbox
+        await inbox.close()
+
+    @pytest.mark.parametrize("kind", ["payment.succeeded", "payment.failed"])
+    async def test_has_its_attempt_asked_about_and_moves_nothing(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order, kind: str
+    ) -> None:
+        await database.execute("UPDATE payment_attempts SET due_at = now() + interval '1 hour'")
+        body = an_event(kind, order.id, await intent_of(database, order.id))
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("PROCESSED", "asked")
+        assert await untouched(database, order)
+        assert await due(database) == [order.attempts[0].attempt_no]
+        assert (await actor.load(order.id)).payments == ()
+
+    async def test_is_held_when_it_contradicts(
+        self, inbox: Inbox, database: Database, order: Order
+    ) -> None:
+        intent_id = await intent_of(database, order.id)
+        body = an_event("payment.succeeded", order.id, intent_id, amount=1)
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("QUARANTINED", "amount")
+
+    async def test_has_its_refund_asked_about(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order
+    ) -> None:
+        await actor.take_turn(payment_of(order))
+        asked = (await actor.take_turn(refund_of(order))).order
+        await database.execute("UPDATE refunds SET due_at = now() + interval '1 hour'")
+        intent_id = await intent_of(database, order.id)
+        number = asked.refunds[0].refund_no
+        body = an_event("refund.succeeded", order.id, intent_id, refund_id=number)
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("PROCESSED", "asked")
+        assert await untouched(database, asked)
+        due_now = "SELECT refund_no FROM refunds WHERE due_at <= now()"
+        assert await database.fetchval(due_now) == number
 
 
 class TestAnEventOfARefund:

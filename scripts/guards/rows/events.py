@@ -7,6 +7,7 @@ _SIGNATURE = "tests/providers/test_webhook_signature.py::"
 _DOOR = f"{API}payment_webhook.py::"
 _STORED = f"{STORAGE}stored_events.py::"
 _HELD = f"{_STORED}TestAnEventThatContradicts::"
+_NAMELESS = f"{_STORED}TestAnEventThatNamesNoAttempt::"
 _BACK = f"{_STORED}TestAnEventOfARefund::"
 
 EVENTS = (
@@ -65,6 +66,96 @@ EVENTS = (
         "if event.provider not in self._providers:",
         "if False:",
         f"{_BACK}test_of_a_provider_that_is_not_set_up_any_more_is_held",
+    ),
+    Guard(
+        "event.believed",
+        "our shared secret settles nothing of a provider that signs for itself",
+        "actors/normalized.py",
+        "if event.provider not in self._believed:",
+        "if False:",
+        f"{_STORED}TestAnEventThatIsNotBelieved::"
+        "test_has_its_attempt_asked_about_and_moves_nothing",
+    ),
+    Guard(
+        "event.asked",
+        "whom an event does not settle is asked about at once",
+        "models/attempts.py",
+        "due_at = least(a.due_at, now())",
+        "due_at = a.due_at",
+        f"{_STORED}TestAnEventThatIsNotBelieved::"
+        "test_has_its_attempt_asked_about_and_moves_nothing",
+    ),
+    Guard(
+        "event.refund_asked",
+        "a refund that an event does not settle is asked about at once",
+        "models/refunds.py",
+        "due_at = least(due_at, now())",
+        "due_at = due_at",
+        f"{_STORED}TestAnEventThatIsNotBelieved::test_has_its_refund_asked_about",
+    ),
+    Guard(
+        "event.several",
+        "of several attempts nobody guesses which one was paid",
+        "actors/event_attempts.py",
+        "    if len(could) > 1:\n",
+        "    if False:\n",
+        f"{_NAMELESS}test_that_succeeded_is_held_where_several_could_be_paid",
+    ),
+    Guard(
+        "event.refused",
+        "a refused attempt was not the one that was paid",
+        "actors/event_attempts.py",
+        "if a.state is not AttemptState.REFUSED",
+        "if True",
+        f"{_NAMELESS}test_that_succeeded_is_of_the_one_that_was_not_refused",
+    ),
+    Guard(
+        "event.unidentified",
+        "of several attempts none is ended by an event that names none",
+        "actors/event_attempts.py",
+        "len(intent.attempts) != 1 or",
+        "not intent.attempts or",
+        f"{_NAMELESS}test_ends_none_of_several",
+    ),
+    Guard(
+        "event.under_way",
+        "an opening under way is not ended by an event that does not name it",
+        "actors/event_attempts.py",
+        "or intent.attempts[0].state in _UNDER_WAY:",
+        "or False:",
+        f"{_NAMELESS}test_ends_none_whose_opening_is_under_way",
+    ),
+    Guard(
+        "event.txn",
+        "a payment of another order is not this one's too",
+        "actors/normalized.py",
+        "if intent.payment is not None and intent.attempt(intent.payment.attempt_no) is None:",
+        "if False:",
+        f"{_HELD}test_by_a_payment_of_another_order_is_held",
+    ),
+    Guard(
+        "event.txn_attempt",
+        "money known of one attempt is not another's too",
+        "actors/event_attempts.py",
+        "ours not in {None, paid}",
+        "False",
+        f"{_HELD}test_by_a_payment_of_another_attempt_is_held",
+    ),
+    Guard(
+        "event.stranger",
+        "two senders nobody knows may use one id",
+        "actors/normalized.py",
+        "if told.provider not in _KNOWN:",
+        "if False:",
+        f"{_STORED}TestEventsOfStrangers::test_are_each_kept_under_whatever_id",
+    ),
+    Guard(
+        "event.time",
+        "money came neither before this house nor tomorrow",
+        "actors/normalized.py",
+        "if not _EARLIEST <= at <= datetime.now(UTC) + _AHEAD_MAX:",
+        "if False:",
+        f"{_HELD}test_that_is_of_no_time_of_ours_is_a_dead_letter",
     ),
     Guard(
         "event.status",

@@ -1,0 +1,54 @@
+"""Which attempt of its intent an event is about.
+
+1. A number names an attempt, ours before the provider's; one that is not this intent's is held.
+2. Money without a number went to the one attempt that could take it: of several nobody guesses.
+3. What ends or stops an attempt without naming it is believed of an only attempt that is open: one
+   whose opening is under way may be another than the event knows of.
+"""
+
+from actors.event_held import AttemptNotTold, EventHeld
+from contracts.normalized import PAYMENT_SUCCEEDED, NormalizedEvent
+from contracts.states import AttemptState
+from models.intents_lookup import NamedAttempt, NamedIntent
+
+_UNDER_WAY = frozenset({AttemptState.OPENING, AttemptState.UNKNOWN})
+
+
+def attempt_meant(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt | None:
+    """Choose the attempt; None: the event does not say which, and nothing hangs on it.
+
+    :raises AttemptNotTold: ask about every live attempt of the intent.
+    :raises EventHeld: the numbers contradict what we know, or nothing here could be paid.
+    """
+    found = _by_number(event, intent)
+    if found is not None:
+        return found
+    return _payable(event, intent) if event.type == PAYMENT_SUCCEEDED else _only_one(intent)
+
+
+def _by_number(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt | None:
+    ours, theirs = event.data.attempt_no, event.data.provider_txn_id
+    paid = None if intent.payment is None else intent.payment.attempt_no
+    if ours is not None and intent.attempt(ours) is None:
+        raise EventHeld(event, "attempt")
+    if paid is not None and ours not in {None, paid}:
+        raise EventHeld(event, "txn")
+    if ours is not None or paid is not None:
+        return intent.attempt(ours or paid)
+    by_theirs = (a for a in intent.attempts if theirs is not None and a.reference == theirs)
+    return next(by_theirs, None)
+
+
+def _payable(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt:
+    could = [a for a in intent.attempts if a.state is not AttemptState.REFUSED]
+    if not could:
+        raise EventHeld(event, "no_attempt")
+    if len(could) > 1:
+        raise AttemptNotTold(event)
+    return could[0]
+
+
+def _only_one(intent: NamedIntent) -> NamedAttempt | None:
+    if len(intent.attempts) != 1 or intent.attempts[0].state in _UNDER_WAY:
+        return None
+    return intent.attempts[0]
