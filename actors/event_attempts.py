@@ -8,7 +8,7 @@
 
 from actors.event_held import AttemptNotTold, EventHeld
 from contracts.normalized import PAYMENT_SUCCEEDED, NormalizedEvent
-from contracts.states import AttemptState
+from contracts.states import LIVE_ATTEMPTS, AttemptState
 from models.intents_lookup import NamedAttempt, NamedIntent
 
 _UNDER_WAY = frozenset({AttemptState.OPENING, AttemptState.UNKNOWN})
@@ -43,6 +43,9 @@ def _payable(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt:
     could = [a for a in intent.attempts if a.state is not AttemptState.REFUSED]
     if not could:
         raise EventHeld(event, "no_attempt")
+    if not any(attempt.state is AttemptState.PAID for attempt in could):
+        # One that its provider has closed takes no money while another waits for it.
+        could = [a for a in could if a.state in LIVE_ATTEMPTS] or could
     if len(could) > 1:
         raise AttemptNotTold(event)
     return could[0]

@@ -134,6 +134,22 @@ class TestAnEvent:
         assert await until_done(books, told) == "PROCESSED"
         assert payer.now()["lastPaymentAttemptStatus"] == "requires_action"
 
+    async def test_of_success_finds_the_attempt_that_came_after_a_failure(
+        self, payer: Payer, books: Database
+    ) -> None:
+        payer.confirm(simulate="requires_action")
+        failed = event(payer, "payment.failed")
+        tell(payer.service, failed)
+        assert await until_done(books, failed) == "PROCESSED"
+        payer.confirm("second", simulate="requires_action")
+        told = event(payer, "payment.succeeded", provider_txn_id="txn_of_the_second")
+
+        tell(payer.service, told)
+
+        assert await until_done(books, told) == "PROCESSED"
+        paid, failed_one = payer.payments()["attempts"]
+        assert (paid["status"], failed_one["status"]) == ("succeeded", "failed")
+
     async def test_of_a_provider_that_is_not_enabled_is_held(
         self, payer: Payer, books: Database
     ) -> None:
