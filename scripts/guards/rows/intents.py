@@ -55,7 +55,7 @@ INTENTS = (
         "migrations/guichet_2026_11_21t18_01_00_000000.py",
         "CREATE UNIQUE INDEX payment_intents_active_key",
         "CREATE INDEX payment_intents_active_key",
-        f"{_CREATED}TestAKey::test_beside_a_hundred_others_finds_the_one_intent",
+        "tests/storage/test_attempts_of_intents.py::TestAnIntent::test_is_the_orders_only_one",
     ),
     Guard(
         "confirm.owner",
