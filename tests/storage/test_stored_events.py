@@ -12,7 +12,8 @@ import pytest
 from actors.actor import Actor
 from actors.inbox import Inbox, Received
 from actors.normalized import NormalizedEvents, identify
-from contracts.commands import RecordOpenFailed, StartAttempt
+from contracts.commands import RecordAttempt, RecordOpenFailed, StartAttempt
+from contracts.facts import AttemptClosedAtProvider
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
 from models.engine import Database
@@ -200,16 +201,38 @@ class TestAnEventThatNamesNoAttempt:
         assert await untouched(database, two)
         assert await due(database) == [attempt.attempt_no for attempt in two.attempts]
 
+    @pytest.mark.parametrize("is_first_over", [False, True])
     async def test_that_succeeded_is_of_the_one_that_was_not_refused(
-        self, inbox: Inbox, actor: Actor, database: Database, two: Order
+        self,
+        inbox: Inbox,
+        actor: Actor,
+        database: Database,
+        two: Order,
+        *,
+        is_first_over: bool,
     ) -> None:
         first, second = (attempt.attempt_no for attempt in two.attempts)
         await actor.take_turn(RecordOpenFailed(order_id=two.id, attempt_no=second, burnt=True))
+        if is_first_over:
+            closed = AttemptClosedAtProvider(provider="wechat", attempt_no=first)
+            await actor.take_turn(RecordAttempt(order_id=two.id, fact=closed))
         intent_id = await intent_of(database, two.id)
         await tell(inbox, an_event("payment.succeeded", two.id, intent_id, provider_txn_id="T9"))
 
         paid = await actor.load(two.id)
         assert [(p.attempt_no, p.provider_txn_id) for p in paid.payments] == [(first, "T9")]
+
+    async def test_that_succeeded_is_of_the_one_that_is_not_over(
+        self, inbox: Inbox, actor: Actor, database: Database, two: Order
+    ) -> None:
+        first, second = (attempt.attempt_no for attempt in two.attempts)
+        closed = AttemptClosedAtProvider(provider="wechat", attempt_no=first)
+        await actor.take_turn(RecordAttempt(order_id=two.id, fact=closed))
+        intent_id = await intent_of(database, two.id)
+        await tell(inbox, an_event("payment.succeeded", two.id, intent_id, provider_txn_id="T9"))
+
+        paid = await actor.load(two.id)
+        assert [payment.attempt_no for payment in paid.payments] == [second]
 
     async def test_but_a_payment_that_is_known_is_of_that_payments(
         self, inbox: Inbox, actor: Actor, database: Database, two: Order

@@ -110,6 +110,14 @@ EVENTS = (
         f"{_NAMELESS}test_that_succeeded_is_of_the_one_that_was_not_refused",
     ),
     Guard(
+        "event.not_over",
+        "an attempt that is over was not paid while another waits",
+        "actors/event_attempts.py",
+        "could = [a for a in could if a.state in LIVE_ATTEMPTS] or could",
+        "pass",
+        f"{_NAMELESS}test_that_succeeded_is_of_the_one_that_is_not_over",
+    ),
+    Guard(
         "event.unidentified",
         "of several attempts none is ended by an event that names none",
         "actors/event_attempts.py",
