@@ -165,6 +165,22 @@ INTENTS = (
         f"{_AGAIN}must_have_failed",
     ),
     Guard(
+        "retry.newest",
+        "a retry that failed is retried",
+        "actors/refund_desk.py",
+        "        found = newest_again(order, found)\n",
+        "",
+        f"{_REFUNDED}TestRefundRetry::test_of_one_whose_retry_failed_asks_for_that_again",
+    ),
+    Guard(
+        "retry.header",
+        "a retry's key may come as a header",
+        "api/payment_refunds.py",
+        "    in_header = idempotency_key(request)\n",
+        "    in_header = None\n",
+        f"{_REFUNDED}TestRefundRetry::test_takes_its_key_from_the_header_where_the_body_names_none",
+    ),
+    Guard(
         "retry.payment",
         "what is asked for again goes back of the same payment",
         "actors/decide_refund_request.py",
