@@ -210,7 +210,8 @@ class TestRefundRetry:
         assert [row[0][-2:] for row in await statuses(database, paid)] == ["01", "02", "03"]
         assert third.json()["refundId"] not in {failed, second["refundId"]}
         assert retry(organizer, failed, idempotencyKey="k").json() == second
-        assert retry(organizer, second["refundId"]).json() == third.json()
+        newest = retry(organizer, second["refundId"]).json()
+        assert newest["refundId"] == third.json()["refundId"]
 
     async def test_of_one_that_failed_needs_the_money_to_be_there(
         self, organizer: Organizer, paid: dict[str, Any], database: Database

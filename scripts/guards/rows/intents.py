@@ -111,8 +111,8 @@ INTENTS = (
         "confirm.remembered",
         "a key brings its first answer again, whatever that was",
         "actors/confirmations.py",
-        "if earlier is not None:",
-        "if False:",
+        "        first = await self._first(wish, attempt_id, status)\n",
+        "        first = Remembered(target_id=attempt_id, status=status.value)\n",
         f"{_STORED}TestAConfirmation"
         "::test_whose_call_was_lost_is_opened_again_and_has_its_first_answer",
     ),
