@@ -1,10 +1,11 @@
 """Confirmations: how a buyer pays by an intent, and what a key is told again.
 
-1. A key starts one attempt; what it was answered first is remembered when the provider has spoken.
+1. A key starts one attempt, and what it was answered first is remembered, whatever that was.
 2. What a payer needs beside that answer is signed anew each time, while the attempt waits for them.
 3. Nothing here moves an order's money: what a provider says takes the turn of all facts.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,7 +16,7 @@ from actors.actor import Actor
 from actors.channels import channel_of
 from actors.checkout import Checkout
 from actors.confirming import Confirmed, Confirming
-from actors.decide import refuse_unless_payable
+from actors.decide import is_stranded, refuse_unless_payable
 from actors.failpoints import Reach, nowhere
 from actors.intent_status import result_of
 from actors.payers import Payers, known_payer
@@ -24,7 +25,7 @@ from contracts.attempt import Confirmation, PayerParameters
 from contracts.commands import AttemptWords, StartAttempt
 from contracts.intents import Intent
 from contracts.order import Attempt, Order
-from contracts.states import AttemptResult, AttemptState, Channel, OrderStatus
+from contracts.states import AttemptResult, Channel, OrderStatus
 from models.attempts import attempt_id_of
 from models.engine import Database
 from models.intents import Known, known_intent
@@ -79,7 +80,7 @@ class Confirmations:
         self._database = database
         self._actor = actor
         self._checkout = checkout
-        self._confirming = Confirming(actor=actor, checkout=checkout)
+        self._confirming = Confirming(actor=actor, checkout=checkout, payers=payers)
         self._payers = payers
         self._webhook_only = webhook_only
         self._reach = reach
@@ -100,9 +101,11 @@ class Confirmations:
         earlier = await recall(self._database, wish.key)
         order = await self._actor.load(known.intent.order_id)
         if earlier is not None:
+            order = await self._opened_again(order, _target(known, order, earlier))
             return self._again(known, order, earlier)
-        if known.paid_attempt_id is not None and not _is_started(order, wish):
-            return _paid(known, known.paid_attempt_id)
+        if known.paid_attempt_id is not None and _started(order, wish) is None:
+            first = await self._first(wish, known.paid_attempt_id, AttemptResult.SUCCEEDED)
+            return self._again(known, order, first)
         command = await self._command(known, order, wish)
         try:
             confirmed = await self._confirming.confirm(command)
@@ -154,7 +157,7 @@ class Confirmations:
         return structs.replace(confirmed, order=order, attempt=after)
 
     async def _answer(self, known: Known, wish: Confirm, confirmed: Confirmed) -> Answer:
-        attempt, status = confirmed.attempt, result_of(confirmed.attempt)
+        attempt, status = confirmed.attempt, self._status(confirmed.attempt, wish)
         attempt_id = await attempt_id_of(self._database, attempt.attempt_no)
         log.info(
             "payments.confirm",
@@ -163,27 +166,43 @@ class Confirmations:
             channel=attempt.request.channel.value,
             status=status.value,
         )
-        if attempt.state not in (AttemptState.OPENING, AttemptState.UNKNOWN):
-            first = await remember(
-                self._database, wish.key, target_id=attempt_id, status=status.value
-            )
-            await self._reach("confirm.remembered")
-            if first is not None:
-                attempt_id, status = first.target_id, AttemptResult(first.status)
+        first = await self._first(wish, attempt_id, status)
+        await self._reach("confirm.remembered")
         return self._told(
             Answer(
                 intent_id=known.intent.id,
-                attempt_id=attempt_id,
-                status=status,
+                attempt_id=first.target_id,
+                status=AttemptResult(first.status),
                 is_new=confirmed.is_new,
             ),
             confirmed.order,
             attempt,
         )
 
+    def _status(self, attempt: Attempt, wish: Confirm) -> AttemptResult:
+        """Say how an attempt goes; where answers do not wait, its own key is not told of money."""
+        status = result_of(attempt)
+        is_told = status is AttemptResult.SUCCEEDED and self._webhook_only
+        return AttemptResult.PROCESSING if is_told and _is_own(attempt, wish) else status
+
+    async def _first(self, wish: Confirm, attempt_id: int, status: AttemptResult) -> Remembered:
+        first = await remember(self._database, wish.key, target_id=attempt_id, status=status.value)
+        return first or Remembered(target_id=attempt_id, status=status.value)
+
+    async def _opened_again(self, order: Order, attempt: Attempt | None) -> Order:
+        """Open what nobody knows to be open; whatever comes of it, its key has an answer."""
+        if attempt is None or not is_stranded(order, attempt, datetime.now(UTC)):
+            return order
+        words = _words_of(attempt)
+        if words.confirmation is None:
+            return order
+        command = StartAttempt(order_id=order.id, **structs.asdict(words))
+        with suppress(errors.Conflict):
+            return (await self._finalized(await self._confirming.confirm(command))).order
+        return await self._actor.load(order.id)
+
     def _again(self, known: Known, order: Order, earlier: Remembered) -> Answer:
-        numbers = (no for no, id_ in known.attempt_ids.items() if id_ == earlier.target_id)
-        attempt = order.attempt(next(numbers, ""))
+        attempt = _target(known, order, earlier)
         answer = Answer(
             intent_id=known.intent.id,
             attempt_id=earlier.target_id,
@@ -222,16 +241,26 @@ def _started(order: Order, wish: Confirm) -> Attempt | None:
     )
 
 
-def _is_started(order: Order, wish: Confirm) -> bool:
-    return _started(order, wish) is not None
+def _is_own(attempt: Attempt, wish: Confirm) -> bool:
+    confirmation = attempt.request.confirmation
+    return confirmation is not None and (
+        (confirmation.intent_id, confirmation.idempotency_key) == (wish.intent_id, wish.key.key)
+    )
+
+
+def _target(known: Known, order: Order, earlier: Remembered) -> Attempt | None:
+    numbers = (no for no, id_ in known.attempt_ids.items() if id_ == earlier.target_id)
+    return order.attempt(next(numbers, ""))
 
 
 def _words_again(order: Order, wish: Confirm) -> AttemptWords | None:
     """Word what the key has started as it was then, whatever a payer is called by now."""
     started = _started(order, wish)
-    if started is None:
-        return None
-    request = started.request
+    return None if started is None else _words_of(started)
+
+
+def _words_of(attempt: Attempt) -> AttemptWords:
+    request = attempt.request
     return AttemptWords(
         provider=request.provider,
         channel=request.channel,
@@ -240,15 +269,6 @@ def _words_again(order: Order, wish: Confirm) -> AttemptWords | None:
         notify_url=request.notify_url,
         openid=request.openid,
         confirmation=request.confirmation,
-    )
-
-
-def _paid(known: Known, attempt_id: int) -> Answer:
-    return Answer(
-        intent_id=known.intent.id,
-        attempt_id=attempt_id,
-        status=AttemptResult.SUCCEEDED,
-        paid_at=known.paid_at,
     )
 
 

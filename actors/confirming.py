@@ -6,13 +6,18 @@ from datetime import UTC, datetime
 import msgspec
 
 from actors.actor import Actor
-from actors.checkout import POLL_SECONDS, WAIT_SECONDS, Checkout
+from actors.checkout import POLL_SECONDS, Checkout
+from actors.decide import is_stranded
+from actors.payers import Payers
 from actors.turn import Turn
 from contracts import errors
 from contracts.commands import StartAttempt
 from contracts.events import AttemptReclaimed, AttemptStarted
 from contracts.order import Attempt, Order
 from contracts.states import AttemptState
+
+# What recording takes beside the longest call.
+_MARGIN_SECONDS = 1.0
 
 
 class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,48 +31,57 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 class Confirming:
     """Starts attempts by key, for one process."""
 
-    def __init__(self, *, actor: Actor, checkout: Checkout) -> None:
+    def __init__(self, *, actor: Actor, checkout: Checkout, payers: Payers) -> None:
         self._actor = actor
         self._checkout = checkout
+        self._payers = payers
 
     async def confirm(self, command: StartAttempt) -> Confirmed:
         """Open the attempt of a confirmation, or find it; one call is made however many ask.
 
         Whatever the provider says is told by the attempt: refused, or lost and for a repeat to
-        open under the same number.
+        open under the same number. Whose opener is gone is opened by who waited for it.
 
         :raises contracts.errors.Conflict: the order cannot be paid, costs something else, or
-            another caller's call takes long.
+            another caller's call takes longer than a call may.
         """
-        turn = await self._started(command)
-        claimed = _claimed_by(turn)
-        if claimed is not None:
-            order = await self._checkout.open_attempt(turn.order, claimed)
-            is_new = any(isinstance(event, AttemptStarted) for event in turn.events)
-            return _confirmed(order, claimed, is_new=is_new)
-        found = _found(turn.order, command)
-        order = await self._opened_by_another(turn.order, found)
-        return _confirmed(order, found.attempt_no, is_new=False)
+        patience = self._payers.call_seconds(command.provider) + _MARGIN_SECONDS
+        until = asyncio.get_running_loop().time() + patience
+        while True:
+            turn = await self._turn(command, until)
+            claimed = _claimed_by(turn)
+            if claimed is not None:
+                order = await self._checkout.open_attempt(turn.order, claimed)
+                is_new = any(isinstance(event, AttemptStarted) for event in turn.events)
+                return _confirmed(order, claimed, is_new=is_new)
+            number = _found(turn.order, command).attempt_no
+            order = await self._opened_by_another(turn.order, number, until)
+            if not _is_abandoned(order, number):
+                return _confirmed(order, number, is_new=False)
+            await _pause(until)
 
-    async def _started(self, command: StartAttempt) -> Turn:
-        try:
-            return await self._actor.take_turn(command)
-        except errors.PrepareInProgress:
-            order = await self._actor.load(command.order_id)
-            if order.current_attempt is not None:
-                await self._opened_by_another(order, order.current_attempt)
-            return await self._actor.take_turn(command)
+    async def _turn(self, command: StartAttempt, until: float) -> Turn:
+        while True:
+            try:
+                return await self._actor.take_turn(command)
+            except errors.PrepareInProgress:
+                await _pause(until)
+                order = await self._actor.load(command.order_id)
+                if order.current_attempt is not None:
+                    await self._opened_by_another(order, order.current_attempt.attempt_no, until)
 
-    async def _opened_by_another(self, order: Order, attempt: Attempt) -> Order:
+    async def _opened_by_another(self, order: Order, number: str, until: float) -> Order:
         """Wait for whoever has the claim; when it runs out, nobody knows what became of it."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + WAIT_SECONDS
-        while (current := order.attempt(attempt.attempt_no)) and _is_claimed(current):
-            if loop.time() >= deadline:
-                raise errors.PrepareInProgress
-            await asyncio.sleep(POLL_SECONDS)
+        while (current := order.attempt(number)) and _is_claimed(current):
+            await _pause(until)
             order = await self._actor.load(order.id)
         return order
+
+
+async def _pause(until: float) -> None:
+    if asyncio.get_running_loop().time() >= until:
+        raise errors.PrepareInProgress
+    await asyncio.sleep(POLL_SECONDS)
 
 
 def _claimed_by(turn: Turn) -> str | None:
@@ -96,3 +110,11 @@ def _is_claimed(attempt: Attempt) -> bool:
     if attempt.state is not AttemptState.OPENING or attempt.claim_until is None:
         return False
     return datetime.now(UTC) < attempt.claim_until
+
+
+def _is_abandoned(order: Order, attempt_no: str) -> bool:
+    """Tell whether an attempt is for the next turn to claim."""
+    attempt = order.attempt(attempt_no)
+    if attempt is None or attempt.state is not AttemptState.OPENING:
+        return False
+    return is_stranded(order, attempt, datetime.now(UTC))

@@ -103,7 +103,7 @@ def start_attempt(
     :raises contracts.errors.Conflict: the order cannot be paid, or another opener is at it.
     """
     confirmed = order.confirmed_by(words.confirmation) if words.confirmation else None
-    if confirmed is not None and not _is_stranded(order, confirmed, now):
+    if confirmed is not None and not is_stranded(order, confirmed, now):
         return []
     if words.agreed not in (None, order.total):
         raise errors.PriceMismatch(orderAmount=order.total.amount_minor)
@@ -143,7 +143,7 @@ def usable_attempt(order: Order, words: AttemptWords, now: datetime) -> Attempt 
     return current if is_same and is_open else None
 
 
-def _is_stranded(order: Order, attempt: Attempt, now: datetime) -> bool:
+def is_stranded(order: Order, attempt: Attempt, now: datetime) -> bool:
     """Tell whether its opener is gone and somebody may still open it under the same number."""
     is_claimed = attempt.claim_until is not None and now < attempt.claim_until
     is_lost = attempt.state in (AttemptState.OPENING, AttemptState.UNKNOWN)

@@ -55,13 +55,25 @@ def earlier_refund(order: Order, command: RequestRefund) -> Refund | None:
     if command.idempotency_key is None:
         return None
     for refund in order.refunds:
-        if refund.idempotency_key.startswith(_ASKED):
-            _, content, key = refund.idempotency_key.split(":", 2)
-            if key == command.idempotency_key:
-                if content != _content(command):
-                    raise errors.IdempotencyMismatch
-                return refund
+        content, key = _asked_by(refund)
+        if key == command.idempotency_key:
+            if content != _content(command):
+                raise errors.IdempotencyMismatch
+            return refund
     return None
+
+
+def again_key(refund_no: str) -> str:
+    """Name the key under which a refund that failed is asked for again, once."""
+    return f"retry:{refund_no}"
+
+
+def newest_again(order: Order, refund: Refund) -> Refund:
+    """Find the refund by which another was last asked for again, or that itself."""
+    for later in order.refunds:
+        if _asked_by(later)[1] == again_key(refund.refund_no):
+            refund = later
+    return refund
 
 
 def _end_for_nothing(order: Order, command: RequestRefund) -> list[OrderEvent]:
@@ -143,6 +155,14 @@ def _moved_by_hand(refund: Refund, settlement: Payment) -> list[OrderEvent]:
     if settlement.source != FactSource.MANUAL:
         return []
     return [RefundAdvanced(refund_no=refund.refund_no, status=RefundStatus.SUCCEEDED)]
+
+
+def _asked_by(refund: Refund) -> tuple[str | None, str | None]:
+    """Split what a refund keeps of who asked: the content and the key."""
+    if not refund.idempotency_key.startswith(_ASKED):
+        return None, None
+    _, content, key = refund.idempotency_key.split(":", 2)
+    return content, key
 
 
 def _stored_key(command: RequestRefund, number: str) -> str:

@@ -33,6 +33,8 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     mini_program_appid: str | None = None
     # Some contracts refuse to close an order that is younger; 0 where none do.
     close_min_age_seconds: int = 0
+    # The longest that a call to the provider may take.
+    call_seconds: float = 10.0
 
 
 # What is bound to an openid; everything else is for whoever has it before them.
@@ -67,6 +69,13 @@ class Payers:
         if known is None:
             raise errors.ProviderNotConfigured
         return known.channels
+
+    def call_seconds(self, provider: str) -> float:
+        """Say how long a call to a provider may take.
+
+        :raises contracts.errors.ProviderNotConfigured: nobody can call it.
+        """
+        return self._merchant(provider).call_seconds
 
     async def find(self, provider: str, channel: Channel, user_id: int) -> Payer | None:
         """Find out as whom a user pays; None while nobody knows what they are called there.

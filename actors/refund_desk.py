@@ -11,6 +11,7 @@ import msgspec
 
 from actors.actor import Actor
 from actors.checkout import Checkout
+from actors.decide_refund_request import again_key, newest_again
 from actors.manual import Asked, ask_for_refund
 from contracts import errors
 from contracts.commands import RequestRefund
@@ -62,7 +63,8 @@ class RefundDesk:
     async def retry(self, refund: ManagedRefund, key: Key | None, *, by_user_id: int) -> Told:
         """Go on with a refund: the same number while it is under way, another once it failed.
 
-        A refund that failed is asked for again once, however often that is wished.
+        A refund that failed is asked for again once, however often that is wished. Once that one
+        has failed too, it is the one to be asked for again.
 
         :raises contracts.errors.IdempotencyMismatch: the key was used with another body.
         :raises contracts.errors.Conflict: it is not ours, or its money has gone back otherwise.
@@ -74,22 +76,24 @@ class RefundDesk:
         found = order.refund(refund.refund_no)
         if found is None:
             raise errors.NotFound
+        found = newest_again(order, found)
         if found.status is not RefundStatus.FAILED:
-            return await self._go_on(order, found, refund.id, key)
+            return await self._go_on(order, found, key)
         command = RequestRefund(
             order_id=order.id,
             reason=found.reason,
             by_user_id=by_user_id,
             amount_minor=found.amount.amount_minor,
-            idempotency_key=f"retry:{found.refund_no}",
+            idempotency_key=again_key(found.refund_no),
             again=found.refund_no,
         )
         return await self._answer(await ask_for_refund(self._actor, command), key)
 
-    async def _go_on(self, order: Order, refund: Refund, refund_id: int, key: Key | None) -> Told:
+    async def _go_on(self, order: Order, refund: Refund, key: Key | None) -> Told:
         if refund.status in REFUNDS_UNDER_WAY and self._webhook_only:
             self._checkout.pursue_soon(order.id, refund.refund_no)
         order, status = await self._pursued(order, refund)
+        refund_id = await refund_id_of(self._database, refund.refund_no)
         told = Told(refund_id=refund_id, status=status, order=order)
         return await self._first(told, key)
 

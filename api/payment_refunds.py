@@ -3,7 +3,7 @@
 from litestar import Response, post
 
 from actors.refund_desk import Told
-from api.keys import body_hash
+from api.keys import body_hash, idempotency_key
 from api.organizers import manager_of
 from api.problems import also, documented
 from api.rooms import Visitor, house_of
@@ -55,23 +55,34 @@ async def refund_payment(request: Visitor, data: wire.RefundPayment) -> Response
 async def retry_refund(request: Visitor, data: wire.RetryRefund) -> Response[RefundView]:
     """Go on with a refund: under its number while that is under way, under another once it failed.
 
-    What has succeeded is told as it is.
+    What has succeeded is told as it is, and of one that was asked for again the newest is meant.
+    *idempotencyKey* may come as the header `Idempotency-Key` instead.
     """
     house = house_of(request)
     organizer_id = manager_of(request)
     refund = await managed_refund(house.database, data.refund_id, organizer_id=organizer_id)
     if refund is None:
         raise NotFound
-    key = None
-    if data.idempotency_key is not None:
-        key = Key(
-            scope=Scope.RETRY,
-            holder_id=refund.id,
-            key=data.idempotency_key,
-            body_hash=body_hash(data),
-        )
+    key = _retry_key(request, data)
     told = await house.refund_desk.retry(refund, key, by_user_id=request.user.user_id)
     return _view(told)
+
+
+def _retry_key(request: Visitor, data: wire.RetryRefund) -> Key | None:
+    said = body_hash(data)
+    if data.idempotency_key is not None:
+        return Key(
+            scope=Scope.RETRY,
+            holder_id=data.refund_id,
+            key=data.idempotency_key,
+            body_hash=said,
+        )
+    in_header = idempotency_key(request)
+    if in_header is None:
+        return None
+    # What the header names is the whole request, and so the refund too.
+    user_id = request.user.user_id
+    return Key(scope=Scope.RETRY_HEADER, holder_id=user_id, key=in_header, body_hash=said)
 
 
 def _view(told: Told) -> Response[RefundView]:

@@ -18,10 +18,14 @@ class Scope(StrEnum):
     CONFIRM = "confirm"
     REFUND = "refund"
     RETRY = "retry"
+    RETRY_HEADER = "retry_header"
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's key within *holder_id*, an order, intent or refund; the hash is of its body."""
+    """A client's key within *holder_id*; the hash is of its body.
+
+    The holder is an order, intent or refund, and a user of a key that came as a header.
+    """
 
     scope: Scope
     holder_id: int

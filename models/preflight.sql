@@ -12,17 +12,21 @@ SELECT 'payments.unsettled' AS id, count(*) AS violations, min(format('order %s'
 FROM payments p JOIN orders o ON o.id = p.order_id
 WHERE p.honoured AND (o.status NOT IN ('PAID', 'REFUNDED') OR o.payment_status = 'UNPAID');
 
--- Intents that nobody has touched for long, and that were never confirmed or whose provider never
--- said what became of them.
+-- Intents that nobody has touched for long, and that were never confirmed, whose provider never
+-- said what became of them or needs nobody to go on, or whose attempts are all over.
 SELECT 'intents.stuck' AS id, count(*) AS violations, min(format('intent %s', i.id)) AS detail
 FROM payment_intents i JOIN orders o ON o.id = i.order_id
 CROSS JOIN (SELECT now() - make_interval(secs => 60 * coalesce(
     nullif(current_setting('guichet.intent_idle_min', true), ''), '60')::float8) AS since) idle
 CROSS JOIN LATERAL (SELECT count(*) AS number, max(a.created_at) AS newest_at,
-    bool_or(a.state IN ('OPENING', 'UNKNOWN')) AS is_unknown
+    bool_or(a.state IN ('OPENING', 'UNKNOWN')) AS is_unknown,
+    (array_agg(a.state = 'OPEN' AND a.opened ->> 'needs_payer' = 'false'
+      ORDER BY a.id DESC))[1] AS is_silent,
+    bool_and(a.state IN ('CLOSED', 'REFUSED')) AS is_over
   FROM payment_attempts a WHERE a.intent_id = i.id) tried
 WHERE i.ended_at IS NULL AND o.status NOT IN ('PAID', 'REFUNDED') AND i.created_at <= idle.since
-  AND (tried.number = 0 OR tried.is_unknown AND tried.newest_at <= idle.since);
+  AND (tried.number = 0 OR tried.newest_at <= idle.since
+    AND (tried.is_unknown OR tried.is_silent OR tried.is_over));
 
 -- Notices that were not understood, by who sent them.
 SELECT 'events.failed' AS id, coalesce(sum(f.number), 0)::bigint AS violations,

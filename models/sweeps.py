@@ -19,7 +19,7 @@ from models.engine import Connection
 
 # A killed worker's rows must be in other hands within 60 s; the rest is for finding them.
 CLAIM = timedelta(seconds=30)
-# WeChat Pay wants parts of one payment's refund a minute apart; nobody minds the wait.
+# WeChat Pay wants parts of one payment's refund a minute apart, and nobody else does.
 _BETWEEN_PARTS = timedelta(seconds=60)
 _Table = Literal["payment_attempts", "refunds", "effects"]
 
@@ -154,11 +154,12 @@ WITH due AS (
     SELECT id FROM refunds AS refund
     WHERE status IN ('requested', 'processing') AND due_at <= now()
       AND NOT (status = 'requested' AND EXISTS (
-          SELECT FROM refunds AS other
+          SELECT FROM refunds AS other JOIN payments AS paid ON paid.id = other.payment_id
           WHERE other.order_id = refund.order_id AND other.payment_id = refund.payment_id
             AND other.id <> refund.id AND other.kind = 'ours'
             AND CASE WHEN other.status = 'requested' THEN other.id < refund.id
-                     ELSE other.updated_at > now() - $3::interval END))
+                     ELSE paid.provider = 'wechat'
+                       AND other.updated_at > now() - $3::interval END))
     ORDER BY due_at
     LIMIT $1
     FOR NO KEY UPDATE SKIP LOCKED

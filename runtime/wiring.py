@@ -29,10 +29,12 @@ from contracts.policy import Policy
 from models.engine import Database
 from models.schema import known_migrations
 from providers.mock.adapter import MockPay
+from providers.mock.settings import CALL_SECONDS as MOCK_CALL_SECONDS
 from providers.mock.settings import MockSettings
 from providers.provider import Provider, ProviderError
 from providers.wechat.adapter import WeChatPay
 from providers.wechat.identity import WeChatIdentity
+from providers.wechat.settings import CALL_SECONDS as WECHAT_CALL_SECONDS
 from providers.wechat.settings import App, IdentitySettings, WeChatSettings
 from runtime.failpoints import reach_of
 from runtime.house import House
@@ -295,6 +297,7 @@ def _merchants(settings: Settings) -> Mapping[str, Merchant]:
             mini_program_appid=settings.other_mini_program_app_id,
             notify_url=settings.notify_url,
             close_min_age_seconds=settings.wechat_close_min_age_seconds,
+            call_seconds=WECHAT_CALL_SECONDS,
         )
     if settings.mock_url and settings.payment_webhook_secret:
         merchants[MockPay.name] = Merchant(
@@ -302,5 +305,6 @@ def _merchants(settings: Settings) -> Mapping[str, Merchant]:
             merchant_id=MockPay.merchant_id,
             appid=MockPay.merchant_id,
             notify_url=settings.webhook_url,
+            call_seconds=MOCK_CALL_SECONDS,
         )
     return merchants

@@ -44,7 +44,7 @@ class PaymentIntents(Table, tablename="payment_intents"):
 class PaymentKeys(Table, tablename="payment_keys"):
     """What a key of a payment route brought, so that the same key brings it again.
 
-    *scope* names the route and *holder_id* the order or intent within which the key is unique.
+    *scope* names the route and *holder_id* the row within which the key is unique.
     """
 
     id = BigSerial(primary_key=True)

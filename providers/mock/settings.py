@@ -2,13 +2,15 @@
 
 import msgspec
 
+CALL_SECONDS = 3.0
+
 
 class MockSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the simulator listens, and the secret it shares with us."""
 
     gateway: str
     secret: str
-    timeout_seconds: float = 3.0
+    timeout_seconds: float = CALL_SECONDS
     connect_timeout_seconds: float = 2.0
     max_connections: int = 64
 

@@ -10,6 +10,7 @@ PRODUCTION_GATEWAY = "https://api.mch.weixin.qq.com"
 PRODUCTION_API = "https://api.weixin.qq.com"
 PRODUCTION_OPEN = "https://open.weixin.qq.com"
 API_V3_KEY_BYTES = 32
+CALL_SECONDS = 10.0
 
 
 class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
     platform_public_key_pem: str | None = None
     platform_public_key_id: str | None = None
     # A payer waits for the answer: longer is no help, and the number can be asked about again.
-    timeout_seconds: float = 10.0
+    timeout_seconds: float = CALL_SECONDS
     connect_timeout_seconds: float = 5.0
     # At 100 ms an answer that is 640 calls a second, about what one process can sign and check.
     max_connections: int = 64

@@ -195,6 +195,24 @@ class TestRefundRetry:
         assert (old[0][-2:], new[0][-2:]) == ("01", "02")
         assert seen(buyer, paid)["paymentStatus"] == "REFUNDING"
 
+    async def test_of_one_whose_retry_failed_asks_for_that_again(
+        self, organizer: Organizer, paid: dict[str, Any], database: Database
+    ) -> None:
+        failed = refund(organizer, paid, amount=900).json()["refundId"]
+        await fails(database, failed)
+        second = retry(organizer, failed, idempotencyKey="k").json()
+        await fails(database, second["refundId"])
+
+        third, again = (retry(organizer, failed) for _ in range(2))
+
+        assert (third.status_code, again.status_code) == (201, 200)
+        assert third.json() == again.json()
+        assert [row[0][-2:] for row in await statuses(database, paid)] == ["01", "02", "03"]
+        assert third.json()["refundId"] not in {failed, second["refundId"]}
+        assert retry(organizer, failed, idempotencyKey="k").json() == second
+        newest = retry(organizer, second["refundId"]).json()
+        assert newest["refundId"] == third.json()["refundId"]
+
     async def test_of_one_that_failed_needs_the_money_to_be_there(
         self, organizer: Organizer, paid: dict[str, Any], database: Database
     ) -> None:
@@ -244,6 +262,23 @@ class TestRefundRetry:
         await fails(database, first["refundId"])
 
         assert retry(organizer, failed, idempotencyKey="k").json() == first
+
+    async def test_takes_its_key_from_the_header_where_the_body_names_none(
+        self, organizer: Organizer, paid: dict[str, Any], database: Database
+    ) -> None:
+        one, other = (
+            refund(organizer, paid, amount=900, idempotencyKey=key).json()["refundId"]
+            for key in ("one", "other")
+        )
+        await fails(database, one)
+        organizer.http.headers["Idempotency-Key"] = f"header-{one}"
+
+        first = retry(organizer, one).json()
+        await fails(database, first["refundId"])
+
+        assert retry(organizer, one).json() == first
+        assert is_problem(retry(organizer, other), 422, "IDEMPOTENCY_MISMATCH")
+        assert retry(organizer, other, idempotencyKey="own").status_code == 200
 
     def test_is_for_who_manages_the_event(
         self, buyer: Buyer, organizer: Organizer, service: Service, paid: dict[str, Any]

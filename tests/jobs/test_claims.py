@@ -203,6 +203,18 @@ class TestPartsOfOneRefund:
         assert early == []
         assert claimed.id == second
 
+    async def test_follow_each_other_at_once_where_no_provider_wants_a_pause(
+        self, database: Database
+    ) -> None:
+        payment = await a_payment(database)
+        await database.execute("UPDATE payments SET provider = 'mock'")
+        await a_refund(database, payment, status="processing", due_at="now() + interval '1 h'")
+        second, third = [await a_refund(database, payment) for _ in range(2)]
+
+        assert [row.id for row in await sweeps.claim_refunds(database, 10)] == [second]
+        await database.execute("UPDATE refunds SET status = 'succeeded' WHERE id = $1", second)
+        assert [row.id for row in await sweeps.claim_refunds(database, 10)] == [third]
+
     async def test_do_not_hold_up_questions_about_each_other(self, database: Database) -> None:
         payment = await a_payment(database)
         asked = {await a_refund(database, payment, status="processing") for _ in range(2)}

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from actors.decide_refund_request import again_key, newest_again
 from contracts import errors
 from contracts.commands import RecordPayment, RecordRefundRefused, RequestRefund
 from contracts.events import RefundRequested
@@ -11,7 +12,7 @@ from contracts.order import Order
 from contracts.states import OrderStatus, RefundKind, RefundStatus
 from tests.rules.builders import ORDER_NO, PRICE, a_payment, after, an_attempt, an_order_of, start
 
-FIRST, SURPLUS = f"{ORDER_NO}01R01", f"{ORDER_NO}02R01"
+FIRST, SECOND, SURPLUS = f"{ORDER_NO}01R01", f"{ORDER_NO}01R02", f"{ORDER_NO}02R01"
 
 
 def paid() -> Order:
@@ -32,7 +33,7 @@ def again(number: str, **changes: Any) -> RequestRefund:  # noqa: ANN401
         "reason": "sick",
         "by_user_id": 5,
         "amount_minor": PRICE.amount_minor,
-        "idempotency_key": f"retry:{number}",
+        "idempotency_key": again_key(number),
         "again": number,
     }
     return RequestRefund(**(fields | changes))
@@ -62,6 +63,17 @@ class TestARefundAskedForAgain:
         order, _ = after(order, again(FIRST))
 
         assert after(order, again(FIRST))[1] == []
+
+    def test_is_followed_to_the_newest_of_its_kind(self) -> None:
+        order = refused(after(paid(), ask())[0], FIRST)
+        assert newest_again(order, order.refunds[-1]).refund_no == FIRST
+        order = refused(after(order, again(FIRST))[0], SECOND)
+        order, _ = after(order, again(SECOND))
+
+        found = {r.refund_no: newest_again(order, r).refund_no for r in order.refunds}
+
+        third = f"{ORDER_NO}01R03"
+        assert found == {SURPLUS: SURPLUS, FIRST: third, SECOND: third, third: third}
 
     def test_of_money_the_order_cannot_keep_leaves_the_order_alone(self) -> None:
         order = refused(paid(), SURPLUS)

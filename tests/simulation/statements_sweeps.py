@@ -129,7 +129,9 @@ def _is_in_the_way(tx: Transaction, other: Row, refund: Row, between: timedelta)
         return False
     if other["status"] == "requested":
         return bool(other["id"] < refund["id"])
-    return bool(other["updated_at"] > tx.now - between)
+    payment = tx.get("payments", refund["payment_id"])
+    is_apart = payment is not None and payment["provider"] == "wechat"
+    return is_apart and bool(other["updated_at"] > tx.now - between)
 
 
 @stands_for("models.sweeps", "_CLAIM_EFFECTS")

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 
 from actors.actor import Actor
-from actors.checkout import Checkout
+from actors.checkout import WAIT_SECONDS, Checkout
 from actors.confirmations import Answer, Confirm, Confirmations
 from actors.intents import Intents
 from actors.payers import Merchant, Payers
 from contracts.attempt import AttemptRequest, Opened, PayerParameters
+from contracts.commands import Cancel, RecordPayment
 from contracts.errors import IdempotencyMismatch, PrepareInProgress, PriceMismatch
 from contracts.facts import FactSource, PaymentNotPaid, PaymentSucceeded, QueryFact
 from contracts.order import Order
@@ -79,10 +81,16 @@ class Till:
     """One process that confirms."""
 
     def __init__(
-        self, database: Database, actor: Actor, teller: Teller, *, webhook_only: bool = True
+        self,
+        database: Database,
+        actor: Actor,
+        teller: Teller,
+        *,
+        webhook_only: bool = True,
+        merchant: Merchant = MERCHANT,
     ) -> None:
         self._intents = Intents(database=database, actor=actor)
-        providers, merchants = {"wechat": teller}, {"wechat": MERCHANT}
+        providers, merchants = {"wechat": teller}, {"wechat": merchant}
         self.checkout = Checkout(
             actor=actor,
             database=database,
@@ -132,6 +140,7 @@ def teller() -> Teller:
 async def till(database: Database, actor: Actor, teller: Teller) -> AsyncIterator[Till]:
     till = Till(database, actor, teller)
     yield till
+    teller.may_open.set()
     await till.checkout.close()
 
 
@@ -225,24 +234,109 @@ class TestAConfirmation:
         assert told([first]) == told([again])
         assert (again.is_new, len(teller.opened)) == (False, 1)
 
-    async def test_whose_call_was_lost_is_opened_again_under_the_same_number(
-        self, till: Till, database: Database, teller: Teller, order: Order
+    async def test_whose_call_was_lost_is_opened_again_and_has_its_first_answer(
+        self, till: Till, actor: Actor, teller: Teller, order: Order
     ) -> None:
         teller.failures = [OutcomeUnknown("wechat", "open", "timeout")]
         teller.needs_payer = True
         intent_id = await till.intent(order)
-        lost = await till.confirm(intent_id)
-        await claims_run_out(database)
 
-        found = await till.confirm(intent_id)
+        lost, found, once_more = [await till.confirm(intent_id) for _ in range(3)]
 
-        assert (lost.status, found.status) == (
-            AttemptResult.PROCESSING,
-            AttemptResult.REQUIRES_ACTION,
-        )
-        assert lost.attempt_id == found.attempt_id
+        assert told([lost, found, once_more]) == {(lost.attempt_id, AttemptResult.PROCESSING)}
+        assert (found.is_new, found.channel) == (False, None)
         first, second = teller.opened
         assert first == second
+        assert [a.state for a in (await actor.load(order.id)).attempts] == [AttemptState.OPEN]
+        other = await till.confirm(intent_id, "k2")
+        assert told([other]) == {(lost.attempt_id, AttemptResult.REQUIRES_ACTION)}
+
+    async def test_whose_call_was_lost_is_left_alone_once_nobody_can_pay(
+        self, till: Till, actor: Actor, teller: Teller, order: Order
+    ) -> None:
+        teller.failures = [OutcomeUnknown("wechat", "open", "timeout")]
+        intent_id = await till.intent(order)
+        first = await till.confirm(intent_id)
+        await actor.take_turn(Cancel(order_id=order.id))
+
+        again = await till.confirm(intent_id)
+
+        assert told([first]) == told([again])
+        assert len(teller.opened) == 1
+
+    async def test_that_is_repeated_while_its_call_is_under_way_waits_as_long_as_that_may_take(
+        self, till: Till, teller: Teller, order: Order
+    ) -> None:
+        intent_id = await till.intent(order)
+        teller.may_open.clear()
+        first = asyncio.create_task(till.confirm(intent_id))
+        await teller.was_asked.wait()
+
+        repeat = asyncio.create_task(till.confirm(intent_id))
+        await asyncio.wait({repeat}, timeout=WAIT_SECONDS + 0.5)
+        assert not repeat.done()
+        teller.may_open.set()
+
+        assert told([await first]) == told([await repeat])
+        assert len(teller.opened) == 1
+
+    @pytest.mark.parametrize("key", ["k", "k2"])
+    async def test_whose_opener_never_called_is_opened_by_a_repeat_when_the_claim_is_over(
+        self, till: Till, database: Database, teller: Teller, order: Order, *, key: str
+    ) -> None:
+        intent_id = await till.intent(order)
+        teller.may_open.clear()
+        dead = asyncio.create_task(till.confirm(intent_id))
+        await teller.was_asked.wait()
+        repeats = [asyncio.create_task(till.confirm(intent_id, key)) for _ in range(5)]
+        await asyncio.wait(repeats, timeout=0.3)
+        assert len(teller.opened) == 1
+
+        await claims_run_out(database)
+        await asyncio.wait(repeats, timeout=0.5)
+        assert len(teller.opened) == 2
+        teller.may_open.set()
+
+        assert told(await asyncio.gather(dead, *repeats)) == {
+            ((await dead).attempt_id, AttemptResult.PROCESSING)
+        }
+        assert len(set(map(repr, teller.opened))) == 1
+
+    async def test_that_is_paid_while_it_is_opened_is_processing_for_the_key_that_started_it(
+        self, till: Till, actor: Actor, teller: Teller, order: Order
+    ) -> None:
+        intent_id = await till.intent(order)
+        teller.may_open.clear()
+        first = asyncio.create_task(till.confirm(intent_id))
+        await teller.was_asked.wait()
+        fact = await teller.query(teller.opened[0])
+        assert isinstance(fact, PaymentSucceeded)
+        await actor.take_turn(RecordPayment(order_id=order.id, fact=fact))
+
+        repeat = await till.confirm(intent_id)
+        teller.may_open.set()
+        answers = [await first, repeat, await till.confirm(intent_id)]
+        later = await till.confirm(intent_id, "k2")
+
+        assert told(answers) == {(later.attempt_id, AttemptResult.PROCESSING)}
+        assert [answer.paid_at for answer in answers] == [None] * 3
+        assert (later.status, later.paid_at) == (AttemptResult.SUCCEEDED, fact.paid_at)
+
+    async def test_of_a_paid_intent_is_remembered_too(
+        self, till: Till, actor: Actor, teller: Teller, order: Order
+    ) -> None:
+        intent_id = await till.intent(order)
+        await till.confirm(intent_id)
+        fact = await teller.query(teller.opened[0])
+        assert isinstance(fact, PaymentSucceeded)
+        await actor.take_turn(RecordPayment(order_id=order.id, fact=fact))
+
+        first, again = [await till.confirm(intent_id, "k2") for _ in range(2)]
+
+        assert told([first]) == told([again])
+        assert first.paid_at == again.paid_at == fact.paid_at
+        with pytest.raises(IdempotencyMismatch):
+            await till.confirm(intent_id, "k2", simulate="failed")
 
     async def test_whose_opener_died_is_opened_again_with_the_same_snapshot(
         self, till: Till, database: Database, teller: Teller, order: Order
@@ -261,9 +355,9 @@ class TestAConfirmation:
         assert len(set(map(repr, teller.opened))) == 1
 
     async def test_is_told_to_come_back_while_another_takes_long(
-        self, till: Till, teller: Teller, order: Order, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, actor: Actor, teller: Teller, order: Order
     ) -> None:
-        monkeypatch.setattr("actors.confirming.WAIT_SECONDS", 0.3)
+        till = Till(database, actor, teller, merchant=structs.replace(MERCHANT, call_seconds=0.0))
         intent_id = await till.intent(order)
         teller.may_open.clear()
         first = asyncio.create_task(till.confirm(intent_id))

@@ -91,7 +91,15 @@ class TestThePreflight:
 
     @pytest.mark.parametrize(
         ("state", "minutes", "number"),
-        [("UNKNOWN", 69, 0), ("OPENING", 71, 1), ("OPEN", 71, 0), ("CLOSED", 71, 0)],
+        [
+            ("UNKNOWN", 69, 0),
+            ("OPENING", 71, 1),
+            ("OPEN", 71, 0),
+            ("PAID", 71, 0),
+            ("CLOSED", 69, 0),
+            ("CLOSED", 71, 1),
+            ("REFUSED", 71, 1),
+        ],
     )
     async def test_knows_a_stuck_intent_from_one_that_is_under_way(
         self, lived_in: Database, state: str, minutes: int, number: int
@@ -101,6 +109,23 @@ class TestThePreflight:
             "UPDATE payment_attempts SET state = $1, created_at = now() - make_interval(mins => $2)"
             " WHERE order_id = 3",
             state,
+            minutes,
+        )
+
+        assert (await found(lived_in))["intents.stuck"][0] == number
+
+    @pytest.mark.parametrize(
+        ("opened", "minutes", "number"),
+        [('{"needs_payer": false}', 71, 1), ('{"needs_payer": false}', 69, 0), ("{}", 71, 0)],
+    )
+    async def test_finds_an_intent_that_waits_for_its_provider_alone(
+        self, lived_in: Database, opened: str, minutes: int, number: int
+    ) -> None:
+        await lived_in.execute(AGED)
+        await lived_in.execute(
+            "UPDATE payment_attempts SET opened = $1::jsonb,"
+            " created_at = now() - make_interval(mins => $2) WHERE order_id = 3",
+            opened,
             minutes,
         )
 

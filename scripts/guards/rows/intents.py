@@ -93,7 +93,7 @@ INTENTS = (
         "confirm.key",
         "a key finds what it started, whatever has become of it",
         "actors/decide.py",
-        "if confirmed is not None and not _is_stranded(order, confirmed, now):",
+        "if confirmed is not None and not is_stranded(order, confirmed, now):",
         "if False:",
         f"{_STORED}TestAConfirmation"
         "::test_whose_answer_was_lost_before_it_was_remembered_is_found_again",
@@ -108,13 +108,49 @@ INTENTS = (
         "::test_with_another_wish_under_its_key_is_refused_while_it_is_under_way",
     ),
     Guard(
-        "confirm.unknown",
-        "an answer nobody knows yet is not remembered",
+        "confirm.remembered",
+        "a key brings its first answer again, whatever that was",
         "actors/confirmations.py",
-        "if attempt.state not in (AttemptState.OPENING, AttemptState.UNKNOWN):",
+        "        first = await self._first(wish, attempt_id, status)\n",
+        "        first = Remembered(target_id=attempt_id, status=status.value)\n",
+        f"{_STORED}TestAConfirmation"
+        "::test_whose_call_was_lost_is_opened_again_and_has_its_first_answer",
+    ),
+    Guard(
+        "confirm.stranded",
+        "a repeat opens what nobody knows to be open",
+        "actors/confirmations.py",
+        "if attempt is None or not is_stranded(order, attempt, datetime.now(UTC)):",
+        "if True or attempt is None:",
+        f"{_STORED}TestAConfirmation"
+        "::test_whose_call_was_lost_is_opened_again_and_has_its_first_answer",
+    ),
+    Guard(
+        "confirm.abandoned",
+        "who waited for an opener that is gone opens it",
+        "actors/confirming.py",
+        "if not _is_abandoned(order, number):",
         "if True:",
         f"{_STORED}TestAConfirmation"
-        "::test_whose_call_was_lost_is_opened_again_under_the_same_number",
+        "::test_whose_opener_never_called_is_opened_by_a_repeat_when_the_claim_is_over[k]",
+    ),
+    Guard(
+        "confirm.patience",
+        "a repeat waits as long as a call may take",
+        "actors/confirming.py",
+        "patience = self._payers.call_seconds(command.provider) + _MARGIN_SECONDS",
+        "patience = 3.0",
+        f"{_STORED}TestAConfirmation"
+        "::test_that_is_repeated_while_its_call_is_under_way_waits_as_long_as_that_may_take",
+    ),
+    Guard(
+        "confirm.told_late",
+        "a confirmation does not tell of money that its notice brought meanwhile",
+        "actors/confirmations.py",
+        "if is_told and _is_own(attempt, wish) else status",
+        "if False else status",
+        f"{_STORED}TestAConfirmation"
+        "::test_that_is_paid_while_it_is_opened_is_processing_for_the_key_that_started_it",
     ),
     Guard(
         "confirm.webhook_only",
@@ -163,6 +199,22 @@ INTENTS = (
         "if refund.status is not RefundStatus.FAILED or",
         "if",
         f"{_AGAIN}must_have_failed",
+    ),
+    Guard(
+        "retry.newest",
+        "a retry that failed is retried",
+        "actors/refund_desk.py",
+        "        found = newest_again(order, found)\n",
+        "",
+        f"{_REFUNDED}TestRefundRetry::test_of_one_whose_retry_failed_asks_for_that_again",
+    ),
+    Guard(
+        "retry.header",
+        "a retry's key may come as a header",
+        "api/payment_refunds.py",
+        "    in_header = idempotency_key(request)\n",
+        "    in_header = None\n",
+        f"{_REFUNDED}TestRefundRetry::test_takes_its_key_from_the_header_where_the_body_names_none",
     ),
     Guard(
         "retry.payment",

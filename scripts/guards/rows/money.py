@@ -197,8 +197,8 @@ MONEY = (
         "refund.apart",
         "parts of one refund are a minute apart",
         "models/sweeps.py",
-        "ELSE other.updated_at > now() - $3::interval END",
-        "ELSE $3::interval IS NULL END",
+        "AND other.updated_at > now() - $3::interval END",
+        "AND $3::interval IS NULL END",
         f"{JOBS}claims.py::TestPartsOfOneRefund::test_are_a_minute_apart[succeeded]",
     ),
 )
