@@ -54,6 +54,22 @@ def shop(shop_environ: dict[str, str], shop_url: str) -> Iterator[Service]:
         yield service
 
 
+@pytest.fixture(scope="session")
+def hurried(shop_environ: dict[str, str], hurried_url: str) -> Iterator[Service]:
+    """Start a service that may settle at once, whose mock sends nothing and whose jobs are off."""
+    changed = {
+        "DATABASE_URL": hurried_url,
+        "REDIS_URL": shop_environ["REDIS_URL"].rpartition("/")[0] + "/3",
+        "PAYMENTS_WEBHOOK_ONLY": "0",
+        "MOCK_WEBHOOK_AUTOFIRE": "0",
+        "PAYMENTS_JOB_REPLAY_INTERVAL_MIN": "0",
+        "PAYMENTS_JOB_RECONCILE_INTERVAL_MIN": "0",
+        "PAYMENTS_JOB_CLEANUP_INTERVAL_MIN": "0",
+    }
+    with throwaway_home() as home, running_service(home, **shop_environ | changed) as service:
+        yield service
+
+
 @pytest.fixture
 def payer(shop: Service) -> Payer:
     return Payer(shop)

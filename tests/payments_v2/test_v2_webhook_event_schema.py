@@ -1,4 +1,4 @@
-"""Webhook: the signature, the row first, the normalized event and what it may move."""
+"""Webhook event schema: the signature, the row first, the event and what it may move."""
 
 import json
 from typing import Any
