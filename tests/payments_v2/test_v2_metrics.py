@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from models.engine import Database
 from tests.journeys.service import Service, eventually
 from tests.payments_v2.shop import Desk, Payer, event, tell
 
@@ -33,6 +34,30 @@ class TestTheLog:
         desk.refund(payer.paid())
 
         eventually(lambda: told_of(shop, "payments.refund.succeeded", order_id=payer.order_id))
+
+    async def test_tells_of_a_refund_that_failed(
+        self, payer: Payer, desk: Desk, shop: Service, books: Database
+    ) -> None:
+        payer.paid()
+        fault = {"provider": "mock", "operation": "refund", "mode": "hold"}
+        assert shop.sandbox.post("/control/faults", json=fault).is_success
+        refund_id = desk.refund(payer).json()["refundId"]
+        payer.wait(refundStatus="processing")
+        number = await books.fetchval("SELECT refund_no FROM refunds WHERE id = $1", refund_id)
+        tell(shop, event(payer, "refund.failed", refund_id=number))
+
+        eventually(lambda: told_of(shop, "payments.refund.failed", order_id=payer.order_id))
+
+    def test_tells_of_a_webhook_that_failed(self, payer: Payer, shop: Service) -> None:
+        payer.confirm(simulate="requires_action")
+        before = len(told_of(shop, "payments.webhook.failed", reason="PaymentNotKnown"))
+
+        # Of money nobody here knows to have come: it may yet, so it is tried again.
+        tell(shop, event(payer, "refund.succeeded", refund_id=f"{payer.bought['orderNo']}R1"))
+
+        eventually(
+            lambda: len(told_of(shop, "payments.webhook.failed", reason="PaymentNotKnown")) > before
+        )
 
     def test_tells_of_webhooks(self, payer: Payer, shop: Service) -> None:
         payer.paid()

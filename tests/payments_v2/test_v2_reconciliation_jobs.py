@@ -1,4 +1,8 @@
-"""Reconciliation jobs: failed events are replayed, and what was paid is found without a webhook."""
+"""Reconciliation jobs: failed events are replayed, and what was paid is found without a webhook.
+
+That a payment whose order is not paid is repaired is held where the damage can be done: by the
+tests of repairs on the database.
+"""
 
 import asyncio
 
