@@ -196,7 +196,7 @@ class Checkout:
             raise errors.NotFound
         try:
             await self._reach("query.calling")
-            fact = await self._provider(attempt).query(attempt.request)
+            fact = await self._provider(attempt).query(attempt.request, attempt.opened)
             await self._reach("query.called")
         except ProviderError as failure:
             _note("payments.query.failed", order_id, attempt_no, failure)
@@ -211,7 +211,7 @@ class Checkout:
             return
         try:
             await self._reach("close.calling")
-            closed = await self._provider(attempt).close(attempt.request)
+            closed = await self._provider(attempt).close(attempt.request, attempt.opened)
             await self._reach("close.called")
         except ProviderRefused as refused:
             # It will not close this one, so only a query can tell when it is over.
@@ -380,6 +380,7 @@ class Checkout:
             refund_no=refund.refund_no,
             attempt_no=refund.attempt_no,
             provider=refund.provider,
+            provider_txn_id=refund.provider_txn_id,
             amount=refund.amount,
             paid=paid,
             reason=refund.reason,

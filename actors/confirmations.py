@@ -269,6 +269,8 @@ def _words_of(attempt: Attempt) -> AttemptWords:
         notify_url=request.notify_url,
         openid=request.openid,
         confirmation=request.confirmation,
+        return_url=request.return_url,
+        cancel_url=request.cancel_url,
     )
 
 

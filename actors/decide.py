@@ -18,6 +18,7 @@ from actors.decide_refund import record_refund, record_refund_refused
 from actors.decide_refund_request import request_refund
 from actors.decide_repair import repair_settlement
 from actors.evolve import evolve_all
+from actors.return_addresses import with_order
 from contracts import errors
 from contracts.attempt import AttemptRequest, Opened
 from contracts.commands import (
@@ -53,11 +54,16 @@ from contracts.events import (
     OrderEvent,
     OrderExpired,
 )
-from contracts.facts import AttemptClosedAtProvider, PayerAwaited, PaymentFailed
+from contracts.facts import (
+    AttemptClosedAtProvider,
+    PayerAwaited,
+    PaymentFailed,
+    PaymentNotPaid,
+)
 from contracts.numbers import attempt_no
 from contracts.order import Attempt, Order
 from contracts.policy import Policy
-from contracts.states import AttemptState, ClosingReason, OrderStatus
+from contracts.states import LASTING_CHANNELS, AttemptState, ClosingReason, OrderStatus
 
 # Enough for every channel and a few changes of mind; each one costs a provider call to close.
 MAX_ATTEMPTS = 10
@@ -204,6 +210,8 @@ def _request(order: Order, words: AttemptWords, now: datetime) -> AttemptRequest
         notify_url=words.notify_url,
         openid=words.openid,
         confirmation=words.confirmation,
+        return_url=with_order(words.return_url, order.order_no),
+        cancel_url=with_order(words.cancel_url, order.order_no),
     )
 
 
@@ -260,7 +268,10 @@ def _record_attempt(
     if isinstance(command.fact, PayerAwaited):
         return _awaited(attempt, now)
     # "Not paid" and "not found" say nothing about the next minute, until the time the provider
-    # was given has run out.
+    # was given has run out; and never of what its provider would take money for then, too.
+    is_lasting = attempt.request.channel in LASTING_CHANNELS
+    if is_lasting and isinstance(command.fact, PaymentNotPaid):
+        return []
     dead_at = attempt.request.payable_until + timedelta(seconds=policy.attempt_grace_seconds)
     # Who asked may have a clock that is ahead; nobody asked later than now.
     if min(command.fact.asked_at, now) > dead_at:

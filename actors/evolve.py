@@ -96,7 +96,10 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
     match event:
         case AttemptStarted(attempt=attempt):
             return replace(
-                order, attempts=(*order.attempts, attempt), channel=attempt.request.channel
+                order,
+                attempts=(*order.attempts, attempt),
+                channel=attempt.request.channel,
+                payment_channel=attempt.request.provider,
             )
         case (
             AttemptReclaimed()

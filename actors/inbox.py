@@ -22,7 +22,7 @@ from actors.notice_readers import Read, Readers
 from actors.tracing import describe_order, link, work_span
 from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
 from contracts.effects import Case, CaseKind
-from contracts.facts import Fact, PaymentSucceeded, RefundMoved
+from contracts.facts import Fact, PaymentSucceeded, RefundMoved, WholeFact
 from contracts.states import NoticeStatus
 from models import inbox
 from models.engine import Database
@@ -210,8 +210,9 @@ class Inbox:
         notice, facts = told.notice, told.facts
         if not facts:
             await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, told.reason)
-        for fact in facts:
-            known = notice.order_id if fact is facts[0] else None
+        for told_fact in facts:
+            known = notice.order_id if told_fact is facts[0] else None
+            fact = await self._readers.whole(told_fact)
             order_id = known or await self._order_of(fact)
             if order_id is None:
                 await self._quarantine(notice, fact)
@@ -221,11 +222,11 @@ class Inbox:
         NOTICES.labels(provider=notice.provider, outcome="processed").inc()
         log.info("payments.webhook.processed", provider=notice.provider, notice_id=notice.id)
 
-    async def _order_of(self, fact: Fact) -> int | None:
+    async def _order_of(self, fact: WholeFact) -> int | None:
         found = await order_ids_of_attempts(self._database, [fact.attempt_no])
         return found.get(fact.attempt_no)
 
-    async def _quarantine(self, notice: StoredNotice, fact: Fact) -> None:
+    async def _quarantine(self, notice: StoredNotice, fact: WholeFact) -> None:
         case = Case(
             kind=CaseKind.UNKNOWN_ATTEMPT,
             subject=f"{fact.provider}:{fact.attempt_no}",
@@ -282,7 +283,7 @@ class Inbox:
 
 
 def _command(
-    order_id: int, fact: Fact, notice_id: int
+    order_id: int, fact: WholeFact, notice_id: int
 ) -> RecordPayment | RecordRefund | RecordAttempt:
     if isinstance(fact, PaymentSucceeded):
         return RecordPayment(order_id=order_id, fact=fact, notice_id=notice_id)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.normalized import NormalizedEvents, is_normalized
-from contracts.facts import Fact
+from contracts.attempt import BilledRefund
+from contracts.facts import Fact, RefundSpotted, WholeFact
 from models.inbox import StoredNotice
-from providers.provider import NoticeRefused, Provider, RefusalReason
+from providers.provider import NoticeRefused, OutcomeUnknown, Provider, RefusalReason
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,23 @@ class Readers:
         resolved = await self._of_events().resolve(notice.body)
         notice = msgspec.structs.replace(notice, order_id=resolved.order_id)
         return Read(notice=notice, facts=resolved.facts, reason=resolved.reason)
+
+    async def whole(self, fact: Fact) -> WholeFact:
+        """Ask its provider for what a fact does not say.
+
+        :raises ProviderError: nothing was learnt; ask again later.
+        """
+        if not isinstance(fact, RefundSpotted):
+            return fact
+        spotted = BilledRefund(
+            attempt_no=fact.attempt_no,
+            refund_no=fact.refund_no,
+            provider_txn_id=fact.provider_txn_id,
+        )
+        moved = await self._providers[fact.provider].query_refund(spotted)
+        if moved is None:
+            raise OutcomeUnknown(fact.provider, "query_refund", "not_found")
+        return moved
 
     def _of_events(self) -> NormalizedEvents:
         if self._events is None:

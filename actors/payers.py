@@ -33,6 +33,9 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     mini_program_appid: str | None = None
     # Some contracts refuse to close an order that is younger; 0 where none do.
     close_min_age_seconds: int = 0
+    # Where a payer's browser comes back to, where the provider sends it away at all.
+    return_url: str | None = None
+    cancel_url: str | None = None
     # The longest that a call to the provider may take.
     call_seconds: float = 10.0
 
@@ -180,4 +183,6 @@ def attempt_words(merchant: Merchant, channel: Channel, payer: Payer) -> Attempt
         appid=payer.appid,
         notify_url=merchant.notify_url,
         openid=payer.openid,
+        return_url=merchant.return_url,
+        cancel_url=merchant.cancel_url,
     )

@@ -8,7 +8,7 @@ from msgspec import UNSET
 from msgspec.structs import asdict
 
 from contracts import coupons
-from contracts.attempt import CodeToScan, PayerParameters, Redirect, SignedCall
+from contracts.attempt import ClientSecret, CodeToScan, PayerParameters, Redirect, SignedCall
 from contracts.errors import InvalidState
 from contracts.order import Order
 from contracts.states import Channel, OrderStatus
@@ -108,6 +108,8 @@ def action_data(order_no: str, channel: Channel, parameters: PayerParameters) ->
             return ActionData(jsapi_params=JsapiParams(**asdict(parameters)))
         case Redirect(url=url):
             return ActionData(redirect_url=url)
+        case ClientSecret(client_secret=client_secret):
+            return ActionData(client_secret=client_secret)
 
 
 def request_payment_params(order_no: str, call: SignedCall) -> RequestPaymentParams:

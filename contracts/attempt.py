@@ -22,7 +22,8 @@ class AttemptRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Everything a provider is told when an attempt opens.
 
     Stored with the attempt before the call, so that after a crash the same number is opened
-    with the same words: providers refuse a known number with other parameters.
+    with the same words: providers refuse a known number with other parameters. The payer's browser
+    comes back to *return_url*, or to *cancel_url* without having paid.
     """
 
     attempt_no: str
@@ -36,25 +37,8 @@ class AttemptRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     notify_url: str
     openid: str | None = None
     confirmation: Confirmation | None = None
-
-
-class Opened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the payer needs to pay an open attempt; which field is set follows the channel.
-
-    *reference* is the provider's own number of it, where it has one already. Without *needs_payer*
-    the provider goes on by itself and nobody has to do anything.
-    """
-
-    code_url: str | None = None
-    prepay_id: str | None = None
-    reference: str | None = None
-    needs_payer: bool = True
-
-
-class CodeToScan(msgspec.Struct, frozen=True, kw_only=True, tag="code_to_scan"):
-    """The payer scans a code that shows this."""
-
-    code_url: str
+    return_url: str | None = None
+    cancel_url: str | None = None
 
 
 class SignedCall(msgspec.Struct, frozen=True, kw_only=True, tag="signed_call"):
@@ -68,21 +52,50 @@ class SignedCall(msgspec.Struct, frozen=True, kw_only=True, tag="signed_call"):
     pay_sign: str
 
 
+class Opened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the payer needs to pay an open attempt; which field is set follows the channel.
+
+    *reference* is the provider's own number of it, where it has one already. Without *needs_payer*
+    the provider goes on by itself and nobody has to do anything.
+    """
+
+    code_url: str | None = None
+    prepay_id: str | None = None
+    reference: str | None = None
+    needs_payer: bool = True
+    redirect_url: str | None = None
+    client_secret: str | None = None
+    signed_call: SignedCall | None = None
+
+
+class CodeToScan(msgspec.Struct, frozen=True, kw_only=True, tag="code_to_scan"):
+    """The payer scans a code that shows this."""
+
+    code_url: str
+
+
 class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect"):
     """The payer goes on at this address."""
 
     url: str
 
 
-PayerParameters: TypeAlias = CodeToScan | SignedCall | Redirect
+class ClientSecret(msgspec.Struct, frozen=True, kw_only=True, tag="client_secret"):
+    """The payer's page shows the provider's own form, opened by this; nobody else may see it."""
+
+    client_secret: str
+
+
+PayerParameters: TypeAlias = CodeToScan | SignedCall | Redirect | ClientSecret
 
 
 class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a provider is told when money goes back."""
+    """Everything a provider is told when money goes back; *provider_txn_id* names the payment."""
 
     refund_no: str
     attempt_no: str
     provider: str
+    provider_txn_id: str
     amount: Money
     paid: Money
     reason: str
@@ -90,7 +103,8 @@ class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BilledRefund(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of a refund that a provider's bill names, whoever asked for it."""
+    """The numbers of a refund that a provider's bill or word names, whoever asked for it."""
 
     attempt_no: str
     refund_no: str
+    provider_txn_id: str | None = None

@@ -25,6 +25,8 @@ class AttemptWords(msgspec.Struct, frozen=True, kw_only=True):
     notify_url: str
     openid: str | None = None
     confirmation: Confirmation | None = None
+    return_url: str | None = None
+    cancel_url: str | None = None
     agreed: Money | None = None
 
 

@@ -14,6 +14,7 @@ class EffectKind(StrEnum):
     REDEEMED = "REDEEMED"  # tell the guest: here is the ticket; tell the buyer: a gift was taken
     ADMISSION = "ADMISSION"  # tell a person: the organizer let them in, here is the ticket
     REJECTION = "REJECTION"  # tell a person: the organizer did not let them in
+    SALE_NEWS = "SALE_NEWS"  # tell the house's own people: somebody has paid
     ALARM = "ALARM"  # tell a person: a case was opened
 
 

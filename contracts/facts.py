@@ -83,7 +83,10 @@ class RefundOutcome(StrEnum):
 
 
 class RefundMoved(msgspec.Struct, frozen=True, kw_only=True, tag="refund_moved"):
-    """A refund's state at the provider."""
+    """A refund's state at the provider.
+
+    Without an *attempt_no* its provider knows only *provider_txn_id*, the payment it belongs to.
+    """
 
     provider: str
     attempt_no: str
@@ -93,6 +96,16 @@ class RefundMoved(msgspec.Struct, frozen=True, kw_only=True, tag="refund_moved")
     outcome: RefundOutcome
     source: FactSource
     kind: RefundKind = RefundKind.OURS
+    provider_txn_id: str | None = None
+
+
+class RefundSpotted(msgspec.Struct, frozen=True, kw_only=True, tag="refund_spotted"):
+    """Word of a refund that says too little of it: its provider must be asked."""
+
+    provider: str
+    attempt_no: str
+    refund_no: str
+    provider_txn_id: str
 
 
 _NAMELESS = "intent:"
@@ -112,4 +125,5 @@ QueryFact: TypeAlias = PaymentSucceeded | PaymentNotPaid | AttemptNotFound | Att
 AttemptFact: TypeAlias = (
     PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider | PaymentFailed | PayerAwaited
 )
-Fact: TypeAlias = QueryFact | RefundMoved | PaymentFailed | PayerAwaited
+WholeFact: TypeAlias = QueryFact | RefundMoved | PaymentFailed | PayerAwaited
+Fact: TypeAlias = WholeFact | RefundSpotted

@@ -113,6 +113,13 @@ class EventStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
+class UserState(StrEnum):
+    """What a person is to us."""
+
+    REGISTERED = "registered"
+    PAID = "paid"  # has paid for something, once
+
+
 class CouponKind(StrEnum):
     """How a coupon lowers a price."""
 
@@ -137,6 +144,14 @@ class Channel(StrEnum):
     WECHAT_JSAPI = "WECHAT_JSAPI"
     MINIPROGRAM_BRIDGE = "MINIPROGRAM_BRIDGE"
     MOCK = "MOCK"  # nobody's money, for trying things out
+    WX_PUB = "wx_pub"  # these words are the providers' own, and those of the course shop's clients
+    WX_PUB_QR = "wx_pub_qr"
+    WX_LITE = "wx_lite"
+    ALIPAY_QR = "alipay_qr"
+    ALIPAY_WAP = "alipay_wap"
+    ALIPAY_PC_DIRECT = "alipay_pc_direct"
+    STRIPE = "stripe"
+    STRIPE_CHECKOUT = "stripe:checkout_session"
 
 
 LIVE_REGISTRATIONS = frozenset(
@@ -145,4 +160,6 @@ LIVE_REGISTRATIONS = frozenset(
 OPEN_ORDERS = frozenset({OrderStatus.PENDING, OrderStatus.CLOSING})
 # A provider could still take money for an attempt in one of these.
 LIVE_ATTEMPTS = frozenset({AttemptState.OPENING, AttemptState.OPEN, AttemptState.UNKNOWN})
+# What is open here can be paid until its provider has closed it, however late it is.
+LASTING_CHANNELS = frozenset({Channel.STRIPE, Channel.STRIPE_CHECKOUT})
 REFUNDS_UNDER_WAY = frozenset({RefundStatus.REQUESTED, RefundStatus.PROCESSING})

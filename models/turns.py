@@ -54,15 +54,16 @@ async def write(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> set[int]
 _WON = """
 WITH new AS (SELECT * FROM json_to_recordset($1::json) AS r(
     id bigint, version int, status text, payment_status text, last_payment_attempt_status text,
-    refund_status text, closing_for text, channel text, seats_held int, paid_at timestamptz,
-    total_minor bigint,
+    refund_status text, closing_for text, channel text, payment_channel text,
+    seats_held int, paid_at timestamptz, total_minor bigint,
     events jsonb, attempts jsonb, legacy jsonb)),
 held AS (SELECT o.id FROM orders o JOIN new USING (id) WHERE o.version = new.version
          ORDER BY o.id FOR NO KEY UPDATE OF o),
 won AS (UPDATE orders o SET version = o.version + 1, status = new.status,
   payment_status = new.payment_status, refund_status = new.refund_status,
   last_payment_attempt_status = new.last_payment_attempt_status,
-  closing_for = new.closing_for, channel = new.channel, seats_held = new.seats_held,
+  closing_for = new.closing_for, channel = new.channel,
+  payment_channel = new.payment_channel, seats_held = new.seats_held,
   paid_at = new.paid_at, total_minor = new.total_minor
   FROM new JOIN held USING (id) WHERE o.id = new.id
   RETURNING o.id),
@@ -97,6 +98,7 @@ async def swap(db: Connection, turns: Sequence[WrittenTurn], now: datetime) -> s
             "refund_status": turn.after.refund_status,
             "closing_for": turn.after.closing_for,
             "channel": turn.after.channel,
+            "payment_channel": turn.after.payment_channel,
             "seats_held": turn.after.seats_held,
             "paid_at": turn.after.paid_at,
             "total_minor": turn.after.total.amount_minor,

@@ -27,6 +27,7 @@ from contracts.attempt import (
     PayerParameters,
     RefundRequest,
 )
+from contracts.evidence import Evidence
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
 
@@ -94,6 +95,29 @@ class VerifiedNotice(msgspec.Struct, frozen=True, kw_only=True):
     serial: str
 
 
+class Capability(StrEnum):
+    """What a provider can do for us; who lacks one refuses it as ``unsupported``."""
+
+    OPEN = "open"
+    QUERY = "query"
+    CLOSE = "close"
+    REFUND = "refund"
+    QUERY_REFUND = "query_refund"
+    NOTICES = "notices"
+    BILLS = "bills"
+
+
+class Keep(Protocol):
+    """Where an adapter leaves what its provider sent; it neither waits for that nor fails by it."""
+
+    def __call__(self, evidence: Evidence) -> None:
+        """Keep one object, scrubbed of what opens or pays anything."""
+
+
+def unkept(evidence: Evidence) -> None:
+    """Keep nothing."""
+
+
 class Provider(Protocol):
     """What we may ask of a provider, whoever it is."""
 
@@ -104,6 +128,10 @@ class Provider(Protocol):
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels it can open."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can be asked for."""
 
     async def open(self, request: AttemptRequest) -> Opened:
         """Open an attempt. Repeating the same request is safe.
@@ -123,13 +151,15 @@ class Provider(Protocol):
         :raises ProviderRefused: what was opened is not for the request's channel.
         """
 
-    async def query(self, request: AttemptRequest) -> QueryFact:
-        """Ask what became of an attempt.
+    async def query(self, request: AttemptRequest, opened: Opened | None = None) -> QueryFact:
+        """Ask what became of an attempt; *opened* is what opening it brought, where that is known.
 
         :raises ProviderError: nothing was learnt; ask again later.
         """
 
-    async def close(self, request: AttemptRequest) -> AttemptClosedAtProvider | None:
+    async def close(
+        self, request: AttemptRequest, opened: Opened | None = None
+    ) -> AttemptClosedAtProvider | None:
         """Make the provider never take money for an attempt; None when it says to query instead.
 
         None covers "already paid" and "unknown number": a query tells which. Safe to repeat.

@@ -81,6 +81,7 @@ class ActionData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     jsapi_params: JsapiParams | UnsetType = UNSET
     request_payment_params: RequestPaymentParams | UnsetType = UNSET
     redirect_url: str | UnsetType = UNSET
+    client_secret: str | UnsetType = UNSET
 
 
 class ConfirmedIntent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

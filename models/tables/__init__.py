@@ -18,6 +18,7 @@ from models.tables.payments import (
     PaymentIntents,
     PaymentKeys,
     Payments,
+    ProviderRecords,
     Refunds,
 )
 from models.tables.people import Users, WechatIdentities
@@ -49,4 +50,5 @@ TABLES = [
     PaymentIntents,
     PaymentKeys,
     BillChecks,
+    ProviderRecords,
 ]

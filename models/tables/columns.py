@@ -36,9 +36,9 @@ def number(*, null: bool = False, default: int | None = None) -> Integer:
     return Integer(default=default, null=null)
 
 
-def word(length: int, *, null: bool = False) -> Varchar:
+def word(length: int, *, null: bool = False, default: str | None = None) -> Varchar:
     """Hold up to *length* characters."""
-    return Varchar(length=length, default=None, null=null)
+    return Varchar(length=length, default=default, null=null)
 
 
 def prose() -> Text:

@@ -43,7 +43,7 @@ class Orders(Table, tablename="orders"):
     payment_status = word(16)
     last_payment_attempt_status = word(16, null=True)
     refund_status = word(16, null=True)
-    payment_channel = word(16)
+    payment_channel = word(16, default="pingxx")
     channel = word(32, null=True)
     closing_for = word(16, null=True)
     seats_held = number()

@@ -4,6 +4,7 @@ from piccolo.columns import BigSerial
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
+from contracts.evidence import EvidenceKind
 from contracts.facts import FactSource
 from contracts.states import AttemptState, Channel, IntentEnd, RefundKind, RefundStatus
 from models.tables.columns import (
@@ -92,6 +93,26 @@ class PaymentAttempts(Table, tablename="payment_attempts"):
     payment_attempts_state_check = one_of("state", AttemptState)
     payment_attempts_channel_check = one_of("channel", Channel)
     payment_attempts_amount_check = Check("amount_minor > 0")
+
+
+class ProviderRecords(Table, tablename="provider_records"):
+    """What a provider sent about an attempt, scrubbed; append-only, and nothing is decided by it.
+
+    *digest* is of the body: the same words about the same object are kept once.
+    """
+
+    id = BigSerial(primary_key=True)
+    attempt_no = word(20)
+    provider = word(16)
+    kind = word(32)
+    object_id = word(128)
+    source = word(16)
+    digest = word(64)
+    body = document()
+    recorded_at = stamped()
+
+    provider_records_attempt_object_digest_key = Unique([attempt_no, object_id, digest])
+    provider_records_kind_check = one_of("kind", EvidenceKind)
 
 
 class Payments(Table, tablename="payments"):

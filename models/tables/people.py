@@ -4,7 +4,8 @@ from piccolo.columns import BigSerial
 from piccolo.constraints import Check, Unique
 from piccolo.table import Table
 
-from models.tables.columns import instant, parent, stamped, word
+from contracts.states import UserState
+from models.tables.columns import instant, one_of, parent, stamped, word
 
 
 class Users(Table, tablename="users"):
@@ -20,8 +21,10 @@ class Users(Table, tablename="users"):
     openid = word(128, null=True)
     email = word(254, null=True)
     locale = word(16, null=True)
+    state = word(16, default=UserState.REGISTERED.value)
     created_at = stamped()
 
+    users_state_check = one_of("state", UserState)
     users_issuer_subject_key = Unique([issuer, subject])
 
 

@@ -31,7 +31,13 @@ from providers.mock import errors, words
 from providers.mock.client import Answer, Client
 from providers.mock.settings import MockSettings
 from providers.mock.words import MERCHANT_ID, PROVIDER
-from providers.provider import NoticeRefused, NoticeUnreadable, RefusalReason, VerifiedNotice
+from providers.provider import (
+    Capability,
+    NoticeRefused,
+    NoticeUnreadable,
+    RefusalReason,
+    VerifiedNotice,
+)
 from providers.watch import watched_call
 
 _PAYMENTS: Final = "/mock/v1/payments"
@@ -47,6 +53,7 @@ class MockPay:
 
     name = PROVIDER
     channels = frozenset({Channel.MOCK})
+    capabilities = frozenset(Capability) - {Capability.NOTICES, Capability.BILLS}
     tells_by_events = True
     merchant_id = MERCHANT_ID
 
@@ -82,7 +89,11 @@ class MockPay:
         """See Provider.payer_parameters."""
         return Redirect(url=f"{self._gateway}/mock/pay/{request.attempt_no}")
 
-    async def query(self, request: AttemptRequest) -> QueryFact:
+    async def query(
+        self,
+        request: AttemptRequest,
+        opened: Opened | None = None,  # noqa: ARG002 - our own number is enough
+    ) -> QueryFact:
         """See Provider.query."""
         _require("query", _NUMBER.fullmatch(request.attempt_no) is not None)
         # Taken before the call: what is true then may not be when the answer arrives.
@@ -95,7 +106,11 @@ class MockPay:
             lambda answer: _asked(answer, request.attempt_no, asked_at),
         )
 
-    async def close(self, request: AttemptRequest) -> AttemptClosedAtProvider | None:
+    async def close(
+        self,
+        request: AttemptRequest,
+        opened: Opened | None = None,  # noqa: ARG002 - our own number is enough
+    ) -> AttemptClosedAtProvider | None:
         """See Provider.close."""
         number = request.attempt_no
         _require("close", _NUMBER.fullmatch(number) is not None)

@@ -26,6 +26,7 @@ from contracts.attempt import (
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
 from providers.provider import (
+    Capability,
     NoticeRefused,
     OutcomeUnknown,
     ProviderError,
@@ -65,6 +66,7 @@ class WeChatPay:
 
     name = PROVIDER
     channels = frozenset(_PAY_TYPES)
+    capabilities = frozenset(Capability)
 
     def __init__(self, settings: WeChatSettings) -> None:
         self._settings = settings
@@ -113,7 +115,11 @@ class WeChatPay:
         # Of the attempt, not of today's settings: the prepay_id is bound to it.
         return signed_call(self._key, app_id=request.appid, prepay_id=opened.prepay_id, now=now)
 
-    async def query(self, request: AttemptRequest) -> QueryFact:
+    async def query(
+        self,
+        request: AttemptRequest,
+        opened: Opened | None = None,  # noqa: ARG002 - our own number is enough
+    ) -> QueryFact:
         """See Provider.query."""
         requests.require_own(request, self._settings, "query")
         # Taken before the call: what is true then may not be when the answer arrives.
@@ -126,7 +132,11 @@ class WeChatPay:
             lambda answer: answers.asked(answer, request, asked_at),
         )
 
-    async def close(self, request: AttemptRequest) -> AttemptClosedAtProvider | None:
+    async def close(
+        self,
+        request: AttemptRequest,
+        opened: Opened | None = None,  # noqa: ARG002 - our own number is enough
+    ) -> AttemptClosedAtProvider | None:
         """See Provider.close."""
         requests.require_own(request, self._settings, "close")
         number, merchant_id = request.attempt_no, request.merchant_id

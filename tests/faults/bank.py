@@ -26,7 +26,7 @@ from contracts.facts import (
 )
 from contracts.money import Money
 from contracts.states import Channel
-from providers.provider import OutcomeUnknown, ProviderRefused, VerifiedNotice
+from providers.provider import Capability, OutcomeUnknown, ProviderRefused, VerifiedNotice
 
 NAME = "wechat"
 _decode = msgspec.json.Decoder(list[Fact]).decode
@@ -48,6 +48,7 @@ class Bank:
 
     name = NAME
     channels = frozenset(Channel)
+    capabilities = frozenset(Capability)
 
     def __init__(self) -> None:
         self.trades: dict[str, Trade] = {}
@@ -73,7 +74,7 @@ class Bank:
         """See Provider.payer_parameters."""
         return CodeToScan(code_url=opened.code_url or "")
 
-    async def query(self, request: AttemptRequest) -> QueryFact:
+    async def query(self, request: AttemptRequest, _opened: Opened | None = None) -> QueryFact:
         """See Provider.query."""
         number, asked_at = request.attempt_no, datetime.now(UTC)
         trade = self.trades.get(number)
@@ -85,7 +86,9 @@ class Bank:
             return AttemptClosedAtProvider(provider=NAME, attempt_no=number)
         return PaymentNotPaid(provider=NAME, attempt_no=number, asked_at=asked_at)
 
-    async def close(self, request: AttemptRequest) -> AttemptClosedAtProvider | None:
+    async def close(
+        self, request: AttemptRequest, _opened: Opened | None = None
+    ) -> AttemptClosedAtProvider | None:
         """See Provider.close."""
         trade = self.trades.get(request.attempt_no)
         if trade is None or trade.status == "PAID":

@@ -52,6 +52,7 @@ def a_refund_of(attempt: AttemptRequest, **changes: Any) -> RefundRequest:  # no
         refund_no=f"{attempt.attempt_no}R01",
         attempt_no=attempt.attempt_no,
         provider=attempt.provider,
+        provider_txn_id="4200000000000000001",
         amount=attempt.amount,
         paid=attempt.amount,
         reason="the show is off",

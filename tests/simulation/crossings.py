@@ -94,6 +94,7 @@ def _swap(
         "last_payment_attempt_status": None,
         "refund_status": None,
         "closing_for": None,
+        "payment_channel": "wechat",
         "channel": channel,
         "seats_held": order.seats_held,
         "total_minor": order.total.amount_minor,

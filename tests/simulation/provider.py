@@ -18,6 +18,7 @@ from contracts.attempt import (
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
 from providers.provider import (
+    Capability,
     NoticeUnreadable,
     OutcomeUnknown,
     ProviderRefused,
@@ -38,6 +39,7 @@ class Adapter:
 
     name = NAME
     channels = frozenset(Channel)
+    capabilities = frozenset(Capability)
 
     def __init__(self, wechat: WeChat, wire: Wire) -> None:
         self._wechat = wechat
@@ -58,13 +60,15 @@ class Adapter:
         """See Provider.payer_parameters."""
         return CodeToScan(code_url=opened.code_url or "")
 
-    async def query(self, request: AttemptRequest) -> QueryFact:
+    async def query(self, request: AttemptRequest, _opened: Opened | None = None) -> QueryFact:
         """See Provider.query."""
         asked_at = self._wechat.clock()
         fact: QueryFact = await self._call("query", lambda: self._wechat.ask(request, asked_at))
         return fact
 
-    async def close(self, request: AttemptRequest) -> AttemptClosedAtProvider | None:
+    async def close(
+        self, request: AttemptRequest, _opened: Opened | None = None
+    ) -> AttemptClosedAtProvider | None:
         """See Provider.close."""
         closed: AttemptClosedAtProvider | None = await self._call(
             "close", lambda: self._wechat.close(request)

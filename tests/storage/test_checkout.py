@@ -53,7 +53,7 @@ class Counter:
             await self.may_scan.wait()
         return Opened(code_url=f"weixin://{request.attempt_no}", prepay_id=request.attempt_no)
 
-    async def query(self, request: AttemptRequest) -> QueryFact:
+    async def query(self, request: AttemptRequest, _opened: Opened | None = None) -> QueryFact:
         """Say whether somebody paid."""
         if request.attempt_no not in self.paid:
             return PaymentNotPaid(

@@ -52,7 +52,7 @@ class Teller:
             raise self.failures.pop()
         return Opened(reference=f"txn_{request.attempt_no}", needs_payer=self.needs_payer)
 
-    async def query(self, request: AttemptRequest) -> QueryFact:
+    async def query(self, request: AttemptRequest, _opened: Opened | None = None) -> QueryFact:
         """Say that it is paid, unless its payer is awaited."""
         self.queries += 1
         if self.needs_payer:

@@ -459,7 +459,7 @@ class Closing(Counter):
         super().__init__()
         self._is_stubborn = is_stubborn
 
-    async def close(self, request: Any) -> AttemptClosedAtProvider | None:  # noqa: ANN401 - a request
+    async def close(self, request: Any, _opened: object = None) -> AttemptClosedAtProvider | None:  # noqa: ANN401 - a request
         """Close an attempt."""
         if self._is_stubborn or request.attempt_no in self.paid:
             return None

@@ -1,0 +1,1 @@
+"""Alipay, by a small client of our own."""
