@@ -604,7 +604,7 @@ class TestWhatIsTold:
             ]
 
         # An answer may be ahead of its line by a turn of the loop.
-        wait_until(lambda: bool(told()), seconds=5)
+        wait_until(lambda: bool(told()))
         (line,) = told()
         assert line["orderId"] == order["orderId"]
         assert line["channel"] == "MINIPROGRAM_BRIDGE"
