@@ -398,3 +398,10 @@ async def wait_for_row(books: Database, sql: str, *args: object) -> Any:  # noqa
         while (row := await books.fetchrow(sql, *args)) is None:  # noqa: ASYNC110 - another process writes
             await asyncio.sleep(0.05)
     return row
+
+
+async def no_refund_is_due(books: Database) -> None:
+    """Wait until the provider's next refund can be none of an earlier order's."""
+    due = """SELECT 1 FROM refunds WHERE status = 'requested'
+             AND due_at < now() + interval '10 seconds'"""
+    await wait_for_row(books, f"SELECT 1 WHERE NOT EXISTS ({due})")

@@ -11,7 +11,14 @@ import pytest
 
 from models.engine import Database
 from tests.journeys.service import ROOT, Person, Service, act, eventually, trade_status
-from tests.journeys.test_first_sale import attempt_of, buy, taken, wait_for, wait_for_row
+from tests.journeys.test_first_sale import (
+    attempt_of,
+    buy,
+    no_refund_is_due,
+    taken,
+    wait_for,
+    wait_for_row,
+)
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -49,7 +56,8 @@ def refund(organizer: Person, order: dict[str, Any], **said: Any) -> dict[str, A
     return owed
 
 
-def hold_the_next(service: Service, mode: str = "hold") -> None:
+async def hold_the_next(service: Service, books: Database, mode: str = "hold") -> None:
+    await no_refund_is_due(books)
     fault = {"provider": "wechat", "operation": "refund", "mode": mode}
     assert service.sandbox.post("/control/faults", json=fault).is_success
 
@@ -141,7 +149,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        hold_the_next(service)
+        await hold_the_next(service, books)
         owed = refund(organizer, order)
         row = await ends(books, owed, "processing")
         assert {g["refund_no"] for g in await gifts(books, order)} == {row["refund_no"]}
@@ -164,7 +172,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        hold_the_next(service)
+        await hold_the_next(service, books)
         owed = refund(organizer, order, amount=100)
         row = await ends(books, owed, "processing")
 
@@ -185,7 +193,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        hold_the_next(service, "bad_signature")
+        await hold_the_next(service, books, "bad_signature")
 
         row = await ends(books, refund(organizer, order, amount=100), "succeeded")
 
