@@ -200,7 +200,7 @@ class TestAGenuineNoticeOfSomethingElse:
         answer = deliver(stand, body, signed(body, key))
         await processed()
         row = await database.fetchrow(
-            "SELECT status, reason FROM webhook_events ORDER BY id DESC LIMIT 1"
+            "SELECT status, reason FROM webhook_events WHERE body = $1", body
         )
 
         assert (answer.status_code, answer.content) == (204, b"")

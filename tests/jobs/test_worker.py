@@ -95,7 +95,7 @@ class TestAWorker:
         worker = start()
         await _duties_are_done(database)
         worker.send_signal(signal.SIGINT)
-        assert worker.wait(timeout=4) == 0
+        assert worker.wait(timeout=25) == 0
 
         registry = CollectorRegistry()
         MultiProcessCollector(registry, str(metrics))  # type: ignore[no-untyped-call]  # has no types

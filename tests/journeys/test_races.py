@@ -38,7 +38,6 @@ FROM orders o WHERE o.id = ANY($1::bigint[])
 class TestTwoHundredCancels:
     async def test_return_the_seats_once(self, service: Service, books: Database) -> None:
         ann = Person(service, "two hundred")
-        before = await _taken(books, STANDARD)
         order = ann.order(EVENT, STANDARD, quantity=4).json()
         assert order["payPayload"], order
 
@@ -58,9 +57,11 @@ class TestTwoHundredCancels:
         await asyncio.to_thread(
             eventually, lambda: ann.see(EVENT, order["orderId"])["status"] == "CANCELLED"
         )
-        assert await _taken(books, STANDARD) == before
-        returns = "SELECT count(*) FROM seat_ledger WHERE holder_id = $1 AND seats < 0"
-        assert await books.fetchval(returns, order["orderId"]) == 1
+        # Seats of others may come back meanwhile: only those of this order are looked at.
+        moved = """SELECT seats FROM seat_ledger
+                   WHERE holder_kind = 'order' AND holder_id = $1 ORDER BY id"""
+        rows = await books.fetch(moved, order["orderId"])
+        assert [row["seats"] for row in rows] == [4, -4]
 
 
 class TestPayingAgainstTheClock:
@@ -130,10 +131,3 @@ def _provider_status(service: Service, order_no: str) -> str:
     (trade,) = told["trades"]
     status: str = trade["status"]
     return status
-
-
-async def _taken(books: Database, ticket_type_id: int) -> int:
-    count: int = await books.fetchval(
-        "SELECT current_quantity FROM ticket_types WHERE id = $1", ticket_type_id
-    )
-    return count

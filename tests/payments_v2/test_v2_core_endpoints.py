@@ -4,7 +4,7 @@ import pytest
 
 from models.engine import Database
 from tests.journeys.service import Person
-from tests.payments_v2.shop import EVENT, PRICE, Desk, Payer, event, tell
+from tests.payments_v2.shop import EVENT, PRICE, Desk, Payer, event, hold_the_next_refund, tell
 
 pytestmark = pytest.mark.xdist_group("payments_v2")
 
@@ -104,8 +104,7 @@ class TestRefundRetry:
         self, payer: Payer, desk: Desk, books: Database
     ) -> None:
         payer.paid()
-        fault = {"provider": "mock", "operation": "refund", "mode": "hold"}
-        assert payer.service.sandbox.post("/control/faults", json=fault).is_success
+        await hold_the_next_refund(payer.service, books)
         refund_id = desk.refund(payer, amount=100).json()["refundId"]
         payer.wait(refundStatus="processing")
         number = await books.fetchval("SELECT refund_no FROM refunds WHERE id = $1", refund_id)

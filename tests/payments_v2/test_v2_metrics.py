@@ -6,7 +6,7 @@ import pytest
 
 from models.engine import Database
 from tests.journeys.service import Service, eventually
-from tests.payments_v2.shop import Desk, Payer, event, tell
+from tests.payments_v2.shop import Desk, Payer, event, hold_the_next_refund, tell
 
 pytestmark = pytest.mark.xdist_group("payments_v2")
 
@@ -39,8 +39,7 @@ class TestTheLog:
         self, payer: Payer, desk: Desk, shop: Service, books: Database
     ) -> None:
         payer.paid()
-        fault = {"provider": "mock", "operation": "refund", "mode": "hold"}
-        assert shop.sandbox.post("/control/faults", json=fault).is_success
+        await hold_the_next_refund(shop, books)
         refund_id = desk.refund(payer).json()["refundId"]
         payer.wait(refundStatus="processing")
         number = await books.fetchval("SELECT refund_no FROM refunds WHERE id = $1", refund_id)

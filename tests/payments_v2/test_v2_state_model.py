@@ -3,7 +3,7 @@
 import pytest
 
 from models.engine import Database
-from tests.payments_v2.shop import Desk, Payer, event, tell
+from tests.payments_v2.shop import Desk, Payer, event, hold_the_next_refund, tell
 
 pytestmark = pytest.mark.xdist_group("payments_v2")
 
@@ -51,8 +51,7 @@ class TestRefundStatus:
         self, payer: Payer, desk: Desk, books: Database
     ) -> None:
         payer.paid()
-        fault = {"provider": "mock", "operation": "refund", "mode": "hold"}
-        assert payer.service.sandbox.post("/control/faults", json=fault).is_success
+        await hold_the_next_refund(payer.service, books)
         refund_id = desk.refund(payer).json()["refundId"]
         payer.wait(refundStatus="processing", paymentStatus="REFUNDING")
         refund_no = await books.fetchval("SELECT refund_no FROM refunds WHERE id = $1", refund_id)

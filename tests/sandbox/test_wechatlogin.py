@@ -172,7 +172,7 @@ class TestAFaultyExchange:
                     "js_code": code,
                     "grant_type": "authorization_code",
                 },
-                timeout=0.5,
+                timeout=2,
             )
 
         assert answer(ask(sim, SESSION, code))["errcode"] == 40163
