@@ -192,7 +192,7 @@ def _payment_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact | None:
             attempt_no=attempt.attempt_no,
             provider_txn_id=event.data.provider_txn_id
             or attempt.txn_id
-            or nameless_txn(event.data.intent_id),
+            or nameless_txn(attempt.attempt_no),
             paid=_money(event),
             merchant_id=attempt.merchant_id,
             appid=attempt.appid,

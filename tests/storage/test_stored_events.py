@@ -174,6 +174,19 @@ class TestAnEventOfAPayment:
         paid = await actor.load(order.id)
         assert [p.attempt_no for p in paid.payments] == [order.attempts[0].attempt_no]
 
+    async def test_without_a_number_is_one_payment_of_each_attempt_named(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order
+    ) -> None:
+        two = (await actor.take_turn(a_second(order))).order
+        intent_id = await intent_of(database, two.id)
+        for attempt in two.attempts:
+            number = attempt.attempt_no
+            await tell(inbox, an_event("payment.succeeded", two.id, intent_id, attempt_no=number))
+
+        paid = await actor.load(two.id)
+        assert [payment.honoured for payment in paid.payments] == [True, False]
+        assert [refund.attempt_no for refund in paid.refunds] == [two.attempts[1].attempt_no]
+
     async def test_that_failed_says_nothing_of_an_attempt_after_it(
         self, inbox: Inbox, actor: Actor, database: Database, order: Order
     ) -> None:
