@@ -254,6 +254,15 @@ EVENTS = (
         f"{RULES}event_orders.py::TestOnePayment::test_told_with_and_without_its_number_is_one",
     ),
     Guard(
+        "event.nameless_each",
+        "two attempts paid without a number are two payments",
+        "actors/normalized.py",
+        "nameless_txn(attempt.attempt_no)",
+        "nameless_txn(str(intent.order_id))",
+        f"{_STORED}TestAnEventOfAPayment::"
+        "test_without_a_number_is_one_payment_of_each_attempt_named",
+    ),
+    Guard(
         "event.refund_thinks_better",
         "the seats of a refund that failed go when it succeeds after all",
         "actors/evolve.py",
