@@ -83,11 +83,12 @@ INTENTS = (
     ),
     Guard(
         "confirm.ended",
-        "an intent that has ended is not confirmed",
+        "an intent that has ended takes up no turn",
         "actors/confirmations.py",
         "if intent.ended_at is not None:",
         "if False:",
-        f"{_CONFIRMED}TestAnIntentThatNobodyCanPayBy::test_is_refused_once_it_has_ended",
+        f"{_STORED}TestAConfirmation::"
+        "test_of_an_ended_intent_is_refused_without_a_turn_of_its_order",
     ),
     Guard(
         "confirm.ended_meanwhile",
