@@ -41,10 +41,9 @@ class AttemptRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 class Opened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the payer needs to pay an open attempt; which field is set follows the channel.
 
-    *reference* is the provider's own number of it, where it has one already and its payment will
-    have the same: an event under another number is held, so where the payment gets a number of its
-    own this stays None. Without *needs_payer* the provider goes on by itself and nobody has to do
-    anything.
+    *reference* is the provider's own number of it, where it has one already: a normalized event
+    under another number is held. Without *needs_payer* the provider goes on by itself and nobody
+    has to do anything.
     """
 
     code_url: str | None = None
