@@ -4,6 +4,8 @@
 2. Money without a number went to the one attempt that could take it: of several nobody guesses.
 3. What ends or stops an attempt without naming it is believed of an only attempt that is open: one
    whose opening is under way may be another than the event knows of.
+4. One attempt is one payment at its provider: however the attempt was found, an event under another
+   number than its provider has told us is held.
 """
 
 from actors.event_held import AttemptNotTold, EventHeld
@@ -20,23 +22,42 @@ def attempt_meant(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt |
     :raises AttemptNotTold: ask about every live attempt of the intent.
     :raises EventHeld: the numbers contradict what we know, or nothing here could be paid.
     """
-    found = _by_number(event, intent)
-    if found is not None:
-        return found
-    return _payable(event, intent) if event.type == PAYMENT_SUCCEEDED else _only_one(intent)
+    meant = _by_number(event, intent)
+    if meant is None:
+        meant = _payable(event, intent) if event.type == PAYMENT_SUCCEEDED else _only_one(intent)
+    if meant is not None:
+        hold_unless_of(meant, event, intent)
+    return meant
+
+
+def hold_unless_of(attempt: NamedAttempt, event: NormalizedEvent, intent: NamedIntent) -> None:
+    """Hold an event one of whose numbers is known not to be this attempt's.
+
+    :raises EventHeld: "attempt" where the number is ours, "txn" where it is the provider's.
+    """
+    ours, theirs = event.data.attempt_no, event.data.provider_txn_id
+    if ours not in {None, attempt.attempt_no}:
+        raise EventHeld(event, "attempt")
+    if theirs is not None and attempt.txn_id not in {None, theirs}:
+        raise EventHeld(event, "txn")
+    if _by_theirs(event, intent) not in {None, attempt}:
+        raise EventHeld(event, "txn")
 
 
 def _by_number(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt | None:
-    ours, theirs = event.data.attempt_no, event.data.provider_txn_id
-    paid = None if intent.payment is None else intent.payment.attempt_no
-    if ours is not None and intent.attempt(ours) is None:
+    ours = event.data.attempt_no
+    if ours is None:
+        return _by_theirs(event, intent)
+    if intent.attempt(ours) is None:
         raise EventHeld(event, "attempt")
-    if paid is not None and ours not in {None, paid}:
-        raise EventHeld(event, "txn")
-    if ours is not None or paid is not None:
-        return intent.attempt(ours or paid)
-    by_theirs = (a for a in intent.attempts if theirs is not None and a.reference == theirs)
-    return next(by_theirs, None)
+    return intent.attempt(ours)
+
+
+def _by_theirs(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt | None:
+    if intent.payment is not None:
+        return intent.attempt(intent.payment.attempt_no)
+    theirs = event.data.provider_txn_id
+    return next((a for a in intent.attempts if theirs is not None and a.txn_id == theirs), None)
 
 
 def _payable(event: NormalizedEvent, intent: NamedIntent) -> NamedAttempt:

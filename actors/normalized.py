@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from actors.event_attempts import attempt_meant
+from actors.event_attempts import attempt_meant, hold_unless_of
 from actors.event_held import AttemptNotTold, EventHeld
 from contracts.facts import (
     Fact,
@@ -38,7 +38,7 @@ from contracts.normalized import (
 )
 from models.attempts import ask_soon
 from models.engine import Database
-from models.intents_lookup import NamedIntent, NamedRefund, named
+from models.intents_lookup import NamedIntent, named
 from models.refunds import ask_about_refund_soon
 from providers import webhook_signature
 from providers.provider import NoticeUnreadable, VerifiedNotice
@@ -191,8 +191,8 @@ def _payment_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact | None:
             provider=event.provider,
             attempt_no=attempt.attempt_no,
             provider_txn_id=event.data.provider_txn_id
-            or attempt.reference
-            or nameless_txn(event.data.intent_id),
+            or attempt.txn_id
+            or nameless_txn(attempt.attempt_no),
             paid=_money(event),
             merchant_id=attempt.merchant_id,
             appid=attempt.appid,
@@ -209,11 +209,13 @@ def _payment_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact | None:
 def _refund_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact:
     refund = intent.refund
     if refund is None:
-        if event.data.refund_id and not any(attempt.is_paid for attempt in intent.attempts):
+        if event.data.refund_id and not any(a.paid_as is not None for a in intent.attempts):
             raise PaymentNotKnown
         raise EventHeld(event, "refund")
-    if not _belongs(event, refund):
+    attempt = intent.attempt(refund.attempt_no)
+    if attempt is None:
         raise EventHeld(event, "refund")
+    hold_unless_of(attempt, event, intent)
     if refund.provider != event.provider:
         raise EventHeld(event, "provider")
     if _money(event) != refund.amount:
@@ -229,10 +231,6 @@ def _refund_fact(event: NormalizedEvent, intent: NamedIntent) -> Fact:
         outcome=RefundOutcome.SUCCESS if is_done else RefundOutcome.CLOSED,
         source=FactSource.NOTICE,
     )
-
-
-def _belongs(event: NormalizedEvent, refund: NamedRefund) -> bool:
-    return (refund.order_id, refund.intent_id) == (event.data.order_id, event.data.intent_id)
 
 
 def _money(event: NormalizedEvent) -> Money:

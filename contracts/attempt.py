@@ -55,8 +55,9 @@ class SignedCall(msgspec.Struct, frozen=True, kw_only=True, tag="signed_call"):
 class Opened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the payer needs to pay an open attempt; which field is set follows the channel.
 
-    *reference* is the provider's own number of it, where it has one already. Without *needs_payer*
-    the provider goes on by itself and nobody has to do anything.
+    *reference* is the provider's own number of it, where it has one already: a normalized event
+    under another number is held. Without *needs_payer* the provider goes on by itself and nobody
+    has to do anything.
     """
 
     code_url: str | None = None

@@ -108,12 +108,12 @@ class RefundSpotted(msgspec.Struct, frozen=True, kw_only=True, tag="refund_spott
     provider_txn_id: str
 
 
-_NAMELESS = "intent:"
+_NAMELESS = "attempt:"
 
 
-def nameless_txn(intent_id: int) -> str:
+def nameless_txn(attempt_no: str) -> str:
     """Name a payment whose provider told no number of its own for it."""
-    return f"{_NAMELESS}{intent_id}"
+    return f"{_NAMELESS}{attempt_no}"
 
 
 def is_nameless(provider_txn_id: str) -> bool:

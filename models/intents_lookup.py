@@ -2,13 +2,17 @@
 
 import msgspec
 
+from contracts.facts import is_nameless
 from contracts.money import Money
 from contracts.states import AttemptState
 from models.engine import Connection
 
 
 class NamedAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt of the intent; *reference* is its provider's number, where that is known."""
+    """One attempt of the intent: what its provider called it when it opened, and when it was paid.
+
+    *paid_as* None: not paid, as far as we know.
+    """
 
     attempt_no: str
     provider: str
@@ -16,15 +20,20 @@ class NamedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     merchant_id: str
     appid: str
     reference: str | None
-    is_paid: bool
+    paid_as: str | None
+
+    @property
+    def txn_id(self) -> str | None:
+        """The provider's number of its payment, where that is known."""
+        if self.reference is not None or self.paid_as is None or is_nameless(self.paid_as):
+            return self.reference
+        return self.paid_as
 
 
 class NamedRefund(msgspec.Struct, frozen=True, kw_only=True):
-    """The refund of that number, whoever's it is; *intent_id* None: paid past every intent."""
+    """The refund of that number, whoever's it is: of what *attempt_no* brought."""
 
     refund_no: str
-    order_id: int
-    intent_id: int | None
     attempt_no: str
     provider: str
     amount: Money
@@ -57,16 +66,15 @@ SELECT json_build_object(
   'attempts', (SELECT coalesce(json_agg(json_build_object(
       'attempt_no', a.attempt_no, 'provider', a.provider, 'state', a.state,
       'merchant_id', a.merchant_id, 'appid', a.appid, 'reference', a.opened ->> 'reference',
-      'is_paid', EXISTS (SELECT FROM payments p
-        WHERE p.order_id = a.order_id AND p.attempt_no = a.attempt_no))
+      'paid_as', (SELECT p.provider_txn_id FROM payments p
+        WHERE p.order_id = a.order_id AND p.attempt_no = a.attempt_no
+        ORDER BY p.honoured DESC, p.id LIMIT 1))
       ORDER BY a.attempt_no), '[]')
     FROM payment_attempts a WHERE a.order_id = i.order_id AND a.intent_id = i.id),
   'refund', (SELECT json_build_object(
-      'refund_no', r.refund_no, 'order_id', r.order_id, 'intent_id', a.intent_id,
-      'attempt_no', p.attempt_no, 'provider', p.provider,
+      'refund_no', r.refund_no, 'attempt_no', p.attempt_no, 'provider', p.provider,
       'amount', json_build_object('amount_minor', r.amount_minor, 'currency', r.currency))
     FROM refunds r JOIN payments p ON p.id = r.payment_id
-    LEFT JOIN payment_attempts a ON a.attempt_no = p.attempt_no
     WHERE r.refund_no = $2),
   'payment', (SELECT json_build_object('attempt_no', p.attempt_no)
     FROM payments p WHERE p.provider = $3 AND p.provider_txn_id = $4)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import asdict
 
+from contracts.errors import InvalidState
 from contracts.order import Attempt, Order, Payment, Refund
 from contracts.states import REFUNDS_UNDER_WAY, AttemptState, RefundStatus
 from models.encoding import rows
@@ -15,6 +16,7 @@ from models.written import WrittenTurn, changed
 FIRST_LOOK = timedelta(seconds=5)
 
 # An attempt that nobody confirmed an intent for belongs to the order's own, made with the first.
+# One that confirms another than the order's own is not written: that one has ended since.
 _NEW_ATTEMPTS = """
 WITH r AS (SELECT *, (request -> 'amount' ->> 'amount_minor')::bigint AS amount_minor,
     request -> 'amount' ->> 'currency' AS currency
@@ -31,25 +33,32 @@ INSERT INTO payment_attempts (order_id, intent_id, idempotency_key, attempt_no, 
   state, merchant_id, appid, amount_minor, currency, request, opened, opened_at, claim_until,
   payable_until, close_owed, due_at, looks)
 SELECT r.order_id,
-  coalesce((r.request #>> '{confirmation,intent_id}')::bigint, own.id, new.id),
+  coalesce(own.id, new.id),
   r.request #>> '{confirmation,idempotency_key}', r.attempt_no, r.request ->> 'provider',
   r.request ->> 'channel', r.state, r.request ->> 'merchant_id', r.request ->> 'appid',
   r.amount_minor, r.currency, r.request, r.opened, r.opened_at, r.claim_until,
   (r.request ->> 'payable_until')::timestamptz, r.close_owed, r.due_at, 0
 FROM r LEFT JOIN own USING (order_id) LEFT JOIN new USING (order_id)
+WHERE NOT r.request ? 'confirmation'
+  OR (r.request #>> '{confirmation,intent_id}')::bigint = own.id
+RETURNING attempt_no
 """
 
 
 async def write_new_attempts(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> None:
-    """Store attempts that are new, and say when to look at them."""
+    """Store attempts that are new, and say when to look at them.
+
+    :raises contracts.errors.InvalidState: an intent that one of them confirms has ended since it
+        was looked at; nothing of the group may be kept.
+    """
     new = [
         {"order_id": turn.after.id, "request": attempt.request, **_attempt_row(attempt, now)}
         for turn in turns
         for attempt in turn.after.attempts
         if turn.before.attempt(attempt.attempt_no) is None
     ]
-    if new:
-        await tx.execute(_NEW_ATTEMPTS, rows(new))
+    if new and len(await tx.fetch(_NEW_ATTEMPTS, rows(new))) < len(new):
+        raise InvalidState("The intent has ended; ask for another.")
 
 
 _REPRICED = """

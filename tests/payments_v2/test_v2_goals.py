@@ -32,8 +32,8 @@ class TestIdempotency:
         intents = {payer.want().json()["intentId"] for _ in range(3)}
         attempts = {payer.confirm().json()["attemptId"] for _ in range(3)}
         payer.wait(paymentStatus="PAID")
-        told = event(payer, "payment.succeeded", provider_txn_id="txn_twice")
-        told["data"]["provider_txn_id"] = payer.payments()["payments"][0]["providerTxnId"]
+        number = payer.payments()["payments"][0]["providerTxnId"]
+        told = event(payer, "payment.succeeded", provider_txn_id=number)
         assert [tell(payer.service, told).status_code for _ in range(3)] == [200] * 3
         refunds = {desk.refund(payer).json()["refundId"] for _ in range(3)}
         payer.wait(paymentStatus="REFUNDED")

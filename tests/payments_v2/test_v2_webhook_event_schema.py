@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models.engine import Database
-from tests.journeys.service import Service
+from tests.journeys.service import Service, act
 from tests.journeys.test_first_sale import wait_for_row
 from tests.payments_v2.shop import PRICE, SECRET, Payer, event, signed, tell
 
@@ -78,7 +78,7 @@ class TestAnEvent:
 
     async def test_sent_a_hundred_times_counts_once(self, payer: Payer, books: Database) -> None:
         payer.confirm(simulate="requires_action")
-        told = event(payer, "payment.succeeded", provider_txn_id="txn_100")
+        told = event(payer, "payment.succeeded")
 
         answers = [tell(payer.service, told) for _ in range(100)]
 
@@ -121,6 +121,42 @@ class TestAnEvent:
         assert await until_done(books, told) == "QUARANTINED"
         assert payer.now()["paymentStatus"] == other.now()["paymentStatus"] == "UNPAID"
 
+    @pytest.mark.parametrize("is_named", [False, True])
+    async def test_under_a_number_of_no_payment_gives_nobody_a_ticket(
+        self, payer: Payer, books: Database, *, is_named: bool
+    ) -> None:
+        payer.confirm(simulate="requires_action")
+        number = payer.payments()["attempts"][0]["attemptNo"]
+        named = {"attempt_no": number} if is_named else {}
+        told = event(payer, "payment.succeeded", provider_txn_id="txn_invented", **named)
+
+        assert tell(payer.service, told).json() == {"ok": True}
+
+        assert await until_done(books, told) == "QUARANTINED"
+        case = await books.fetchrow(
+            """SELECT c.kind, c.reason FROM cases c
+               JOIN webhook_events w ON c.subject = 'notice:' || w.id WHERE w.event_id = $1""",
+            told["event_id"],
+        )
+        assert case is not None
+        assert tuple(case) == ("EVENT_MISMATCH", "txn")
+        assert payer.now()["paymentStatus"] == "UNPAID"
+
+        act(payer.service, number)
+
+        payer.wait(paymentStatus="PAID")
+        await wait_for_row(
+            books,
+            """SELECT 1 FROM webhook_events CROSS JOIN LATERAL (
+                 SELECT convert_from(body, 'UTF8')::json AS told) AS t
+               WHERE status = 'PROCESSED' AND told ->> 'type' = 'payment.succeeded'
+                 AND told #>> '{data,attempt_no}' = $1
+                 AND told #>> '{data,provider_txn_id}' LIKE 'txn_mock_%'""",
+            number,
+        )
+        assert len(payer.payments()["payments"]) == 1
+        assert payer.payments()["refunds"] == []
+
     async def test_of_a_declined_attempt_leaves_the_next_one(
         self, payer: Payer, books: Database
     ) -> None:
@@ -142,7 +178,7 @@ class TestAnEvent:
         tell(payer.service, failed)
         assert await until_done(books, failed) == "PROCESSED"
         payer.confirm("second", simulate="requires_action")
-        told = event(payer, "payment.succeeded", provider_txn_id="txn_of_the_second")
+        told = event(payer, "payment.succeeded")
 
         tell(payer.service, told)
 

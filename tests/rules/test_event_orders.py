@@ -220,7 +220,9 @@ class TestTheSameEvents:
 
 
 class TestOnePayment:
-    @pytest.mark.parametrize("names", [("T1", nameless_txn(2)), (nameless_txn(2), "T1")])
+    @pytest.mark.parametrize(
+        "names", [("T1", nameless_txn(ATTEMPT)), (nameless_txn(ATTEMPT), "T1")]
+    )
     def test_told_with_and_without_its_number_is_one(self, names: tuple[str, str]) -> None:
         order = ORDERS["open"]()
         for name in names:
@@ -232,7 +234,7 @@ class TestOnePayment:
     def test_of_another_attempt_is_another(self) -> None:
         order = an_order(attempts=(an_attempt(), an_attempt(2)))
         for n in (1, 2):
-            fact = a_payment(n, txn=nameless_txn(n))
+            fact = a_payment(n, txn=nameless_txn(f"{ORDER_NO}0{n}"))
             order = turned(order, RecordPayment(order_id=1, fact=fact))
 
         assert [payment.honoured for payment in order.payments] == [True, False]

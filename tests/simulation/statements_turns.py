@@ -207,9 +207,11 @@ def finish_notices(tx: Transaction, rows: str) -> Waiting:
 
 @stands_for("models.turn_money", "_NEW_ATTEMPTS")
 def write_new_attempts(tx: Transaction, rows: str) -> Waiting:
-    """Write new attempts."""
-    for record in records(rows):
+    """Write new attempts; nothing that is simulated confirms an intent."""
+    written = records(rows)
+    for record in written:
         yield from tx.insert("payment_attempts", attempt_row(record))
+    return [{"attempt_no": record["attempt_no"]} for record in written]
 
 
 @stands_for("models.turn_money", "_REPRICED")

@@ -1,5 +1,6 @@
 """Which intent an attempt belongs to, on the real database."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -7,8 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from actors.actor import Actor
+from actors.turn import Turn
 from contracts.attempt import Confirmation
 from contracts.commands import ApplyCoupon, StartAttempt
+from contracts.errors import InvalidState
 from contracts.order import Order
 from contracts.states import Channel
 from models.engine import Database
@@ -25,7 +28,7 @@ async def an_intent(database: Database, order: Order) -> int:
     """Ask for one by name."""
     intent_id: int = await database.fetchval(
         """INSERT INTO payment_intents (order_id, provider, amount_minor, currency, idempotency_key)
-           VALUES ($1, 'wechat', $2, 'CNY', 'first') RETURNING id""",
+           VALUES ($1, 'wechat', $2, 'CNY', gen_random_uuid()::text) RETURNING id""",
         order.id,
         order.total.amount_minor,
     )
@@ -95,6 +98,33 @@ class TestAConfirmedAttempt:
                 """INSERT INTO payment_attempts SELECT (jsonb_populate_record(a, jsonb_build_object(
                      'id', a.id + 1, 'attempt_no', 'ANOTHER'))).* FROM payment_attempts a"""
             )
+
+    @pytest.mark.parametrize("is_another_asked_for", [False, True])
+    async def test_is_none_of_an_intent_that_ended_meanwhile(
+        self, actor: Actor, database: Database, *, is_another_asked_for: bool
+    ) -> None:
+        sale = await put_on_sale(database)
+        order, other = await buy(actor, sale), await buy(actor, sale, user_id=2)
+        idle = await an_intent(database, order)
+        await database.execute(
+            """UPDATE payment_intents SET ended_at = now(), end_reason = 'INTENT_EXPIRED'
+               WHERE id = $1""",
+            idle,
+        )
+        if is_another_asked_for:
+            await an_intent(database, order)
+
+        refused, kept = await asyncio.gather(
+            actor.take_turn(confirmed(order, idle, "k1")),
+            actor.take_turn(confirmed(other, await an_intent(database, other), "k1")),
+            return_exceptions=True,
+        )
+
+        assert isinstance(refused, InvalidState)
+        assert await rows_of(database, "payment_attempts", order) == []
+        assert (await actor.load(order.id)).version == order.version
+        assert isinstance(kept, Turn)
+        assert len(await rows_of(database, "payment_attempts", other)) == 1
 
 
 class TestAnIntent:

@@ -14,7 +14,7 @@ from actors.intents import Intents
 from actors.payers import Merchant, Payers
 from contracts.attempt import AttemptRequest, Opened, PayerParameters
 from contracts.commands import Cancel, RecordPayment
-from contracts.errors import IdempotencyMismatch, PrepareInProgress, PriceMismatch
+from contracts.errors import IdempotencyMismatch, InvalidState, PrepareInProgress, PriceMismatch
 from contracts.facts import FactSource, PaymentNotPaid, PaymentSucceeded, QueryFact
 from contracts.order import Order
 from contracts.states import AttemptResult, AttemptState, Channel, OrderStatus
@@ -388,6 +388,20 @@ class TestAConfirmation:
             teller.may_open.set()
 
         assert (await first).status is AttemptResult.PROCESSING
+
+    async def test_of_an_ended_intent_is_refused_without_a_turn_of_its_order(
+        self, till: Till, database: Database, order: Order
+    ) -> None:
+        intent_id = await till.intent(order)
+        await database.execute(
+            "UPDATE payment_intents SET ended_at = now(), end_reason = 'INTENT_EXPIRED'"
+        )
+
+        async with database.transaction() as tx:
+            # A turn would wait for this, and not long.
+            await tx.execute("SELECT FROM orders FOR UPDATE")
+            with pytest.raises(InvalidState):
+                await till.confirm(intent_id)
 
     async def test_never_pays_another_price_than_its_intent_says(
         self,

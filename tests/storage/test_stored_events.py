@@ -97,6 +97,17 @@ def a_second(order: Order) -> StartAttempt:
     return a_start(order, Channel.WECHAT_JSAPI)
 
 
+async def known_as(database: Database, order: Order, number: str, n: int = 0) -> None:
+    """Let the provider have said when an attempt opened what it calls its payment."""
+    await database.execute(
+        """UPDATE payment_attempts SET
+             opened = coalesce(opened, '{}') || jsonb_build_object('reference', $2::text)
+           WHERE attempt_no = $1""",
+        order.attempts[n].attempt_no,
+        number,
+    )
+
+
 async def untouched(database: Database, order: Order) -> bool:
     """Tell whether nothing was written for an order since."""
     version = await database.fetchval("SELECT version FROM orders WHERE id = $1", order.id)
@@ -150,11 +161,7 @@ class TestAnEventOfAPayment:
     async def test_finds_its_attempt_by_the_providers_number(
         self, inbox: Inbox, actor: Actor, database: Database, order: Order
     ) -> None:
-        await database.execute(
-            """UPDATE payment_attempts SET opened = opened || '{"reference": "T1"}'
-               WHERE order_id = $1""",
-            order.id,
-        )
+        await known_as(database, order, "T1")
         await actor.take_turn(a_second(order))
         body = an_event(
             "payment.succeeded",
@@ -167,14 +174,23 @@ class TestAnEventOfAPayment:
         paid = await actor.load(order.id)
         assert [p.attempt_no for p in paid.payments] == [order.attempts[0].attempt_no]
 
+    async def test_without_a_number_is_one_payment_of_each_attempt_named(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order
+    ) -> None:
+        two = (await actor.take_turn(a_second(order))).order
+        intent_id = await intent_of(database, two.id)
+        for attempt in two.attempts:
+            number = attempt.attempt_no
+            await tell(inbox, an_event("payment.succeeded", two.id, intent_id, attempt_no=number))
+
+        paid = await actor.load(two.id)
+        assert [payment.honoured for payment in paid.payments] == [True, False]
+        assert [refund.attempt_no for refund in paid.refunds] == [two.attempts[1].attempt_no]
+
     async def test_that_failed_says_nothing_of_an_attempt_after_it(
         self, inbox: Inbox, actor: Actor, database: Database, order: Order
     ) -> None:
-        await database.execute(
-            """UPDATE payment_attempts SET opened = opened || '{"reference": "T1"}'
-               WHERE order_id = $1""",
-            order.id,
-        )
+        await known_as(database, order, "T1")
         await actor.take_turn(a_second(order))
         intent_id = await intent_of(database, order.id)
         await tell(inbox, an_event("payment.failed", order.id, intent_id, provider_txn_id="T1"))
@@ -399,6 +415,90 @@ class TestAnEventThatContradicts:
         assert (row["status"], row["reason"]) == ("QUARANTINED", "txn")
         assert await untouched(database, paid)
 
+    @pytest.mark.parametrize("way", ["our number", "none", "none, it is over", "none, it is paid"])
+    async def test_by_another_number_than_the_providers_is_held(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order, way: str
+    ) -> None:
+        (attempt,) = order.attempts
+        await known_as(database, order, "T1")
+        if way == "none, it is over":
+            closed = AttemptClosedAtProvider(provider="wechat", attempt_no=attempt.attempt_no)
+            order = (await actor.take_turn(RecordAttempt(order_id=order.id, fact=closed))).order
+        if way == "none, it is paid":
+            order = (await actor.take_turn(payment_of(order, provider_txn_id="T1"))).order
+        number = attempt.attempt_no if way == "our number" else None
+        intent_id = await intent_of(database, order.id)
+        invented, genuine = (
+            an_event("payment.succeeded", order.id, intent_id, attempt_no=no, provider_txn_id=txn)
+            for no, txn in ((number, "T9"), (attempt.attempt_no, "T1"))
+        )
+        row = await row_of(database, await tell(inbox, invented))
+
+        assert (row["status"], row["reason"]) == ("QUARANTINED", "txn")
+        assert await untouched(database, order)
+
+        await tell(inbox, genuine)
+        paid = await actor.load(order.id)
+        assert (paid.status, [p.provider_txn_id for p in paid.payments]) == ("PAID", ["T1"])
+        assert paid.refunds == ()
+
+    @pytest.mark.parametrize("kind", ["payment.failed", "payment.requires_action"])
+    @pytest.mark.parametrize("is_named", [False, True])
+    async def test_by_another_number_ends_and_stops_nothing(
+        self, inbox: Inbox, database: Database, order: Order, kind: str, *, is_named: bool
+    ) -> None:
+        await known_as(database, order, "T1")
+        number = order.attempts[0].attempt_no if is_named else None
+        intent_id = await intent_of(database, order.id)
+        body = an_event(kind, order.id, intent_id, attempt_no=number, provider_txn_id="T9")
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("QUARANTINED", "txn")
+        assert await untouched(database, order)
+
+    async def test_by_another_number_than_a_query_told_is_held(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order
+    ) -> None:
+        paid = (await actor.take_turn(payment_of(order))).order
+        number = order.attempts[0].attempt_no
+        named = {"attempt_no": number, "provider_txn_id": "T9"}
+        intent_id = await intent_of(database, order.id)
+        row = await row_of(
+            database, await tell(inbox, an_event("payment.succeeded", order.id, intent_id, **named))
+        )
+
+        assert (row["status"], row["reason"]) == ("QUARANTINED", "txn")
+        assert await untouched(database, paid)
+
+    async def test_by_the_number_of_another_attempt_is_held(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order
+    ) -> None:
+        await known_as(database, order, "T1")
+        both = (await actor.take_turn(a_second(order))).order
+        body = an_event(
+            "payment.succeeded",
+            order.id,
+            await intent_of(database, order.id),
+            attempt_no=both.attempts[-1].attempt_no,
+            provider_txn_id="T1",
+        )
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("QUARANTINED", "txn")
+        assert await untouched(database, both)
+
+    async def test_by_the_number_of_a_payment_that_should_have_another_is_held(
+        self, inbox: Inbox, actor: Actor, database: Database, order: Order
+    ) -> None:
+        paid = (await actor.take_turn(payment_of(order, provider_txn_id="T9"))).order
+        await known_as(database, order, "T1")
+        intent_id = await intent_of(database, order.id)
+        body = an_event("payment.succeeded", order.id, intent_id, provider_txn_id="T9")
+        row = await row_of(database, await tell(inbox, body))
+
+        assert (row["status"], row["reason"]) == ("QUARANTINED", "txn")
+        assert await untouched(database, paid)
+
     @pytest.mark.parametrize("event_id", ["e" * 128, "e" * 129])
     async def test_by_an_id_longer_than_128_is_a_dead_letter(
         self, inbox: Inbox, database: Database, order: Order, event_id: str
@@ -484,6 +584,8 @@ class TestAnEventOfARefund:
             order.id,
             await intent_of(database, order.id),
             refund_id=refund.refund_no,
+            attempt_no=refund.attempt_no,
+            provider_txn_id=refund.provider_txn_id,
         )
         await tell(inbox, body)
 
@@ -515,6 +617,8 @@ class TestAnEventOfARefund:
             ({"currency": "USD"}, "amount"),
             ({"refund_id": "somebody else's"}, "refund"),
             ({"refund_id": None}, "refund"),
+            ({"provider_txn_id": "T9"}, "txn"),
+            ({"attempt_no": "somebody else's"}, "attempt"),
         ],
         ids=str,
     )

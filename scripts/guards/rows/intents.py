@@ -83,11 +83,30 @@ INTENTS = (
     ),
     Guard(
         "confirm.ended",
-        "an intent that has ended is not confirmed",
+        "an intent that has ended takes up no turn",
         "actors/confirmations.py",
         "if intent.ended_at is not None:",
         "if False:",
-        f"{_CONFIRMED}TestAnIntentThatNobodyCanPayBy::test_is_refused_once_it_has_ended",
+        f"{_STORED}TestAConfirmation::"
+        "test_of_an_ended_intent_is_refused_without_a_turn_of_its_order",
+    ),
+    Guard(
+        "confirm.ended_meanwhile",
+        "an intent that ends before its confirmation's turn gets no attempt",
+        "models/turn_money.py",
+        "  OR (r.request #>> '{confirmation,intent_id}')::bigint = own.id\n",
+        "  OR true\n",
+        "tests/storage/test_attempts_of_intents.py::TestAConfirmedAttempt::"
+        "test_is_none_of_an_intent_that_ended_meanwhile[True]",
+    ),
+    Guard(
+        "confirm.ended_alone",
+        "a confirmation whose attempt was not written is refused",
+        "models/turn_money.py",
+        "if new and len(await tx.fetch(_NEW_ATTEMPTS, rows(new))) < len(new):",
+        "if new and len(await tx.fetch(_NEW_ATTEMPTS, rows(new))) < 0:",
+        "tests/storage/test_attempts_of_intents.py::TestAConfirmedAttempt::"
+        "test_is_none_of_an_intent_that_ended_meanwhile[True]",
     ),
     Guard(
         "confirm.key",
