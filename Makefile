@@ -6,7 +6,7 @@ VENV_PYTHON := .venv/bin/python
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test format-check lint types imports tests chaos guards simulate fuzz bench docs schemas format deps venv clean
+.PHONY: help run test format-check lint types imports tests node chaos guards simulate fuzz bench docs schemas format deps venv clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,8 +29,13 @@ types: venv ## Check the types
 imports: venv ## Check who imports whom
 	$(VENV_PYTHON) -c 'from importlinter.cli import lint_imports_command as c; c()'
 
-tests: venv ## Run the tests
+tests: venv node ## Run the tests
 	$(VENV_PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+# npm is the one of .venv, and so is the node that it starts; the lock file pins every package.
+node: venv # The providers' own packages, which some tests ask; no work when they are there.
+	@test tests/node/node_modules/.package-lock.json -nt tests/node/package-lock.json || \
+		PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix tests/node --silent
 
 # SEED=0 throws the dice; what fails prints its round, which ROUNDS=1 FIRST=its number repeats.
 FIRST ?= 1
@@ -78,5 +83,5 @@ venv: # The dependencies; next to no work when they are there.
 	@$(PYTHON) -m scripts.bootstrap
 
 clean: ## Remove everything that was installed or cached; data stays
-	rm -rf .venv .boot .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .boot tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
