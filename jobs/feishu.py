@@ -108,7 +108,8 @@ class FeishuDelivery:
         """
         story = await sale_story(self._database, effect.holder_id)
         is_of_coupon = effect.cause.startswith(f"{COUPON_TAKEN}:")
-        news = story and (coupon_taken(story) if is_of_coupon else sale_news(story))
+        tell = coupon_taken if is_of_coupon else sale_news
+        news = None if story is None else tell(story)
         if news is None:
             log.info("feishu.skipped", effect_id=effect.effect_id, reason="outdated")
             return
