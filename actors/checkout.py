@@ -16,6 +16,7 @@ from opentelemetry import trace
 
 from actors.actor import Actor
 from actors.decide import refuse_unless_payable, usable_attempt
+from actors.evidence import EvidenceTrail
 from actors.failpoints import Reach, nowhere
 from actors.metrics import PREPARED
 from actors.payers import Merchant, attempt_words
@@ -79,9 +80,11 @@ class Checkout:
         database: Database,
         providers: Mapping[str, Provider],
         merchants: Mapping[str, Merchant],
+        trail: EvidenceTrail | None = None,
         reach: Reach = nowhere,
     ) -> None:
         self._actor = actor
+        self._trail = trail
         self._database = database
         self._reach = reach
         self._providers = providers
@@ -202,6 +205,7 @@ class Checkout:
             _note("payments.query.failed", order_id, attempt_no, failure)
             return None
         await self._record(order_id, fact)
+        await self._show_evidence(attempt_no)
         return fact
 
     async def close_attempt(self, order_id: int, attempt_no: str) -> None:
@@ -329,7 +333,16 @@ class Checkout:
                 order_id=order.id, attempt_no=attempt.attempt_no, opened=opened, seen=order
             )
         )
+        await self._show_evidence(attempt.attempt_no)
         return turn.order
+
+    async def _show_evidence(self, attempt_no: str) -> None:
+        """Let whoever looks next see what the provider has just sent; wait a moment at most."""
+        if self._trail is None or self._trail.is_settled(attempt_no):
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._trail.settled(attempt_no)
 
     async def _wait_for_opener(self, command: StartAttempt) -> Order:
         loop = asyncio.get_running_loop()

@@ -6,15 +6,17 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from actors.coupons import discount_at, plain_code, settle_if_free
-from actors.duties import effects_of
+from actors.duties import coupon_news, effects_of
 from actors.evolve import evolve_all
 from actors.wishes import Wish
 from contracts.commands import CreateOrder
 from contracts.coupons import Coupon
 from contracts.order import Order
+from contracts.policy import Policy
 from models.coupon_uses import NewUse, lock_codes, take_uses
 from models.engine import Tx
 from models.seats import Stock
+from models.turn_duties import owe
 from models.turns import write
 from models.written import WrittenTurn
 
@@ -39,26 +41,33 @@ def with_coupon(wish: Wish, coupons: Mapping[str, Coupon], stocks: Mapping[int, 
     return replace(wish, coupon=coupon)
 
 
-async def take_uses_of(tx: Tx, orders: Sequence[Order]) -> None:
-    """Count the coupons of orders that were just written."""
+async def take_uses_of(tx: Tx, orders: Sequence[Order], policy: Policy) -> None:
+    """Count the coupons of orders that were just written, and owe the news of them."""
     uses = [
         NewUse(order_id=order.id, coupon_id=used.coupon_id, discount_minor=used.discount_minor)
         for order in orders
         if (used := order.coupon) is not None
     ]
-    if uses:
-        await take_uses(tx, uses)
+    if not uses:
+        return
+    await take_uses(tx, uses)
+    if policy.tells_sales:
+        await owe(
+            tx, [(order, coupon_news(order.coupon.coupon_id)) for order in orders if order.coupon]
+        )
 
 
-async def settle_free(tx: Tx, orders: Sequence[Order], now: datetime) -> dict[int, Order]:
+async def settle_free(
+    tx: Tx, orders: Sequence[Order], now: datetime, policy: Policy
+) -> dict[int, Order]:
     """Settle what costs nothing, as a turn of its own in the same commit; return it by id."""
-    turns = [turn for order in orders if (turn := _settling(order, now)) is not None]
+    turns = [turn for order in orders if (turn := _settling(order, now, policy)) is not None]
     if turns:
         await write(tx, turns, now)
     return {turn.after.id: turn.after for turn in turns}
 
 
-def _settling(order: Order, now: datetime) -> WrittenTurn | None:
+def _settling(order: Order, now: datetime, policy: Policy) -> WrittenTurn | None:
     events = settle_if_free(order, now)
     if not events:
         return None
@@ -66,7 +75,11 @@ def _settling(order: Order, now: datetime) -> WrittenTurn | None:
         before=order,
         after=replace(evolve_all(order, [*events]), version=order.version + 1),
         events=tuple(events),
-        effects=tuple(effect for event in events for effect in effects_of(event)),
+        effects=tuple(
+            effect
+            for event in events
+            for effect in effects_of(event, tells_sales=policy.tells_sales)
+        ),
     )
 
 

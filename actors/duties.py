@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from actors.evolve import case_subject_of
-from contracts.effects import Case, CaseKind, Effect, EffectKind
+from contracts.effects import COUPON_TAKEN, Case, CaseKind, Effect, EffectKind
 from contracts.events import (
     AttemptCloseOwed,
+    CouponApplied,
     ExternalRefund,
     InviteRedeemed,
     OrderCancelled,
@@ -26,30 +27,15 @@ from contracts.order import Refund
 from contracts.states import RefundStatus
 
 
-def effects_of(event: OrderEvent) -> list[Effect]:  # noqa: PLR0911 - one case per duty
+def effects_of(event: OrderEvent, *, tells_sales: bool = False) -> list[Effect]:
     """Name what is owed to the outside; the cause makes a repetition owe it once."""
-    match event:
-        case OrderPaid(payment=payment) | SettlementRepaired(payment=payment):
-            return [Effect(kind=EffectKind.TICKETS, cause=f"paid:{payment.provider_txn_id}")]
-        case OrderExpired():
-            return [Effect(kind=EffectKind.FAREWELL, cause="expired")]
-        case OrderCancelled():
-            return [Effect(kind=EffectKind.FAREWELL, cause="cancelled")]
-        case (
-            RefundAdvanced(refund_no=number, status=RefundStatus.SUCCEEDED)
-            | ExternalRefund(refund=Refund(refund_no=number))
-        ):
-            return [Effect(kind=EffectKind.REFUND_NOTICE, cause=f"refund:{number}")]
-        case PaymentQuarantined() | RefundStuck():
-            return [Effect(kind=EffectKind.ALARM, cause=case_subject_of(event))]
-        case InviteRedeemed(position=position, generation=generation):
-            return [Effect(kind=EffectKind.REDEEMED, cause=f"invite:{position}:{generation}")]
-        case PlaceApproved(registration_id=place):
-            return [Effect(kind=EffectKind.ADMISSION, cause=f"place:{place}")]
-        case PlaceRejected(registration_id=place):
-            return [Effect(kind=EffectKind.REJECTION, cause=f"place:{place}")]
-        case _:
-            return []
+    owed = _effects_of(event)
+    return [*owed, *_news_of(event)] if tells_sales else owed
+
+
+def coupon_news(coupon_id: int) -> Effect:
+    """Name what the house's own people are owed when an order takes a coupon."""
+    return Effect(kind=EffectKind.SALE_NEWS, cause=f"{COUPON_TAKEN}:{coupon_id}")
 
 
 def case_of(event: OrderEvent) -> Case | None:
@@ -111,3 +97,38 @@ def seat_cause_of(events: list[OrderEvent]) -> str:
         if isinstance(event, RefundAdvanced) and event.status is RefundStatus.SUCCEEDED:
             return f"refund:{event.refund_no}"
     raise AssertionError("Seats moved without an event that moves them.")
+
+
+def _news_of(event: OrderEvent) -> list[Effect]:
+    match event:
+        case OrderPaid(payment=payment) | SettlementRepaired(payment=payment):
+            return [Effect(kind=EffectKind.SALE_NEWS, cause=f"paid:{payment.provider_txn_id}")]
+        case CouponApplied(coupon_id=coupon_id):
+            return [coupon_news(coupon_id)]
+        case _:
+            return []
+
+
+def _effects_of(event: OrderEvent) -> list[Effect]:  # noqa: PLR0911 - one case per duty
+    match event:
+        case OrderPaid(payment=payment) | SettlementRepaired(payment=payment):
+            return [Effect(kind=EffectKind.TICKETS, cause=f"paid:{payment.provider_txn_id}")]
+        case OrderExpired():
+            return [Effect(kind=EffectKind.FAREWELL, cause="expired")]
+        case OrderCancelled():
+            return [Effect(kind=EffectKind.FAREWELL, cause="cancelled")]
+        case (
+            RefundAdvanced(refund_no=number, status=RefundStatus.SUCCEEDED)
+            | ExternalRefund(refund=Refund(refund_no=number))
+        ):
+            return [Effect(kind=EffectKind.REFUND_NOTICE, cause=f"refund:{number}")]
+        case PaymentQuarantined() | RefundStuck():
+            return [Effect(kind=EffectKind.ALARM, cause=case_subject_of(event))]
+        case InviteRedeemed(position=position, generation=generation):
+            return [Effect(kind=EffectKind.REDEEMED, cause=f"invite:{position}:{generation}")]
+        case PlaceApproved(registration_id=place):
+            return [Effect(kind=EffectKind.ADMISSION, cause=f"place:{place}")]
+        case PlaceRejected(registration_id=place):
+            return [Effect(kind=EffectKind.REJECTION, cause=f"place:{place}")]
+        case _:
+            return []

@@ -38,3 +38,8 @@ PREPARED = Counter(
     "guichet_orders_prepared", "Attempts to open a way to pay.", ["channel", "outcome"]
 )
 NOTICES = Counter("guichet_notices", "Notices taken out of the inbox.", ["provider", "outcome"])
+EVIDENCE = Counter(
+    "guichet_evidence",
+    "What providers sent about attempts: kept for audits, or lost and why.",
+    ["provider", "outcome"],
+)

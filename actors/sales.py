@@ -167,8 +167,8 @@ class SalesCommit:
         ids = await insert_orders(tx, orders)
         sales = [sale_of_order(new.order, *ids[new.order.order_no]) for new in orders]
         made = [sale.order for sale in sales if sale.order is not None]
-        await take_uses_of(tx, made)
-        settled = await settle_free(tx, made, now)
+        await take_uses_of(tx, made, self._policy)
+        settled = await settle_free(tx, made, now, self._policy)
         return {
             order.order_no: replace(sale, order=settled.get(order.id, order))
             for order, sale in zip(made, sales, strict=True)

@@ -51,7 +51,11 @@ def written(
         before=turn.before,
         after=turn.order,
         events=turn.events,
-        effects=tuple(effect for event in turn.events for effect in effects_of(event)),
+        effects=tuple(
+            effect
+            for event in turn.events
+            for effect in effects_of(event, tells_sales=policy.tells_sales)
+        ),
         cases=tuple(case for event in turn.events if (case := case_of(event)) is not None),
         seat_cause=seat_cause_of(list(turn.events)) if moved else None,
         invite_hashes={

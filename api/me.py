@@ -37,4 +37,5 @@ def _me(principal: Principal, person: Person) -> Me:
         roles=tuple(sorted(principal.roles)),
         email=person.email,
         locale=person.locale,
+        state=person.state,
     )

@@ -4,6 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
+# Begins the cause of news that are of a coupon, not of money.
+COUPON_TAKEN = "coupon"
+
 
 class EffectKind(StrEnum):
     """What is owed."""
@@ -14,7 +17,7 @@ class EffectKind(StrEnum):
     REDEEMED = "REDEEMED"  # tell the guest: here is the ticket; tell the buyer: a gift was taken
     ADMISSION = "ADMISSION"  # tell a person: the organizer let them in, here is the ticket
     REJECTION = "REJECTION"  # tell a person: the organizer did not let them in
-    SALE_NEWS = "SALE_NEWS"  # tell the house's own people: somebody has paid
+    SALE_NEWS = "SALE_NEWS"  # tell our own people: somebody paid, or took a coupon
     ALARM = "ALARM"  # tell a person: a case was opened
 
 

@@ -18,3 +18,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     gift_code_key: bytes = b""
     # Clients of the release before read them; off when the last of those is gone.
     legacy_payment_fields: bool = False
+    # Whether the house's own people hear of sales; nothing is owed where nobody listens.
+    tells_sales: bool = False

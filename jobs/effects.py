@@ -1,6 +1,6 @@
 """Duties to the outside are delivered at least once, each under an id that never changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -10,7 +10,8 @@ from actors.lane import Lane
 from contracts.effects import EffectKind
 from jobs.pace import doubling
 from models.engine import Database
-from models.sweeps import DueEffect, finish_effects, give_up_effect, put_off
+from models.people import note_payers
+from models.sweeps import DueEffect, claim_effects, finish_effects, give_up_effect, put_off
 
 # With an hour at most between tries these last nine hours: a night's outage is survived.
 MAX_TRIES = 20
@@ -49,6 +50,18 @@ class LogDelivery:
         )
 
 
+class ByKind:
+    """Chooses the way to the outside by what is owed; what none is named for goes *otherwise*."""
+
+    def __init__(self, ways: Mapping[EffectKind, Delivery], *, otherwise: Delivery) -> None:
+        self._ways = ways
+        self._otherwise = otherwise
+
+    async def deliver(self, effect: DueEffect) -> None:
+        """See Delivery.deliver."""
+        await self._ways.get(effect.kind, self._otherwise).deliver(effect)
+
+
 class Effects:
     """Delivers what turns owe."""
 
@@ -60,6 +73,18 @@ class Effects:
         self._finishing: Lane[int, None] = Lane("effects", self._finish)
         self._done: set[int] = set()
         self._hopeless: set[int] = set()
+
+    async def claim(self, limit: int) -> list[DueEffect]:
+        """Claim duties, and note who has paid.
+
+        Before any of them is delivered: whether somebody has paid does not wait for a letter, and
+        who reads the news finds its buyer among those who have.
+        """
+        due = await claim_effects(self._database, limit)
+        paid = [row.holder_id for row in due if row.kind is EffectKind.TICKETS]
+        if paid:
+            await note_payers(self._database, paid)
+        return due
 
     async def deliver(self, row: DueEffect) -> None:
         """Deliver one duty and note that it is done."""

@@ -10,21 +10,24 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from actors.bills import Bills
 from actors.repairs import Repairs
+from contracts.effects import EffectKind
 from jobs.attempts import Attempts
 from jobs.batch import Batch
 from jobs.bills import BillChecks
 from jobs.checks import beat, measure
 from jobs.cleanup import IdleIntents, empty_fields, purge_ended_tokens
-from jobs.effects import Delivery, Effects, LogDelivery
+from jobs.effects import ByKind, Delivery, Effects, LogDelivery
 from jobs.expire import Expiry
+from jobs.feishu import Bot, FeishuDelivery
 from jobs.letters.links import Links
 from jobs.mail import MailDelivery
 from jobs.post import Post
+from jobs.purge import Purge
 from jobs.refunds import Refunds
 from jobs.repair import Repair
 from jobs.sweep import Sweep
@@ -53,11 +56,13 @@ _LETTERS = 32
 # A bill may be long, and the first start finds a week of them.
 _BILLS = 2
 _REPAIR_SECONDS = 60
+# What has waited half a year may wait an hour.
+_PURGE_SECONDS = 3600
 # The longest life of a token: what is kept is at most what two such spans made.
 _TOKENS_SECONDS = 600
 
 
-def sweeps_of(house: House) -> list[Sweep]:
+def sweeps_of(house: House, bot: Bot | None = None) -> list[Sweep]:
     """List every sweep with its longest rest in seconds; 0 is off."""
     settings, database = house.settings, house.database
     replay_seconds = 60 * settings.payments_job_replay_interval_min
@@ -70,7 +75,7 @@ def sweeps_of(house: House) -> list[Sweep]:
         Sweep("reconcile", reconcile_seconds, _reconcile(house).do_round),
         Sweep("refunds", settings.refund_interval_seconds, _refunds(house).do_round),
         Sweep("bills", settings.bills_interval_seconds, _bills(house).do_round),
-        Sweep("effects", settings.effects_interval_seconds, _effects(house).do_round),
+        Sweep("effects", settings.effects_interval_seconds, _effects(house, bot).do_round),
         Sweep(
             "cleanup",
             cleanup_seconds,
@@ -80,6 +85,7 @@ def sweeps_of(house: House) -> list[Sweep]:
         # No setting turns this off: people make tokens, and no row of theirs is ever needed again.
         Sweep("tokens", _TOKENS_SECONDS, partial(purge_ended_tokens, database)),
         # There should be nothing to mend, so this may look at its leisure.
+        Sweep("purge", _PURGE_SECONDS if settings.retention_days else 0, _purge(house).do_round),
         Sweep(
             "repair",
             max(reconcile_seconds, _REPAIR_SECONDS) if reconcile_seconds else 0,
@@ -188,21 +194,28 @@ def _repair(house: House) -> Repair:
     return Repair(database=house.database, repairs=repairs, reach=house.reach)
 
 
-def _effects(house: House) -> Batch[rows.DueEffect]:
-    delivery = _delivery(house)
+def _purge(house: House) -> Purge:
+    return Purge(database=house.database, retention_days=house.settings.retention_days)
+
+
+def _effects(house: House, bot: Bot | None) -> Batch[rows.DueEffect]:
+    letters = _letters(house)
+    news = LogDelivery() if bot is None else FeishuDelivery(database=house.database, bot=bot)
+    delivery = ByKind({EffectKind.SALE_NEWS: news}, otherwise=letters)
     effects = Effects(database=house.database, delivery=delivery, reach=house.reach)
+    is_quick = isinstance(letters, LogDelivery) and bot is None
     return Batch(
         job="effects",
         noun="effect",
-        size=_TURNS if isinstance(delivery, LogDelivery) else _LETTERS,
-        claim=partial(rows.claim_effects, house.database),
+        size=_TURNS if is_quick else _LETTERS,
+        claim=effects.claim,
         handle=effects.deliver,
         let_go=effects.deliver_later,
         reach=house.reach,
     )
 
 
-def _delivery(house: House) -> Delivery:
+def _letters(house: House) -> Delivery:
     settings, server = house.settings, house.settings.mail_server
     if server is None or settings.mail_from is None:
         return LogDelivery()
@@ -219,9 +232,9 @@ async def work(settings: Settings) -> None:
     """Do every duty until SIGTERM or SIGINT."""
     ending = _Ending()
     with suppress(asyncio.CancelledError):
-        async with open_house(settings) as house:
+        async with open_house(settings) as house, AsyncExitStack() as stack:
             begin_serving()
-            sweeps = sweeps_of(house)
+            sweeps = sweeps_of(house, await _bot(settings, stack))
             ending.sweeps = sweeps
             listener = Listener(settings.redis_url, {sweep.name: sweep for sweep in sweeps})
             listening = asyncio.create_task(listener.run())
@@ -232,6 +245,12 @@ async def work(settings: Settings) -> None:
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _bot(settings: Settings, stack: AsyncExitStack) -> Bot | None:
+    if settings.feishu_notify_url is None:
+        return None
+    return await stack.enter_async_context(Bot(settings.feishu_notify_url))
 
 
 class _Ending:

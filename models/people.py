@@ -3,11 +3,12 @@
 import hashlib
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from contracts.people import Locale
+from contracts.states import UserState
 from models.engine import Connection
 from models.wechat_identities import bind_openid, unbind_openid
 
@@ -30,16 +31,28 @@ UPDATE users SET email = coalesce($2, email), locale = coalesce($3, locale) WHER
 _CHANGED = """
 UPDATE users SET email = CASE WHEN $2 THEN $3 ELSE email END,
   locale = CASE WHEN $4 THEN $5 ELSE locale END
-WHERE id = $1 RETURNING name, email, locale
+WHERE id = $1 RETURNING name, email, locale, state
+"""
+
+
+# In the order of their ids, that two groups never wait for each other.
+_PAID = """
+WITH payers AS (
+    SELECT id FROM users WHERE state = 'registered'
+      AND id IN (SELECT user_id FROM orders WHERE id = ANY($1::bigint[]))
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE users SET state = 'paid' FROM payers WHERE users.id = payers.id
 """
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody is called and how mail reaches them, as far as we know."""
+    """What somebody is called, how mail reaches them as far as we know, and what they are to us."""
 
     name: str
     email: str | None
     locale: str | None
+    state: UserState
 
 
 async def user_at_first_sight(
@@ -67,9 +80,9 @@ async def user_at_first_sight(
 
 async def get_person(db: Connection, user_id: int) -> Person:
     """Read who a user is; the user exists."""
-    row = await db.fetchrow("SELECT name, email, locale FROM users WHERE id = $1", user_id)
+    row = await db.fetchrow("SELECT name, email, locale, state FROM users WHERE id = $1", user_id)
     assert row is not None
-    return Person(**dict(row))
+    return msgspec.convert(dict(row), Person)
 
 
 async def change_person(db: Connection, user_id: int, changes: Mapping[str, str | None]) -> Person:
@@ -83,7 +96,12 @@ async def change_person(db: Connection, user_id: int, changes: Mapping[str, str 
         changes.get("locale"),
     )
     assert row is not None
-    return Person(**dict(row))
+    return msgspec.convert(dict(row), Person)
+
+
+async def note_payers(db: Connection, order_ids: Sequence[int]) -> None:
+    """Note that the buyers of paid orders have paid for something, once. Nothing undoes that."""
+    await db.execute(_PAID, list(order_ids))
 
 
 async def sandbox_user(

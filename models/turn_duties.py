@@ -5,6 +5,8 @@ from datetime import datetime
 
 from msgspec.structs import asdict
 
+from contracts.effects import Effect
+from contracts.order import Order
 from models.encoding import rows
 from models.engine import Tx
 from models.written import WrittenTurn
@@ -19,15 +21,19 @@ ON CONFLICT (holder_kind, holder_id, cause, kind) DO NOTHING
 
 async def write_effects(tx: Tx, turns: Sequence[WrittenTurn], _now: datetime) -> None:
     """Store duties to the outside, each once."""
+    await owe(tx, [(turn.after, effect) for turn in turns for effect in turn.effects])
+
+
+async def owe(tx: Tx, duties: Sequence[tuple[Order, Effect]]) -> None:
+    """Store duties of orders, each once."""
     owed = [
         {
-            "order_id": turn.after.id,
+            "order_id": order.id,
             "cause": effect.cause,
             "kind": effect.kind,
-            "trace_ctx": turn.after.trace_ctx,
+            "trace_ctx": order.trace_ctx,
         }
-        for turn in turns
-        for effect in turn.effects
+        for order, effect in duties
     ]
     if owed:
         await tx.execute(_EFFECTS, rows(owed))

@@ -28,6 +28,7 @@ def objections(settings: Settings) -> list[str]:
         *_missing(settings),
         *_about_mail(settings),
         *_about_events(settings),
+        *_about_news(settings),
         *(_in_sandbox(settings) if settings.is_sandbox else _in_production(settings)),
     ]
 
@@ -72,6 +73,24 @@ def _about_events(settings: Settings) -> list[str]:
     is_short = any(len(key) < _EVENT_KEY_BYTES_MIN for key in keys)
     if is_short and not settings.is_sandbox:
         return ["PAYMENT_WEBHOOK_SECRET is too short"]
+    return []
+
+
+def _about_news(settings: Settings) -> list[str]:
+    if settings.feishu_notify_url is None:
+        return []
+    try:
+        parts = urlsplit(settings.feishu_notify_url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        # Its words would show the bot's key.
+        return ["FEISHU_NOTIFY_URL is malformed"]
+    if settings.is_sandbox and not is_loopback(host):
+        return ["FEISHU_NOTIFY_URL is not on this machine, but APP_ENV is sandbox"]
+    if not host or parts.scheme not in ({"http", "https"} if settings.is_sandbox else {"https"}):
+        return ["FEISHU_NOTIFY_URL is no https address"]
+    if not settings.is_sandbox and is_loopback(host):
+        return ["FEISHU_NOTIFY_URL is not Feishu"]
     return []
 
 

@@ -286,6 +286,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         about("worker", "Age of an order at which what older clients pay with is removed, days."),
     ] = 30
 
+    retention_days: Annotated[
+        float,
+        Meta(ge=0),
+        about(
+            "worker",
+            "Age at which raw notices are emptied and what providers sent is removed, days;"
+            " 0 = off.",
+        ),
+    ] = 180
+
     smtp_url: Annotated[
         str | None,
         about(
@@ -308,6 +318,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     alarm_mail_to: Annotated[
         str | None, about("mail", "Who is told of a case; unset: the log, as an error.")
+    ] = None
+
+    feishu_notify_url: Annotated[
+        str | None,
+        about(
+            "notify",
+            "Feishu bot that tells our own people of sales and coupons; unset: nobody is told.",
+            secret=True,
+        ),
     ] = None
 
     otel_exporter_otlp_endpoint: Annotated[

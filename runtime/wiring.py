@@ -13,6 +13,7 @@ from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.confirmations import Confirmations
 from actors.entrance import Entrance
+from actors.evidence import EvidenceTrail
 from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.intents import Intents
@@ -77,12 +78,15 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             reach=reach,
         )
         stack.push_async_callback(actor.close)
+        trail = EvidenceTrail(database)
+        stack.push_async_callback(trail.close)
         merchants = _merchants(settings)
         checkout = Checkout(
             actor=actor,
             database=database,
             providers=providers,
             merchants=merchants,
+            trail=trail,
             reach=reach,
         )
         stack.push_async_callback(checkout.close)
@@ -155,6 +159,7 @@ def _policy(settings: Settings) -> Policy:
         prepare_claim_seconds=settings.prepare_claim_seconds,
         gift_code_key=settings.gift_key,
         legacy_payment_fields=settings.legacy_payment_fields,
+        tells_sales=settings.feishu_notify_url is not None,
     )
 
 

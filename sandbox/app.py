@@ -16,11 +16,13 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.types import Scope
 
-from sandbox import clockwork, control_doors, mailbox_doors
+from sandbox import clockwork, control_doors, feishu_doors, mailbox_doors
 from sandbox.alarm import Alarm
 from sandbox.control import Control, Refused
 from sandbox.delivery import Delivery
 from sandbox.faults import Faults
+from sandbox.feishu import Feishu
+from sandbox.feishu_store import FeishuStore
 from sandbox.mailbox import Mailbox
 from sandbox.mailbox_store import MailboxStore
 from sandbox.mock.provider import Mock
@@ -41,6 +43,7 @@ def build_app(settings: SandboxSettings) -> Litestar:
     faults, alarm = Faults(), Alarm()
     wechat = Wechat(store=store, settings=settings, faults=faults, alarm=alarm)
     mailbox = Mailbox(MailboxStore(settings.state), port=settings.smtp_port)
+    feishu = Feishu(FeishuStore(settings.state), faults=faults)
     login = Login(settings=settings.wechat, faults=faults)
     providers: dict[str, Provider] = {wechat.name: wechat}
     if settings.mock is not None:
@@ -75,6 +78,7 @@ def build_app(settings: SandboxSettings) -> Litestar:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
             await mailbox.close()
+            feishu.close()
             await delivery.close()
             store.close()
 
@@ -82,6 +86,7 @@ def build_app(settings: SandboxSettings) -> Litestar:
         route_handlers=[
             *control_doors.routes(control),
             *mailbox_doors.routes(mailbox),
+            *feishu_doors.routes(feishu),
             *(route for provider in providers.values() for route in provider.routes()),
             *login.routes(),
         ],

@@ -9,6 +9,7 @@ import msgspec
 from sandbox.alarm import Alarm
 from sandbox.delivery import Delivery
 from sandbox.faults import Fault, Faults
+from sandbox.feishu import Feishu
 from sandbox.provider import Provider, RefundOutcome
 from sandbox.records import Notice, Refund, Send, Trade, Wish
 from sandbox.store import Store
@@ -165,6 +166,8 @@ class Control:
             raise Refused(400, "INVALID_REQUEST", refusal.errmsg) from refusal
 
     def _operations(self, name: str) -> frozenset[str]:
+        if name == Feishu.name:
+            return Feishu.operations
         provider = self._providers.get(name)
         operations = frozenset[str]() if provider is None else provider.operations
         return operations | self._login.operations if name == PROVIDER else operations

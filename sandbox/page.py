@@ -10,7 +10,7 @@ _HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Payment s
 <style>body{font:16px/1.5 system-ui;margin:2rem}td,th{padding:.3rem .8rem;text-align:left}
 form{display:inline}</style><h1>Payment sandbox</h1>
 <p>The newest trades. No real money moves here. <a href="/">Look again</a>
-<a href="/mailbox">Mailbox</a></p>
+<a href="/mailbox">Mailbox</a> <a href="/feishu">Feishu</a></p>
 <table><tr><th>Trade<th>Channel<th>Amount<th>Status<th>Play the buyer</tr>
 """
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from contracts.people import EMAIL_MAX, EMAIL_PATTERN, Locale
+from contracts.states import UserState
 
 Role = Literal["buyer", "organizer", "admin"]
 
@@ -46,13 +47,17 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who you are to us, where mail reaches you and in which language."""
+    """Who you are to us, where mail reaches you and in which language.
+
+    *state* is ``paid`` from the first order that was settled, also by a coupon or by hand.
+    """
 
     id: int
     name: str
     roles: tuple[str, ...]
     email: str | None
     locale: str | None
+    state: UserState
 
 
 class ChangeMe(

@@ -12,6 +12,7 @@ from scripts.guards.rows.coupons import COUPONS
 from scripts.guards.rows.delivery import DELIVERY
 from scripts.guards.rows.doors import DOORS
 from scripts.guards.rows.events import EVENTS
+from scripts.guards.rows.evidence import EVIDENCE
 from scripts.guards.rows.house import HOUSE
 from scripts.guards.rows.intents import INTENTS
 from scripts.guards.rows.mail import MAIL
@@ -47,4 +48,5 @@ GUARDS: tuple[Guard, ...] = (
     *INTENTS,
     *UPKEEP,
     *EVENTS,
+    *EVIDENCE,
 )

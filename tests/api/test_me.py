@@ -61,7 +61,11 @@ class TestAPerson:
         me = buyer.http.get("/api/me").json()
 
         slug = buyer.name.replace(" ", "-")
-        assert me == buyer.user | {"email": f"{slug}.{me['id']}@guichet.test", "locale": None}
+        assert me == buyer.user | {
+            "email": f"{slug}.{me['id']}@guichet.test",
+            "locale": None,
+            "state": "registered",
+        }
 
     def test_of_the_sandbox_with_a_name_of_no_letters_has_one_too(self, service: Service) -> None:
         with service.client() as http:

@@ -308,6 +308,41 @@ class TestMail:
         assert complaint(SANDBOX | told).startswith("SMTP_URL is not on this machine")
 
 
+class TestNewsOfSales:
+    def test_need_not_be_told(self) -> None:
+        assert read_settings(PRODUCTION).feishu_notify_url is None
+
+    def test_go_to_feishu_in_secret(self) -> None:
+        url = "https://open.feishu.cn/open-apis/bot/v2/hook/hush"
+        settings = read_settings(PRODUCTION | {"FEISHU_NOTIFY_URL": url})
+
+        assert settings.feishu_notify_url == url
+        assert "hush" not in repr(settings)
+        assert next(v for v in variables(Settings) if v.name == "FEISHU_NOTIFY_URL").secret
+
+    @pytest.mark.parametrize(
+        ("url", "said"),
+        [
+            ("http://open.feishu.cn/hush", "FEISHU_NOTIFY_URL is no https address"),
+            ("ftp://open.feishu.cn/hush", "FEISHU_NOTIFY_URL is no https address"),
+            ("hush", "FEISHU_NOTIFY_URL is no https address"),
+            ("https://open.feishu.cn:99999/hush", "FEISHU_NOTIFY_URL is malformed"),
+            ("https://[hush", "FEISHU_NOTIFY_URL is malformed"),
+            ("https://127.0.0.1/hush", "FEISHU_NOTIFY_URL is not Feishu"),
+        ],
+    )
+    def test_are_refused_an_address_that_others_could_read(self, url: str, said: str) -> None:
+        assert complaint(PRODUCTION | {"FEISHU_NOTIFY_URL": url}) == said
+
+    def test_of_the_sandbox_stay_on_this_machine(self) -> None:
+        near = "http://127.0.0.1:9000/feishu/hook"
+        assert read_settings(SANDBOX | {"FEISHU_NOTIFY_URL": near}).feishu_notify_url == near
+
+        said = complaint(SANDBOX | {"FEISHU_NOTIFY_URL": "https://open.feishu.cn/hush"})
+
+        assert said == "FEISHU_NOTIFY_URL is not on this machine, but APP_ENV is sandbox"
+
+
 class TestTheKeyOfEvents:
     def test_need_not_be_set(self) -> None:
         assert read_settings(PRODUCTION).payment_webhook_secret is None
