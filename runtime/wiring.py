@@ -234,10 +234,17 @@ def _wechat_pay(settings: Settings) -> WeChatPay | None:
             api_v3_key=api_v3_key,
             app_ids=tuple(filter(None, (app_id, settings.wechat_miniprogram_app_id))),
             gateway=settings.wechat_pay_gateway,
-            platform_public_key_pem=settings.wechat_pay_platform_public_key,
-            platform_public_key_id=settings.wechat_pay_platform_public_key_id,
+            platform_public_keys_pem=_platform_keys(settings),
         )
     )
+
+
+def _platform_keys(settings: Settings) -> dict[str, str]:
+    numbers = settings.wechat_pay_platform_public_key_id
+    keys = settings.wechat_pay_platform_public_key
+    if len(set(numbers)) != len(keys):
+        raise ValueError("platform_public_key: the keys and their ids come together")
+    return dict(zip(numbers, keys, strict=True))
 
 
 async def _mock(settings: Settings, stack: contextlib.AsyncExitStack) -> MockPay | None:

@@ -34,7 +34,8 @@ class TestTheSettings:
     def test_may_name_a_provider_nobody_knows(self) -> None:
         told = found(SANDBOX, "pigeon")
 
-        assert told == {"settings.start": "PAYMENT_PROVIDER 'pigeon' is not known"}
+        known = "wechat, alipay, stripe, pingxx, mock"
+        assert told == {"settings.start": f"PAYMENT_PROVIDER 'pigeon' is not known; known: {known}"}
 
     @pytest.mark.parametrize(
         ("wrong", "said"),
