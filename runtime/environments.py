@@ -32,6 +32,7 @@ def objections(settings: Settings) -> list[str]:
         *_about_providers(settings),
         *_about_mail(settings),
         *_about_events(settings),
+        *_about_news(settings),
         *(_in_sandbox(settings) if settings.is_sandbox else _in_production(settings)),
     ]
 
@@ -88,6 +89,24 @@ def _about_events(settings: Settings) -> list[str]:
     return []
 
 
+def _about_news(settings: Settings) -> list[str]:
+    if settings.feishu_notify_url is None:
+        return []
+    try:
+        parts = urlsplit(settings.feishu_notify_url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        # Its words would show the bot's key.
+        return ["FEISHU_NOTIFY_URL is malformed"]
+    if settings.is_sandbox and not is_loopback(host):
+        return ["FEISHU_NOTIFY_URL is not on this machine, but APP_ENV is sandbox"]
+    if not host or parts.scheme not in ({"http", "https"} if settings.is_sandbox else {"https"}):
+        return ["FEISHU_NOTIFY_URL is no https address"]
+    if not settings.is_sandbox and is_loopback(host):
+        return ["FEISHU_NOTIFY_URL is not Feishu"]
+    return []
+
+
 def _in_production(settings: Settings) -> list[str]:
     problems = [
         f"{name} belongs to the sandbox"
@@ -108,8 +127,6 @@ def _in_production(settings: Settings) -> list[str]:
     ]
     if settings.guichet_failpoints:
         problems.append("GUICHET_FAILPOINTS is set, but APP_ENV is production")
-    if settings.feishu_notify_url and urlsplit(settings.feishu_notify_url).scheme != "https":
-        problems.append("FEISHU_NOTIFY_URL is not https")
     return problems + about_live(settings)
 
 
@@ -117,12 +134,8 @@ def _in_sandbox(settings: Settings) -> list[str]:
     problems = []
     if not is_loopback(settings.host):
         problems.append("HOST can be reached by others, but APP_ENV is sandbox")
-    for name, address in (
-        ("MOCK_GATEWAY", settings.mock_gateway),
-        ("FEISHU_NOTIFY_URL", settings.feishu_notify_url),
-    ):
-        if address and not is_loopback(urlsplit(address).hostname or ""):
-            problems.append(f"{name} is not on this machine, but APP_ENV is sandbox")
+    if settings.mock_gateway and not is_loopback(urlsplit(settings.mock_gateway).hostname or ""):
+        problems.append("MOCK_GATEWAY is not on this machine, but APP_ENV is sandbox")
     return problems + about_pretended(settings)
 
 

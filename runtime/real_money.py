@@ -34,12 +34,11 @@ def about_live(settings: Settings) -> list[str]:
         for name, key in _keys(settings)
         if key and _TEST_KEY.match(key)
     ]
-    for name, address, whose, _ in _called(settings):
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-        if parts.scheme != "https" or is_loopback(host) or host.endswith(_ALIPAY_SANDBOX):
-            problems.append(f"{name} is not {whose}")
-    return problems
+    return problems + [
+        f"{called.name} is not {called.whose}"
+        for called in _called(settings)
+        if not _is_real(called.address)
+    ]
 
 
 def about_pretended(settings: Settings) -> list[str]:
@@ -54,6 +53,13 @@ def about_pretended(settings: Settings) -> list[str]:
         for called in _called(settings)
         if called.is_used and not is_loopback(urlsplit(called.address).hostname or "")
     ]
+
+
+def _is_real(address: str) -> bool:
+    """Tell whether an address may be somebody's outside, and none of a simulator's."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return parts.scheme == "https" and not is_loopback(host) and not host.endswith(_ALIPAY_SANDBOX)
 
 
 def _keys(settings: Settings) -> list[tuple[str, str | None]]:

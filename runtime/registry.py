@@ -1,7 +1,7 @@
 """How settings are declared, listed, and read from an environment."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
@@ -43,7 +43,8 @@ class SettingsError(Exception):
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one environment variable.
 
-    *limits* are what its values are held to, in words; *needed_by* names the provider or
+    *limits* are what its values are held to, in words, *checks* what no word of msgspec's can say;
+    a type brings them as the ``check`` of a Meta. *needed_by* names the provider or
     environment it is required for.
     """
 
@@ -53,6 +54,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     kind: str
     limits: tuple[str, ...]
+    checks: tuple[Callable[[Any], bool], ...]
     default: Any
     required: bool
     aliases: tuple[str, ...]
@@ -126,7 +128,10 @@ def _take(
     problems: list[str],
 ) -> None:
     try:
-        values[variable.field] = msgspec.convert(_raw(variable, text), hint, strict=False)
+        value = msgspec.convert(_raw(variable, text), hint, strict=False)
+        if not all(check(value) for check in variable.checks):
+            problems.append(f"{variable.name}: malformed, {', '.join(variable.limits)} wanted")
+        values[variable.field] = value
     except PemError as error:
         problems.append(f"{variable.name}: {error}")
     except msgspec.ValidationError as error:
@@ -143,7 +148,7 @@ def _raw(variable: Variable, text: str) -> object:
 
 
 def _variable(field: "dataclasses.Field[Any]", hint: Any) -> Variable:  # noqa: ANN401 - as above
-    meta = next(m for m in hint.__metadata__ if isinstance(m, Meta) and m.extra)
+    meta = next(m for m in hint.__metadata__ if isinstance(m, Meta) and "group" in (m.extra or {}))
     plain = _plain(hint)
     required = field.default is dataclasses.MISSING
     return Variable(
@@ -152,6 +157,7 @@ def _variable(field: "dataclasses.Field[Any]", hint: Any) -> Variable:  # noqa: 
         description=meta.description or "",
         kind="list" if plain is tuple else _kind(plain),
         limits=tuple(_limits(hint)),
+        checks=tuple(m.extra["check"] for m in _metas(hint) if m.extra and "check" in m.extra),
         default=None if required else field.default,
         required=required,
         is_list=plain is tuple,

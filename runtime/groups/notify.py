@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from runtime.groups.house import HouseSettings
-from runtime.groups.kinds import Url
 from runtime.mail_server import MailServer, read_mail_server
 from runtime.registry import about
 
@@ -37,10 +36,10 @@ class NotifySettings(HouseSettings):
         str | None, about("notify", "Who is told of a case; unset: the log, as an error.")
     ] = None
     feishu_notify_url: Annotated[
-        Url | None,
+        str | None,
         about(
             "notify",
-            "Webhook of a Feishu group that is told of every sale; unset: nobody is.",
+            "Feishu bot that tells our own people of sales and coupons; unset: nobody is told.",
             secret=True,
         ),
     ] = None

@@ -57,3 +57,12 @@ class WorkerSettings:
         Meta(ge=0),
         about("worker", "Age of an order at which what older clients pay with is removed, days."),
     ] = 30
+    retention_days: Annotated[
+        float,
+        Meta(ge=0),
+        about(
+            "worker",
+            "Age at which raw notices are emptied and what providers sent is removed, days;"
+            " 0 = off.",
+        ),
+    ] = 180

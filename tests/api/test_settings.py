@@ -156,6 +156,16 @@ class TestSettings:
     def test_are_refused_when_they_are_out_of_bounds(self, name: str, text: str) -> None:
         assert complaint(PRODUCTION | {name: text}).startswith(name)
 
+    @pytest.mark.parametrize(
+        "text",
+        ["tickets.example.com", "ftp://a", "https://", "http://[a", "http://a:99999", "http://a b"],
+    )
+    @pytest.mark.parametrize("name", ["APP_URL", "PINGXX_GATEWAY", "STRIPE_SUCCESS_URL"])
+    def test_are_refused_when_they_are_no_addresses(self, name: str, text: str) -> None:
+        said = complaint(PRODUCTION | {name: text})
+
+        assert said == f"{name}: malformed, http or https address wanted"
+
     def test_may_be_lists_and_decimals_and_switches(self) -> None:
         settings = read_settings(
             PRODUCTION
@@ -226,7 +236,6 @@ class TestProduction:
             ("PINGXX_GATEWAY", "https://127.0.0.1:9000/pingxx"),
             ("ALIPAY_GATEWAY", "https://localhost/alipay/gateway.do"),
             ("ALIPAY_GATEWAY", "https://openapi-sandbox.dl.alipaydev.com/gateway.do"),
-            ("FEISHU_NOTIFY_URL", "http://open.feishu.cn/open-apis/bot/v2/hook/x"),
         ],
     )
     def test_refuses_what_belongs_to_the_sandbox(self, name: str, text: str) -> None:
@@ -254,7 +263,6 @@ class TestTheSandbox:
             ("PINGXX_SECRET_KEY", "sk_live_x"),
             ("PINGXX_GATEWAY", "https://api.pingxx.com"),
             ("ALIPAY_GATEWAY", "https://openapi.alipay.com/gateway.do"),
-            ("FEISHU_NOTIFY_URL", "https://open.feishu.cn/open-apis/bot/v2/hook/x"),
         ],
     )
     def test_refuses_what_is_real(self, name: str, text: str) -> None:

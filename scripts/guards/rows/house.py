@@ -26,9 +26,44 @@ HOUSE = (
         "production.gateway",
         "production speaks to no simulator",
         "runtime/real_money.py",
-        'if parts.scheme != "https" or is_loopback(host) or host.endswith(_ALIPAY_SANDBOX):',
-        "if False:",
+        "if not _is_real(called.address)",
+        "if False",
         f"{_PRODUCTION}[WECHAT_PAY_GATEWAY-https://localhost]",
+    ),
+    Guard(
+        "production.test_keys",
+        "production takes no test key: whoever pays with a test card would get a place",
+        "runtime/real_money.py",
+        "if key and _TEST_KEY.match(key)",
+        "if False",
+        f"{_PRODUCTION}[STRIPE_SECRET_KEY-sk_test_x]",
+    ),
+    Guard(
+        "sandbox.live_keys",
+        "the sandbox takes no live key: who plays there is never charged",
+        "runtime/real_money.py",
+        "if key and _LIVE_KEY.match(key)",
+        "if False",
+        f"{API}settings.py::TestTheSandbox::test_refuses_what_is_real[STRIPE_SECRET_KEY-sk_live_x]",
+    ),
+    Guard(
+        "sandbox.addresses",
+        "the sandbox calls nobody outside",
+        "runtime/real_money.py",
+        "if called.is_used and not is_loopback",
+        "if False and not is_loopback",
+        f"{API}settings.py::TestTheSandbox::"
+        "test_refuses_the_real_address_of_every_provider_by_default[STRIPE_API_BASE]",
+    ),
+    Guard(
+        "settings.enabled",
+        "a provider that is enabled has all it needs, or nothing starts",
+        "runtime/environments.py",
+        "for name in missing(settings, {*wanted, settings.app_env})",
+        "for name in missing(settings, {settings.app_env})",
+        f"{API}settings.py::TestAProvider::"
+        "test_that_is_enabled_has_all_it_needs_or_all_it_lacks_is_named"
+        "[PAYMENT_CHANNELS_ENABLED-stripe]",
     ),
     Guard(
         "production.failpoints",
