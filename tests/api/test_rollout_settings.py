@@ -5,7 +5,7 @@ import pytest
 from models.invariants import Finding
 from runtime.preflight import about_settings, notify_problems
 from runtime.settings import read_settings
-from runtime.wiring import provider_problems
+from runtime.tills import provider_problems
 from tests.api.test_settings import NEEDED, PRODUCTION, SANDBOX
 
 PUBLIC = {"APP_URL": "https://tickets.example.com"}
