@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from runtime.groups.house import HouseSettings
 from runtime.groups.kinds import Url
 from runtime.registry import about
 
@@ -10,7 +11,7 @@ PRODUCTION_GATEWAY = "https://api.pingxx.com"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class PingxxSettings:
+class PingxxSettings(HouseSettings):
     """Keys of Ping++."""
 
     pingxx_secret_key: Annotated[
@@ -42,3 +43,8 @@ class PingxxSettings:
         ),
     ] = ()
     pingxx_gateway: Annotated[Url, about("pingxx", "Base URL of the API.")] = PRODUCTION_GATEWAY
+
+    @property
+    def pingxx_notices_url(self) -> str:
+        """Where Ping++ was told to send its events."""
+        return f"{self.app_url}/api/callback/pingxx-callback"

@@ -61,6 +61,11 @@ class StripeSettings(HouseSettings):
     ] = None
 
     @property
+    def stripe_notices_url(self) -> str:
+        """Where Stripe was told to send its events."""
+        return f"{self.app_url}/api/order/stripe/webhook"
+
+    @property
     def stripe_return_url(self) -> str:
         """Where Stripe sends who has paid."""
         return self.stripe_success_url or f"{self.app_url}{_RESULT_PAGE}"
