@@ -68,6 +68,7 @@ bench: venv ## Measure, beside pgbench, and write docs/performance.md; ROUNDS=5 
 
 docs: schemas ## Draw the documents that are made from code
 	$(VENV_PYTHON) -m scripts.order_states
+	$(VENV_PYTHON) scripts/generate_env_examples.py
 
 schemas: venv ## Write contracts/schemas from the structs
 	$(VENV_PYTHON) -m scripts.schemas

@@ -54,7 +54,7 @@ def invariants() -> int:
 def preflight(*, provider: str | None) -> int:
     """Check settings and database before payments are opened, or opened further."""
     from runtime.preflight import preflight as check_before  # noqa: PLC0415  # slow to import
-    from runtime.wiring import provider_problems  # noqa: PLC0415  # slow to import
+    from runtime.tills import provider_problems  # noqa: PLC0415  # slow to import
 
     return check_before(provider_problems, provider=provider)
 

@@ -60,8 +60,8 @@ async def get_config(request: Anybody) -> ClientConfig:
     return ClientConfig(
         app_env=settings.app_env.value,
         sandbox_url=settings.sandbox_url,
-        stripe_enabled=False,
-        stripe_publishable_key=settings.stripe_publishable_key,
+        stripe_enabled=settings.offers_stripe,
+        stripe_publishable_key=settings.stripe_key_for_browsers,
         min_bridge_version=gate.min_version,
     )
 

@@ -1,21 +1,25 @@
 """What may stand in production and what in the sandbox; the two never mix.
 
-1. Production refuses the sandbox's keys, its addresses and the mock provider.
-2. The sandbox refuses real addresses of WeChat and an address of its own that others can reach.
-3. A provider that takes new orders has all it needs.
+1. Production refuses the sandbox's keys, test keys, addresses of simulators and the mock provider.
+2. The sandbox refuses live keys, real addresses and an address of its own that others can reach.
+3. A provider that takes new orders, or was named as one that may, has all it needs.
 """
 
+import re
 from urllib.parse import urlsplit
 
 from contracts.people import is_email
 from providers.webhook_signature import keys_of
 from runtime.addresses import is_loopback
+from runtime.groups.payment import PROVIDERS
 from runtime.mail_server import is_sender
-from runtime.registry import variables
+from runtime.real_money import about_live, about_pretended
+from runtime.registry import missing, variables
 from runtime.settings import Settings
 
 # The sandbox makes every secret of its own with this in front, so that none is mistaken for real.
-SANDBOX_MARK = "sandbox"
+# Some words are the provider's and come first.
+_SANDBOX_MARK = re.compile(r"(whsec_|[a-z]{2}_test_)?sandbox", re.IGNORECASE)
 # What an HMAC-SHA256 key needs to be as strong as the hash (RFC 7518, 3.2).
 _KEY_LENGTH_MIN = 32
 # Standard Webhooks, "Signature scheme", read 2026-11.
@@ -25,7 +29,7 @@ _EVENT_KEY_BYTES_MIN = 24
 def objections(settings: Settings) -> list[str]:
     """Name every reason why these settings must not be started with."""
     return [
-        *_missing(settings),
+        *_about_providers(settings),
         *_about_mail(settings),
         *_about_events(settings),
         *_about_news(settings),
@@ -33,16 +37,25 @@ def objections(settings: Settings) -> list[str]:
     ]
 
 
-def _missing(settings: Settings) -> list[str]:
-    wanted_for = {settings.payment_provider, settings.app_env.value}
-    if not settings.is_sandbox:
-        # It is refused there; what it lacks would only mislead.
-        wanted_for.discard("mock")
-    return [
-        f"{variable.name} is missing"
-        for variable in variables(Settings)
-        if variable.needed_by in wanted_for and getattr(settings, variable.field) is None
-    ]
+def _about_providers(settings: Settings) -> list[str]:
+    problems = []
+    named = {
+        "PAYMENT_PROVIDER": (settings.payment_provider,),
+        "PAYMENT_CHANNELS_ENABLED": settings.payment_channels_enabled,
+    }
+    # The mock is refused in production; what it lacks there would only mislead.
+    known = [p for p in PROVIDERS if settings.is_sandbox or p != "mock"]
+    for name, providers in named.items():
+        for provider in providers:
+            if provider == "mock" and not settings.is_sandbox:
+                problems.append(f"{name} 'mock' takes no real money")
+            elif provider not in known:
+                problems.append(f"{name} {provider!r} is not known; known: {', '.join(known)}")
+    wanted = {provider for providers in named.values() for provider in providers} & set(known)
+    problems += [f"{name} is missing" for name in missing(settings, {*wanted, settings.app_env})]
+    if "mock" in wanted and settings.mock_url is None:
+        problems.append("MOCK_GATEWAY is missing, and SANDBOX_URL is too")
+    return problems
 
 
 def _about_mail(settings: Settings) -> list[str]:
@@ -98,7 +111,7 @@ def _in_production(settings: Settings) -> list[str]:
     problems = [
         f"{name} belongs to the sandbox"
         for name, secret in _secrets(settings)
-        if any(one.strip().lower().startswith(SANDBOX_MARK) for one in secret.split(","))
+        if any(_SANDBOX_MARK.match(one.strip()) for one in secret.split(","))
     ]
     problems += [
         f"{name} is too short"
@@ -114,29 +127,16 @@ def _in_production(settings: Settings) -> list[str]:
     ]
     if settings.guichet_failpoints:
         problems.append("GUICHET_FAILPOINTS is set, but APP_ENV is production")
-    if settings.payment_provider != "wechat":
-        problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} takes no real money")
-    for name, address in _wechat_addresses(settings):
-        parts = urlsplit(address)
-        if parts.scheme != "https" or is_loopback(parts.hostname or ""):
-            problems.append(f"{name} is not WeChat")
-    return problems
+    return problems + about_live(settings)
 
 
 def _in_sandbox(settings: Settings) -> list[str]:
     problems = []
     if not is_loopback(settings.host):
         problems.append("HOST can be reached by others, but APP_ENV is sandbox")
-    for name, address in _wechat_addresses(settings):
-        if not is_loopback(urlsplit(address).hostname or ""):
-            problems.append(f"{name} is not on this machine, but APP_ENV is sandbox")
-    if settings.payment_provider not in {"wechat", "mock"}:
-        problems.append(f"PAYMENT_PROVIDER {settings.payment_provider!r} is not known")
-    if settings.payment_provider == "mock" and settings.mock_url is None:
-        problems.append("MOCK_GATEWAY is missing, and SANDBOX_URL is too")
     if settings.mock_gateway and not is_loopback(urlsplit(settings.mock_gateway).hostname or ""):
         problems.append("MOCK_GATEWAY is not on this machine, but APP_ENV is sandbox")
-    return problems
+    return problems + about_pretended(settings)
 
 
 def _mock_settings(settings: Settings) -> list[tuple[str, object]]:
@@ -154,19 +154,11 @@ def _code_keys(settings: Settings) -> list[tuple[str, str | None]]:
     ]
 
 
-def _wechat_addresses(settings: Settings) -> list[tuple[str, str]]:
-    if settings.payment_provider == "mock" and settings.wechat_pay_mch_id is None:
-        return []
-    gateway = ("WECHAT_PAY_GATEWAY", settings.wechat_pay_gateway)
-    of_people = [
-        ("WECHAT_API_BASE", settings.wechat_api_base),
-        ("WECHAT_OPEN_BASE", settings.wechat_open_base),
-    ]
-    secrets = settings.wechat_service_account_app_secret, settings.wechat_miniprogram_app_secret
-    # The sandbox asks nobody there without a secret, and old ones have no other address for it.
-    return [gateway, *of_people] if any(secrets) or not settings.is_sandbox else [gateway]
-
-
 def _secrets(settings: Settings) -> list[tuple[str, str]]:
     values = {v.name: getattr(settings, v.field) for v in variables(Settings) if v.secret}
-    return [(name, value) for name, value in values.items() if value and not name.endswith("_URL")]
+    return [
+        (name, one)
+        for name, value in values.items()
+        for one in ((value,) if isinstance(value, str) else value or ())
+        if not name.endswith("_URL")
+    ]

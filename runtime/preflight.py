@@ -14,6 +14,8 @@ from models.engine import Database
 from models.invariants import Finding
 from models.preflight import check_preflight
 from runtime.addresses import is_loopback, is_public
+from runtime.groups.payment import PROVIDERS
+from runtime.registry import missing, variables
 from runtime.settings import Settings, SettingsError, read_settings
 
 Problems = Callable[[Settings], list[str]]
@@ -53,7 +55,7 @@ def about_settings(
         return None, [_finding("settings.start", error.problems)]
     return settings, [
         _finding("settings.start", []),
-        _finding("settings.keys", problems_of(settings)),
+        _finding("settings.keys", [*_half_configured(settings), *problems_of(settings)]),
         _finding("settings.notify_url", notify_problems(settings)),
     ]
 
@@ -90,10 +92,25 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def _notify_address(settings: Settings) -> tuple[str, str]:
-    if settings.payment_provider != "wechat":
-        return "APP_URL", f"{settings.app_url}/payments/webhook"
-    own = settings.wechat_pay_notify_url
-    return ("APP_URL" if own is None else "WECHAT_PAY_NOTIFY_URL"), settings.notify_url
+    if settings.payment_provider == "wechat":
+        own = settings.wechat_pay_notify_url
+        return ("APP_URL" if own is None else "WECHAT_PAY_NOTIFY_URL"), settings.notify_url
+    if settings.payment_provider == "alipay":
+        own = settings.alipay_notify_url
+        return ("APP_URL" if own is None else "ALIPAY_NOTIFY_URL"), settings.alipay_notices_url
+    # The others send where they were told on their own pages, which is below this.
+    return "APP_URL", settings.app_url
+
+
+def _half_configured(settings: Settings) -> list[str]:
+    """Name what providers lack that have something: without it they are not there at all."""
+    told = {v.needed_by for v in variables(Settings) if getattr(settings, v.field)} - {None}
+    return [
+        f"{name} is missing, so {provider} is left out"
+        for provider in PROVIDERS
+        if provider in told
+        for name in missing(settings, {provider})
+    ]
 
 
 def _finding(name: str, problems: Sequence[str]) -> Finding:

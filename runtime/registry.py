@@ -1,14 +1,35 @@
-"""How a struct of settings is filled from an environment and written down as an example."""
+"""How settings are declared, listed, and read from an environment."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from runtime.pem import PemError, read_pem
+from runtime.pem import PemError, read_pem, read_pems
 
-_S = TypeVar("_S", bound=msgspec.Struct)
+_S = TypeVar("_S")
+
+# In the order in which they are listed.
+GROUPS: Final = {
+    "house": "the house and its world",
+    "http": "where the API listens, and what it tells older clients",
+    "stores": "the database, and what saves it work",
+    "people": "tokens, gifts and tickets",
+    "sale": "how long orders wait",
+    "payment": "which providers take money",
+    "wechat": "WeChat Pay",
+    "stripe": "Stripe",
+    "pingxx": "Ping++",
+    "alipay": "Alipay",
+    "mock": "the pretended provider, sandbox only",
+    "frontend": "what pages are told",
+    "worker": "how often the worker looks",
+    "notify": "mail, and news for colleagues",
+    "telemetry": "traces and metrics",
+}
 
 
 class SettingsError(Exception):
@@ -20,13 +41,20 @@ class SettingsError(Exception):
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one environment variable."""
+    """What is known of one environment variable.
+
+    *limits* are what its values are held to, in words, *checks* what no word of msgspec's can say;
+    a type brings them as the ``check`` of a Meta. *needed_by* names the provider or
+    environment it is required for.
+    """
 
     name: str
     field: str
     group: str
     description: str
     kind: str
+    limits: tuple[str, ...]
+    checks: tuple[Callable[[Any], bool], ...]
     default: Any
     required: bool
     aliases: tuple[str, ...]
@@ -46,59 +74,45 @@ def about(
     needed_by: str | None = None,
 ) -> Meta:
     """Describe a setting; *needed_by* names the provider or environment it is required for."""
-    extra = {"aliases": aliases, "secret": secret or pem, "pem": pem, "needed_by": needed_by}
+    extra = {"aliases": aliases, "secret": secret, "pem": pem, "needed_by": needed_by}
     return Meta(description=description, extra={"group": group, **extra})
 
 
-def variables(struct: type[msgspec.Struct]) -> Iterator[Variable]:
-    """List every setting of *struct*, in its order."""
-    hints = get_type_hints(struct, include_extras=True)
-    for field in msgspec.structs.fields(struct):
-        meta = next(m for m in hints[field.name].__metadata__ if isinstance(m, Meta) and m.extra)
-        extra = meta.extra or {}
-        yield Variable(
-            name=field.name.upper(),
-            field=field.name,
-            description=meta.description or "",
-            kind=_kind(hints[field.name]),
-            default=None if field.required else field.default,
-            required=field.required,
-            is_list=get_origin(get_args(hints[field.name])[0]) is tuple,
-            **extra,
-        )
+def variables(settings: type[Any]) -> Iterator[Variable]:
+    """List every setting, group by group."""
+    hints = get_type_hints(settings, include_extras=True)
+    listed = [_variable(field, hints[field.name]) for field in dataclasses.fields(settings)]
+    groups = list(GROUPS)
+    yield from sorted(listed, key=lambda variable: groups.index(variable.group))
 
 
-def gather(struct: type[_S], environ: Mapping[str, str]) -> _S:
-    """Fill *struct* from *environ*; an old name is read where the new one is not set.
+def missing(settings: object, wanted_for: Collection[str]) -> list[str]:
+    """Name every setting without a value that one of *wanted_for* needs."""
+    return [
+        variable.name
+        for variable in variables(type(settings))
+        if variable.needed_by in wanted_for and getattr(settings, variable.field) in (None, ())
+    ]
+
+
+def gather(settings: type[_S], environ: Mapping[str, str]) -> _S:
+    """Fill *settings* from *environ*; an old name is read where the new one is not set.
 
     :raises SettingsError: names every variable that is missing or malformed.
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
-    for variable in variables(struct):
+    hints = get_type_hints(settings, include_extras=True)
+    for variable in variables(settings):
         text = _text(variable, environ)
         if text is None:
             if variable.required:
                 problems.append(f"{variable.name} is missing")
             continue
-        _take(struct, variable, text, values, problems)
+        _take(hints[variable.field], variable, text, values, problems)
     if problems:
         raise SettingsError(problems)
-    return struct(**values)
-
-
-def as_env_example(struct: type[msgspec.Struct]) -> str:
-    """Write every setting with its description and default; nothing secret has a default."""
-    lines = ["# Every setting of the service. Made from runtime/settings.py; do not edit."]
-    group = ""
-    for variable in variables(struct):
-        if variable.group != group:
-            group = variable.group
-            lines += ["", f"# [{group}]"]
-        lines += ["", f"# {variable.description}", f"# {_remarks(variable)}"]
-        mark = "" if variable.required else "# "
-        lines.append(f"{mark}{variable.name}={_shown(variable.default)}")
-    return "\n".join(lines) + "\n"
+    return settings(**values)
 
 
 def _text(variable: Variable, environ: Mapping[str, str]) -> str | None:
@@ -107,20 +121,17 @@ def _text(variable: Variable, environ: Mapping[str, str]) -> str | None:
 
 
 def _take(
-    struct: type[msgspec.Struct],
+    hint: Any,  # noqa: ANN401 - annotations have no common type
     variable: Variable,
     text: str,
     values: dict[str, Any],
     problems: list[str],
 ) -> None:
-    raw: object = text
-    hint = get_type_hints(struct, include_extras=True)[variable.field]
     try:
-        if variable.pem:
-            raw = read_pem(text)
-        if variable.is_list:
-            raw = [part.strip() for part in text.split(",") if part.strip()]
-        values[variable.field] = msgspec.convert(raw, hint, strict=False)
+        value = msgspec.convert(_raw(variable, text), hint, strict=False)
+        if not all(check(value) for check in variable.checks):
+            problems.append(f"{variable.name}: malformed, {', '.join(variable.limits)} wanted")
+        values[variable.field] = value
     except PemError as error:
         problems.append(f"{variable.name}: {error}")
     except msgspec.ValidationError as error:
@@ -128,26 +139,65 @@ def _take(
         problems.append(f"{variable.name}: {'malformed' if variable.secret else error}")
 
 
-def _kind(hint: Any) -> str:  # noqa: ANN401  # annotations have no common type
-    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    if get_origin(plain) is tuple:
-        return "list"
-    named = next((a for a in get_args(plain) if a is not type(None)), plain)
-    if get_origin(named) is Annotated:
-        named = get_args(named)[0]
-    return str(getattr(named, "__name__", named))
+def _raw(variable: Variable, text: str) -> object:
+    if variable.pem:
+        return list(read_pems(text)) if variable.is_list else read_pem(text)
+    if variable.is_list:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
 
 
-def _remarks(variable: Variable) -> str:
-    needed = f"required for {variable.needed_by}" if variable.needed_by else "optional"
-    words = [variable.kind, "required" if variable.required else needed]
-    words += ["secret"] if variable.secret else []
-    words += ["PEM, PEM with \\n for line ends, or a file's path"] if variable.pem else []
-    words += [f"also read from {' or '.join(variable.aliases)}"] if variable.aliases else []
-    return ", ".join(words)
+def _variable(field: "dataclasses.Field[Any]", hint: Any) -> Variable:  # noqa: ANN401 - as above
+    meta = next(m for m in hint.__metadata__ if isinstance(m, Meta) and "group" in (m.extra or {}))
+    plain = _plain(hint)
+    required = field.default is dataclasses.MISSING
+    return Variable(
+        name=field.name.upper(),
+        field=field.name,
+        description=meta.description or "",
+        kind="list" if plain is tuple else _kind(plain),
+        limits=tuple(_limits(hint)),
+        checks=tuple(m.extra["check"] for m in _metas(hint) if m.extra and "check" in m.extra),
+        default=None if required else field.default,
+        required=required,
+        is_list=plain is tuple,
+        **(meta.extra or {}),
+    )
 
 
-def _shown(default: object) -> str:
-    if default is None or default == ():
-        return ""
-    return str(int(default)) if isinstance(default, bool) else str(default)
+def _plain(hint: Any) -> Any:  # noqa: ANN401 - as above
+    if get_origin(hint) is Annotated:
+        return _plain(get_args(hint)[0])
+    if get_origin(hint) is tuple:
+        return tuple
+    others = [arg for arg in get_args(hint) if arg is not type(None)]
+    return _plain(others[0]) if others else hint
+
+
+def _kind(plain: type) -> str:
+    return "str" if issubclass(plain, StrEnum) else plain.__name__
+
+
+def _limits(hint: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+    plain = _plain(hint)
+    if isinstance(plain, type) and issubclass(plain, StrEnum):
+        yield f"one of {', '.join(plain)}"
+    for meta in _metas(hint):
+        if meta.title:
+            yield meta.title
+            continue
+        words = {"ge": "from", "gt": "above", "le": "to", "min_length": "at least", "pattern": "as"}
+        yield from (
+            f"{word} {getattr(meta, name)}"
+            for name, word in words.items()
+            if getattr(meta, name) is not None
+        )
+
+
+def _metas(hint: Any) -> Iterator[Meta]:  # noqa: ANN401 - as above
+    if get_origin(hint) is Annotated:
+        yield from (m for m in hint.__metadata__ if isinstance(m, Meta))
+        yield from _metas(get_args(hint)[0])
+    elif get_origin(hint) is not tuple:
+        for arg in get_args(hint):
+            yield from _metas(arg)

@@ -70,10 +70,9 @@ class WeChatPay:
 
     def __init__(self, settings: WeChatSettings) -> None:
         self._settings = settings
-        self._ring = KeyRing()
-        if settings.platform_public_key_pem and settings.platform_public_key_id:
-            key = public_key(settings.platform_public_key_pem)
-            self._ring.add({settings.platform_public_key_id: key})
+        self._ring = KeyRing(
+            {number: public_key(pem) for number, pem in settings.platform_public_keys_pem.items()}
+        )
         self._gateway = Gateway(settings, self._check_answer)
         self._key = private_key(settings.merchant_private_key_pem)
 

@@ -170,6 +170,8 @@ def _pkcs8(pem: str) -> str:
 
 
 def _library(settings: WeChatSettings, check: CheckAnswer) -> AsyncWeChatPay:
+    # The platform signs its answer with the key that the call names.
+    key_id, key = next(iter(settings.platform_public_keys_pem.items()), (None, None))
     library = AsyncWeChatPay(
         wechatpay_type=WeChatPayType.NATIVE,
         mchid=settings.merchant_id,
@@ -177,8 +179,8 @@ def _library(settings: WeChatSettings, check: CheckAnswer) -> AsyncWeChatPay:
         cert_serial_no=settings.merchant_serial_no,
         appid=settings.app_ids[0],
         apiv3_key=settings.api_v3_key,
-        public_key=settings.platform_public_key_pem,
-        public_key_id=settings.platform_public_key_id,
+        public_key=key,
+        public_key_id=key_id,
     )
     library._core._gate_way = settings.gateway.rstrip("/")  # noqa: SLF001
     library._core = _guarded(library._core, check)  # noqa: SLF001

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,8 +17,9 @@ CALL_SECONDS = 10.0
 class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One merchant's keys and the platform's.
 
-    With a platform public key and its id, answers and notices are checked against that key;
-    without, against platform certificates downloaded at the start and on every refresh.
+    With platform public keys, by id, answers and notices are checked against the one they name,
+    and answers are asked to be signed with the first; without, against platform certificates
+    downloaded at the start and on every refresh.
 
     :raises ValueError: a setting is malformed; names it, never shows it.
     """
@@ -28,8 +30,7 @@ class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_v3_key: str
     app_ids: tuple[str, ...]
     gateway: str = PRODUCTION_GATEWAY
-    platform_public_key_pem: str | None = None
-    platform_public_key_id: str | None = None
+    platform_public_keys_pem: Mapping[str, str] = {}
     # A payer waits for the answer: longer is no help, and the number can be asked about again.
     timeout_seconds: float = CALL_SECONDS
     connect_timeout_seconds: float = 5.0
@@ -44,8 +45,8 @@ class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
         )
         _require(len(self.api_v3_key.encode()) == API_V3_KEY_BYTES, "api_v3_key: 32 bytes wanted")
         _require(
-            (self.platform_public_key_pem is None) == (self.platform_public_key_id is None),
-            "platform_public_key: the key and its id come together",
+            all(re.fullmatch(r"[0-9A-Za-z_]{1,64}", one) for one in self.platform_public_keys_pem),
+            "platform_public_key_id",
         )
         _require(_may_be_called(self.gateway), "gateway")
         _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")

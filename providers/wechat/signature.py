@@ -4,7 +4,8 @@
    network: an unknown serial number is refused, never looked up.
 2. A message is at most five minutes old, and at most five minutes early.
 3. Keys are added and never taken away: while a merchant moves from platform certificates to the
-   platform public key, both sign for about a week.
+   platform public key, both sign for about a week, and so do two public keys while one follows
+   the other.
 
 Source: WeChat Pay v3, "Verify signatures" and "Switch to the public key", read 2026-11.
 """

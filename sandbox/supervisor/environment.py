@@ -10,19 +10,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.supervisor.keys import Keys
+from sandbox.supervisor.simulated import for_service, for_simulators
 
-# Only these sign or open what belongs to the service; a simulator never sees them.
+# Only these sign, open or pay for the service; a simulator never sees them.
 _SERVICE_SECRETS = (
+    "DATABASE_URL",
+    "REDIS_URL",
     "JWT_SECRET",
     "GIFT_CODE_KEY",
     "TICKET_CODE_KEY",
     "SMTP_URL",
+    "FEISHU_NOTIFY_URL",
     "WECHAT_PAY_PRIVATE_KEY",
     "WECHAT_PAY_API_V3_KEY",
+    "WECHAT_PAY_API_KEY_V3",
+    "WECHAT_API_V3_KEY",
     "WECHAT_SERVICE_ACCOUNT_APP_SECRET",
     "WECHAT_MINIPROGRAM_APP_SECRET",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "PINGXX_SECRET_KEY",
+    "PINGXX_PRIVATE_KEY",
+    "PINGXX_PRIVATE_KEY_PATH",
+    "ALIPAY_PRIVATE_KEY",
 )
-_SANDBOX_PREFIX = "SANDBOX_WECHAT_"
+_SANDBOX_PREFIXES = ("SANDBOX_WECHAT_", "SANDBOX_STRIPE_", "SANDBOX_PINGXX_", "SANDBOX_ALIPAY_")
+# Who sets the old name means it, and the service would read the new one first.
+_OLD_NAMES = {
+    "PINGXX_PRIVATE_KEY": ("PINGXX_PRIVATE_KEY_PATH",),
+    "WECHAT_SERVICE_ACCOUNT_APP_ID": ("WECHAT_PAY_APP_ID",),
+    "WECHAT_PAY_SERIAL_NO": ("WECHAT_PAY_CERT_SERIAL_NO", "WECHAT_PAY_CERT_SERIAL"),
+    "WECHAT_PAY_API_V3_KEY": ("WECHAT_PAY_API_KEY_V3", "WECHAT_API_V3_KEY"),
+}
 
 # It names the supervisor's parent; to a child it would name the wrong process.
 _NOT_FOR_CHILDREN = "GUICHET_DIE_WITH_PARENT"
@@ -82,11 +101,13 @@ def service_environ(
         "WECHAT_OPEN_BASE": sandbox_url,
         "WECHAT_SERVICE_ACCOUNT_APP_SECRET": keys.secrets.service_account_app_secret,
         "WECHAT_MINIPROGRAM_APP_SECRET": keys.secrets.mini_program_app_secret,
+        **for_service(keys, app_url=app_url, sandbox_url=sandbox_url),
         **_mail(addresses),
     }
-    kept = {name: value for name, value in user.items() if not name.startswith(_SANDBOX_PREFIX)}
+    wanted = {name: value for name, value in defaults.items() if not _has_old_name(user, name)}
+    kept = {name: value for name, value in user.items() if not name.startswith(_SANDBOX_PREFIXES)}
     # PORT is the exception to rule 1: 0 means any port, and the service must be told which.
-    return _for_a_child(kept, defaults) | {"PORT": str(addresses.port)}
+    return _for_a_child(kept, wanted) | {"PORT": str(addresses.port)}
 
 
 def sandbox_environ(
@@ -110,6 +131,7 @@ def sandbox_environ(
         "SANDBOX_WECHAT_PLATFORM_PRIVATE_KEY": str(keys.platform_private_key),
         "SANDBOX_WECHAT_PLATFORM_PUBLIC_KEY_ID": keys.secrets.platform_public_key_id,
         "SANDBOX_WECHAT_PLATFORM_CERTIFICATE": str(keys.platform_certificate),
+        **for_simulators(keys, user, app_url=user.get("APP_URL") or addresses.app_url),
     }
     kept = {name: value for name, value in user.items() if name not in _SERVICE_SECRETS}
     told = {
@@ -126,6 +148,10 @@ def _mail(addresses: Addresses) -> dict[str, str]:
         "SMTP_URL": f"smtp://127.0.0.1:{addresses.smtp_port}",
         "MAIL_FROM": "Guichet <tickets@guichet.test>",
     }
+
+
+def _has_old_name(user: Mapping[str, str], name: str) -> bool:
+    return any(user.get(old) for old in _OLD_NAMES.get(name, ()))
 
 
 def _for_a_child(user: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The sandbox merchant's keys, made once per home and never shared with anybody real.
 
-Each side gets its own half: the service the merchant's private key and the platform's public key,
-the simulator the other two.
+1. Each side gets its own half: the service the merchant's private key and the platform's public
+   key, the simulator the other two. So at every provider that signs by key.
+2. A home that is older than a provider gains its keys, and keeps those it has.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 _SECRETS = "secrets.json"
 _HEXADECIMAL = string.digits + "abcdef"
+_LETTERS = string.ascii_letters + string.digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,21 @@ class Secrets:
     service_account_app_secret: str
     mini_program_app_secret: str
     payment_webhook_secret: str
+    stripe_secret_key: str
+    stripe_publishable_key: str
+    stripe_webhook_secret: str
+    pingxx_secret_key: str
+    pingxx_app_id: str
+    alipay_app_id: str
+    alipay_seller_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Where the two halves of a key lie; the private one is PKCS#8."""
+
+    private: Path
+    public: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +80,42 @@ class Keys:
         """The same public key in the older form, with a serial number."""
         return self.folder / "platform_certificate.pem"
 
+    @property
+    def pingxx_merchant(self) -> Pair:
+        """Signs our requests to Ping++."""
+        return self._pair("pingxx_merchant")
+
+    @property
+    def pingxx_platform(self) -> Pair:
+        """Signs the notices of Ping++."""
+        return self._pair("pingxx_platform")
+
+    @property
+    def alipay_merchant(self) -> Pair:
+        """Signs our requests to Alipay."""
+        return self._pair("alipay_merchant")
+
+    @property
+    def alipay_platform(self) -> Pair:
+        """Signs Alipay's answers and notices."""
+        return self._pair("alipay_platform")
+
+    @property
+    def later_pairs(self) -> tuple[Pair, ...]:
+        """The pairs that homes of before do not have."""
+        return (
+            self.pingxx_merchant,
+            self.pingxx_platform,
+            self.alipay_merchant,
+            self.alipay_platform,
+        )
+
+    def _pair(self, name: str) -> Pair:
+        return Pair(
+            private=self.folder / f"{name}_private_key.pem",
+            public=self.folder / f"{name}_public_key.pem",
+        )
+
 
 def keys_of(home: Path) -> Keys:
     """Return the keys of *home*, made at first use."""
@@ -74,7 +127,9 @@ def keys_of(home: Path) -> Keys:
         unfinished.mkdir(mode=0o700)
         _make(unfinished)
         unfinished.rename(folder)
-    return Keys(secrets=_stored(folder), folder=folder)
+    keys = Keys(secrets=_stored(folder), folder=folder)
+    _complete(keys)
+    return keys
 
 
 def _make(folder: Path) -> None:
@@ -86,6 +141,14 @@ def _make(folder: Path) -> None:
     for file in folder.iterdir():
         file.chmod(0o600)
     _store(keys.secrets, folder)
+
+
+def _complete(keys: Keys) -> None:
+    lacking = [p for p in keys.later_pairs if not (p.private.exists() and p.public.exists())]
+    if lacking:
+        from sandbox.supervisor.pem import write_pairs  # noqa: PLC0415 - as above
+
+        write_pairs(lacking)
 
 
 def _stored(folder: Path) -> Secrets:
@@ -115,11 +178,18 @@ def _new_secrets() -> Secrets:
         service_account_app_id="wx" + secrets.token_hex(8),
         mini_program_app_id="wx" + secrets.token_hex(8),
         merchant_serial_no=secrets.token_hex(20).upper(),
-        api_v3_key="sandbox" + _random(string.ascii_letters + string.digits, 25),
+        api_v3_key="sandbox" + _random(_LETTERS, 25),
         platform_public_key_id="PUB_KEY_ID_0" + _random(string.digits, 27),
         service_account_app_secret="sandbox" + _random(_HEXADECIMAL, 25),
         mini_program_app_secret="sandbox" + _random(_HEXADECIMAL, 25),
         payment_webhook_secret="sandbox-" + secrets.token_urlsafe(48),
+        stripe_secret_key="sk_test_sandbox" + _random(_LETTERS, 40),
+        stripe_publishable_key="pk_test_sandbox" + _random(_LETTERS, 40),
+        stripe_webhook_secret="whsec_sandbox" + _random(_LETTERS, 25),
+        pingxx_secret_key="sk_test_sandbox" + _random(_LETTERS, 17),
+        pingxx_app_id="app_" + _random(_LETTERS, 16),
+        alipay_app_id="9021" + _random(string.digits, 12),
+        alipay_seller_id="2088" + _random(string.digits, 12),
     )
 
 

@@ -1,6 +1,8 @@
-"""Making the PEM files of the sandbox merchant and of the sandbox's WeChat Pay platform."""
+"""Making the PEM files of the sandbox merchant and of the sandbox's platforms."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,9 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from sandbox.supervisor.keys import Keys
+from sandbox.supervisor.keys import Keys, Pair
 
-# WECHATPAY2-SHA256-RSA2048 is the only scheme (WeChat Pay v3, signatures, read 2026-11).
+# WECHATPAY2-SHA256-RSA2048 is the only scheme (WeChat Pay v3, signatures, read 2026-11); Alipay's
+# RSA2 and Ping++ want no shorter keys.
 _RSA_BITS = 2048
 _RSA_EXPONENT = 65537
 
@@ -28,6 +31,7 @@ _CERTIFICATE_LIFETIME = timedelta(days=10 * 365)
 
 def write_pem_files(keys: Keys) -> None:
     """Write every file that *keys* names, with new keys."""
+    write_pairs(keys.later_pairs)
     merchant = generate_private_key(_RSA_EXPONENT, _RSA_BITS)
     keys.merchant_private_key.write_bytes(_private_pem(merchant))
     keys.merchant_public_key.write_bytes(_public_pem(merchant.public_key()))
@@ -36,6 +40,23 @@ def write_pem_files(keys: Keys) -> None:
     keys.platform_public_key.write_bytes(_public_pem(platform.public_key()))
     certificate = _self_signed_certificate(platform)
     keys.platform_certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+
+
+def write_pairs(pairs: Iterable[Pair]) -> None:
+    """Write pairs anew, each half whole or not at all, for their owner only."""
+    for pair in pairs:
+        key = generate_private_key(_RSA_EXPONENT, _RSA_BITS)
+        # The public half comes last: while it is missing the pair counts as not made.
+        pair.public.unlink(missing_ok=True)
+        _write_whole(pair.private, _private_pem(key))
+        _write_whole(pair.public, _public_pem(key.public_key()))
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.touch(mode=0o600)
+    unfinished.write_bytes(content)
+    unfinished.replace(file)
 
 
 def _private_pem(key: RSAPrivateKey) -> bytes:

@@ -5,8 +5,8 @@ import pytest
 from models.invariants import Finding
 from runtime.preflight import about_settings, notify_problems
 from runtime.settings import read_settings
-from runtime.wiring import provider_problems
-from tests.api.test_settings import PRODUCTION, SANDBOX
+from runtime.tills import provider_problems
+from tests.api.test_settings import NEEDED, PRODUCTION, SANDBOX
 
 PUBLIC = {"APP_URL": "https://tickets.example.com"}
 
@@ -34,7 +34,8 @@ class TestTheSettings:
     def test_may_name_a_provider_nobody_knows(self) -> None:
         told = found(SANDBOX, "pigeon")
 
-        assert told == {"settings.start": "PAYMENT_PROVIDER 'pigeon' is not known"}
+        known = "wechat, alipay, stripe, pingxx, mock"
+        assert told == {"settings.start": f"PAYMENT_PROVIDER 'pigeon' is not known; known: {known}"}
 
     @pytest.mark.parametrize(
         ("wrong", "said"),
@@ -60,6 +61,11 @@ class TestTheSettings:
         assert [*told] == ["settings.keys"]
         assert said in (told["settings.keys"] or "")
         assert "AA" not in (told["settings.keys"] or "")
+
+    def test_may_forget_something_of_a_provider_that_nobody_enabled(self) -> None:
+        told = found(PRODUCTION | PUBLIC | {"STRIPE_SECRET_KEY": "sk_live_x"})
+
+        assert told == {"settings.keys": "STRIPE_WEBHOOK_SECRET is missing, so stripe is left out"}
 
     def test_may_name_a_key_file_nobody_can_read(self) -> None:
         told = found(PRODUCTION | PUBLIC | {"WECHAT_PAY_PRIVATE_KEY": "/nowhere/key.pem"})
@@ -99,6 +105,22 @@ class TestAnAddressForNotices:
         assert notify_problems(read_settings(SANDBOX)) == []
         far = read_settings(SANDBOX | {"APP_URL": "http://tickets.example.com"})
         assert notify_problems(far) == ["APP_URL is not https"]
+
+    @pytest.mark.parametrize("provider", ["alipay", "stripe", "pingxx"])
+    def test_is_the_services_own_for_the_others_too(self, provider: str) -> None:
+        told = PRODUCTION | NEEDED[provider] | {"PAYMENT_PROVIDER": provider}
+
+        assert notify_problems(read_settings(told | PUBLIC)) == []
+        assert notify_problems(read_settings(told)) == [
+            "APP_URL is not https",
+            "APP_URL cannot be reached from outside",
+        ]
+
+    def test_may_be_another_for_alipay(self) -> None:
+        told = PRODUCTION | PUBLIC | NEEDED["alipay"] | {"PAYMENT_PROVIDER": "alipay"}
+        settings = read_settings(told | {"ALIPAY_NOTIFY_URL": "http://api"})
+
+        assert notify_problems(settings)[0] == "ALIPAY_NOTIFY_URL is not https"
 
     def test_is_the_webhook_of_everybody_for_another_provider(self) -> None:
         told = PRODUCTION | PUBLIC | {"WECHAT_PAY_NOTIFY_URL": "http://api"}

@@ -1,19 +1,30 @@
 """What the service may be told, and what it refuses to start with."""
 
+import base64
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
-from runtime.registry import as_env_example, variables
+from runtime.registry import variables
 from runtime.settings import AppEnv, Settings, SettingsError, read_settings
 
-PEM = (
-    generate_private_key(public_exponent=65537, key_size=2048)
-    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    .decode()
-)
+KEY = generate_private_key(public_exponent=65537, key_size=2048)
+PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def public_pem(key: RSAPrivateKey) -> str:
+    encoded = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return encoded.decode()
+
+
+PUBLIC_PEM = public_pem(KEY)
 WECHAT = {
     "WECHAT_PAY_MCH_ID": "1900000001",
     "WECHAT_SERVICE_ACCOUNT_APP_ID": "wx1",
@@ -21,6 +32,19 @@ WECHAT = {
     "WECHAT_PAY_SERIAL_NO": "AB01",
     "WECHAT_PAY_API_V3_KEY": "0123456789abcdef0123456789abcdef",
 }
+STRIPE = {"STRIPE_SECRET_KEY": "sk_live_x", "STRIPE_WEBHOOK_SECRET": "whsec_x"}
+PINGXX = {
+    "PINGXX_SECRET_KEY": "sk_live_x",
+    "PINGXX_APP_ID": "app_x",
+    "PINGXX_PRIVATE_KEY": PEM,
+    "PINGXX_WEBHOOK_PUBLIC_KEY": PUBLIC_PEM,
+}
+ALIPAY = {
+    "ALIPAY_APP_ID": "2021000000000001",
+    "ALIPAY_PRIVATE_KEY": PEM,
+    "ALIPAY_PUBLIC_KEY": PUBLIC_PEM,
+}
+NEEDED = {"wechat": WECHAT, "alipay": ALIPAY, "stripe": STRIPE, "pingxx": PINGXX}
 PRODUCTION = {
     "DATABASE_URL": "postgresql://db/guichet",
     "JWT_SECRET": "r" * 40,
@@ -66,26 +90,54 @@ class TestSettings:
             ("WECHAT_PAY_API_KEY_V3", "WECHAT_PAY_API_V3_KEY"),
             ("WECHAT_API_V3_KEY", "WECHAT_PAY_API_V3_KEY"),
             ("WECHAT_PAY_APP_ID", "WECHAT_SERVICE_ACCOUNT_APP_ID"),
+            ("PINGXX_PRIVATE_KEY_PATH", "PINGXX_PRIVATE_KEY"),
         ],
     )
     def test_are_read_under_their_old_names_too(self, old: str, new: str) -> None:
-        renamed = {old if name == new else name: value for name, value in PRODUCTION.items()}
+        told = PRODUCTION | PINGXX
+        renamed = {old if name == new else name: value for name, value in told.items()}
 
-        assert getattr(read_settings(renamed), new.lower()) == PRODUCTION[new]
+        assert getattr(read_settings(renamed), new.lower()) == told[new]
 
     def test_prefer_the_new_name(self) -> None:
         settings = read_settings(PRODUCTION | {"WECHAT_PAY_CERT_SERIAL": "FF"})
 
         assert settings.wechat_pay_serial_no == "AB01"
 
-    def test_take_a_key_in_any_of_its_three_forms(self, tmp_path: Path) -> None:
-        file = tmp_path / "key.pem"
-        file.write_text(PEM)
-        for form in (PEM, PEM.replace("\n", "\\n"), str(file)):
+    def test_take_a_key_in_any_of_its_forms(self, tmp_path: Path) -> None:
+        bare = "".join(PEM.splitlines()[1:-1])
+        files = tmp_path / "key.pem", tmp_path / "key.txt"
+        for file, content in zip(files, (PEM, bare), strict=True):
+            file.write_text(content)
+        for form in (PEM, PEM.replace("\n", "\\n"), bare, *map(str, files)):
             settings = read_settings(PRODUCTION | {"WECHAT_PAY_PRIVATE_KEY": form})
             assert settings.wechat_pay_private_key == PEM
 
-    @pytest.mark.parametrize("form", ["not a key", "/nowhere/key.pem", "/etc/hostname"])
+    def test_take_a_key_of_the_older_kind_without_its_armour(self) -> None:
+        bare = base64.b64encode(
+            KEY.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        ).decode()
+
+        settings = read_settings(PRODUCTION | {"WECHAT_PAY_PRIVATE_KEY": bare})
+
+        assert settings.wechat_pay_private_key == PEM
+
+    def test_take_several_keys_in_every_form(self, tmp_path: Path) -> None:
+        one, two = (public_pem(generate_private_key(65537, 2048)) for _ in range(2))
+        files = tmp_path / "1.pem", tmp_path / "2.pem", tmp_path / "both.pem"
+        for file, content in zip(files, (one, two, one + two), strict=True):
+            file.write_text(content)
+        bare = ",".join("".join(pem.splitlines()[1:-1]) for pem in (one, two))
+        escaped = (one + two).replace("\n", "\\n")
+        for form in (one + two, escaped, f"{one},{two}", f"{files[0]}, {files[1]}", bare):
+            told = PRODUCTION | {"ALIPAY_PUBLIC_KEY": form}
+            assert read_settings(told).alipay_public_key == (one, two)
+        told = PRODUCTION | {"ALIPAY_PUBLIC_KEY": str(files[2])}
+        assert read_settings(told).alipay_public_key == (one, two)
+
+    @pytest.mark.parametrize(
+        "form", ["not a key", "/nowhere/key.pem", "/etc/hostname", "A" * 400, "A" * 401]
+    )
     def test_refuse_a_key_in_no_form_without_showing_it(self, form: str) -> None:
         said = complaint(PRODUCTION | {"WECHAT_PAY_PRIVATE_KEY": form})
 
@@ -104,6 +156,16 @@ class TestSettings:
     def test_are_refused_when_they_are_out_of_bounds(self, name: str, text: str) -> None:
         assert complaint(PRODUCTION | {name: text}).startswith(name)
 
+    @pytest.mark.parametrize(
+        "text",
+        ["tickets.example.com", "ftp://a", "https://", "http://[a", "http://a:99999", "http://a b"],
+    )
+    @pytest.mark.parametrize("name", ["APP_URL", "PINGXX_GATEWAY", "STRIPE_SUCCESS_URL"])
+    def test_are_refused_when_they_are_no_addresses(self, name: str, text: str) -> None:
+        said = complaint(PRODUCTION | {name: text})
+
+        assert said == f"{name}: malformed, http or https address wanted"
+
     def test_may_be_lists_and_decimals_and_switches(self) -> None:
         settings = read_settings(
             PRODUCTION
@@ -118,13 +180,8 @@ class TestSettings:
         assert settings.payments_job_replay_interval_min == 0.5
         assert settings.legacy_payment_fields is False
 
-    def test_are_listed_in_the_example_as_committed(self) -> None:
-        committed = Path(__file__).parents[2] / ".env.example"
-
-        assert committed.read_text(encoding="utf-8") == as_env_example(Settings)
-
     def test_have_no_default_for_anything_secret(self) -> None:
-        assert all(v.default is None for v in variables(Settings) if v.secret)
+        assert all(v.default in (None, ()) for v in variables(Settings) if v.secret)
 
 
 class TestTheBridgesGate:
@@ -166,6 +223,19 @@ class TestProduction:
             ("WECHAT_OPEN_BASE", "http://127.0.0.1:9000"),
             ("WECHAT_MINIPROGRAM_APP_SECRET", "sandbox0123456789"),
             ("WECHAT_SERVICE_ACCOUNT_APP_SECRET", "sandbox0123456789"),
+            ("PAYMENT_CHANNELS_ENABLED", "wechat,mock"),
+            ("STRIPE_SECRET_KEY", "sk_test_x"),
+            ("STRIPE_SECRET_KEY", "rk_test_x"),
+            ("STRIPE_SECRET_KEY", "sk_test_sandbox0123456789"),
+            ("STRIPE_PUBLISHABLE_KEY", "pk_test_x"),
+            ("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", "pk_test_x"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_real,whsec_sandbox0123456789"),
+            ("STRIPE_API_BASE", "http://127.0.0.1:9000/stripe"),
+            ("STRIPE_API_BASE", "http://api.stripe.com"),
+            ("PINGXX_SECRET_KEY", "sk_test_x"),
+            ("PINGXX_GATEWAY", "https://127.0.0.1:9000/pingxx"),
+            ("ALIPAY_GATEWAY", "https://localhost/alipay/gateway.do"),
+            ("ALIPAY_GATEWAY", "https://openapi-sandbox.dl.alipaydev.com/gateway.do"),
         ],
     )
     def test_refuses_what_belongs_to_the_sandbox(self, name: str, text: str) -> None:
@@ -185,10 +255,34 @@ class TestTheSandbox:
             ("HOST", "0.0.0.0"),  # noqa: S104 - it is to be refused
             ("HOST", "example.com"),
             ("PAYMENT_PROVIDER", "paypal"),
+            ("STRIPE_SECRET_KEY", "sk_live_x"),
+            ("STRIPE_SECRET_KEY", "rk_live_x"),
+            ("STRIPE_PUBLISHABLE_KEY", "pk_live_x"),
+            ("NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY", "pk_live_x"),
+            ("STRIPE_API_BASE", "https://api.stripe.com"),
+            ("PINGXX_SECRET_KEY", "sk_live_x"),
+            ("PINGXX_GATEWAY", "https://api.pingxx.com"),
+            ("ALIPAY_GATEWAY", "https://openapi.alipay.com/gateway.do"),
         ],
     )
     def test_refuses_what_is_real(self, name: str, text: str) -> None:
-        assert name in complaint(SANDBOX | {name: text})
+        assert name in complaint(SANDBOX | {name: text} | self.called(name))
+
+    @staticmethod
+    def called(name: str) -> dict[str, str]:
+        """Make an address of a provider one that is called."""
+        keys = {
+            "STRIPE_API_BASE": {"STRIPE_SECRET_KEY": "sk_test_x"},
+            "PINGXX_GATEWAY": {"PINGXX_SECRET_KEY": "sk_test_x"},
+            "ALIPAY_GATEWAY": {"ALIPAY_APP_ID": "2021000000000001"},
+        }
+        return keys.get(name, {})
+
+    @pytest.mark.parametrize("name", ["STRIPE_API_BASE", "PINGXX_GATEWAY", "ALIPAY_GATEWAY"])
+    def test_refuses_the_real_address_of_every_provider_by_default(self, name: str) -> None:
+        said = f"{name} is not on this machine, but APP_ENV is sandbox"
+
+        assert said in complaint(SANDBOX | self.called(name))
 
     def test_refuses_the_real_gateway_by_default(self) -> None:
         without = {name: text for name, text in SANDBOX.items() if name != "WECHAT_PAY_GATEWAY"}
@@ -206,6 +300,120 @@ class TestTheSandbox:
 
     def test_leaves_servers_alone_that_it_never_asks(self) -> None:
         assert read_settings(SANDBOX).wechat_api_base == "https://api.weixin.qq.com"
+
+
+class TestAProvider:
+    @pytest.mark.parametrize("provider", NEEDED)
+    @pytest.mark.parametrize("name", ["PAYMENT_PROVIDER", "PAYMENT_CHANNELS_ENABLED"])
+    def test_that_is_enabled_has_all_it_needs_or_all_it_lacks_is_named(
+        self, name: str, provider: str
+    ) -> None:
+        bare = {n: text for n, text in PRODUCTION.items() if n not in WECHAT}
+        told = bare | {"PAYMENT_PROVIDER": provider, name: provider}
+
+        assert sorted(complaint(told).split("; ")) == sorted(
+            f"{needed} is missing" for needed in NEEDED[provider]
+        )
+        read_settings(told | NEEDED[provider])
+
+    def test_that_is_one_of_several_is_asked_for_its_own_too(self) -> None:
+        told = PRODUCTION | {"PAYMENT_CHANNELS_ENABLED": "wechat, stripe"}
+
+        assert complaint(told | {"STRIPE_SECRET_KEY": "sk_live_x"}) == (
+            "STRIPE_WEBHOOK_SECRET is missing"
+        )
+
+    @pytest.mark.parametrize(
+        ("world", "known"),
+        [
+            (PRODUCTION, "wechat, alipay, stripe, pingxx"),
+            (SANDBOX, "wechat, alipay, stripe, pingxx, mock"),
+        ],
+        ids=["production", "sandbox"],
+    )
+    def test_that_nobody_knows_is_refused_with_those_that_are_known(
+        self, world: dict[str, str], known: str
+    ) -> None:
+        said = complaint(world | {"PAYMENT_CHANNELS_ENABLED": "wechat,paypal"})
+
+        assert said == f"PAYMENT_CHANNELS_ENABLED 'paypal' is not known; known: {known}"
+
+    def test_is_enabled_unless_told_otherwise_where_it_has_all_it_needs(self) -> None:
+        assert read_settings(PRODUCTION).payment_channels_enabled == ("wechat",)
+        told = PRODUCTION | STRIPE | PINGXX | ALIPAY
+        everybody = ("wechat", "alipay", "stripe", "pingxx")
+        assert read_settings(told).payment_channels_enabled == everybody
+        told |= {"PAYMENT_CHANNELS_ENABLED": "stripe"}
+        assert read_settings(told).payment_channels_enabled == ("stripe",)
+        assert read_settings(told).configured_providers == everybody
+
+    def test_is_enabled_in_the_sandbox_unless_told_otherwise(self) -> None:
+        settings = read_settings(SANDBOX)
+
+        everybody = ("wechat", "alipay", "stripe", "pingxx", "mock")
+        assert settings.payment_channels_enabled == everybody
+        assert settings.configured_providers == ("wechat",)
+
+    def test_may_have_several_secrets_for_its_notices(self) -> None:
+        told = PRODUCTION | STRIPE | {"STRIPE_WEBHOOK_SECRET": "whsec_new, whsec_old"}
+
+        assert read_settings(told).stripe_webhook_secret == ("whsec_new", "whsec_old")
+
+    def test_sends_payers_back_to_our_pages_unless_told_otherwise(self) -> None:
+        told = PRODUCTION | {"APP_URL": "https://tickets.example.com"}
+        page = "https://tickets.example.com/payment/stripe/result?session_id={CHECKOUT_SESSION_ID}"
+
+        settings = read_settings(told)
+        assert (settings.stripe_return_url, settings.stripe_way_out_url) == (page, page)
+        assert settings.alipay_result_url == "https://tickets.example.com/payment/result"
+        notices = "https://tickets.example.com/api/callback/alipay-notify"
+        assert settings.alipay_notices_url == notices
+        shop = {"STRIPE_CANCEL_URL": "https://shop.example.com/?s={CHECKOUT_SESSION_ID}"}
+        elsewhere = read_settings(told | shop)
+        assert elsewhere.stripe_way_out_url == shop["STRIPE_CANCEL_URL"]
+
+    def test_is_given_no_page_with_a_variable_that_nobody_replaced(self) -> None:
+        told = PRODUCTION | {"STRIPE_SUCCESS_URL": "${APP_URL}/payment/stripe/result"}
+
+        assert complaint(told).startswith("STRIPE_SUCCESS_URL")
+
+    def test_takes_no_currency_of_the_house(self) -> None:
+        assert read_settings(PRODUCTION).without_effect == ()
+        told = PRODUCTION | {"STRIPE_DEFAULT_CURRENCY": "usd"}
+        assert read_settings(told).without_effect == ("STRIPE_DEFAULT_CURRENCY",)
+
+
+class TestStripeOnPages:
+    OFFERED = (
+        PRODUCTION
+        | STRIPE
+        | {"STRIPE_PUBLISHABLE_KEY": "pk_live_x", "NEXT_PUBLIC_STRIPE_ENABLED": "true"}
+    )
+
+    def test_is_offered_when_it_is_switched_on_and_works(self) -> None:
+        settings = read_settings(self.OFFERED)
+
+        assert settings.offers_stripe
+        assert settings.stripe_key_for_browsers == "pk_live_x"
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"NEXT_PUBLIC_STRIPE_ENABLED": ""},
+            {"NEXT_PUBLIC_STRIPE_ENABLED": "false"},
+            {"STRIPE_PUBLISHABLE_KEY": ""},
+            {"STRIPE_SECRET_KEY": ""},
+            {"STRIPE_WEBHOOK_SECRET": ""},
+            {"PAYMENT_CHANNELS_ENABLED": "wechat"},
+        ],
+    )
+    def test_is_not_offered_otherwise(self, changes: dict[str, str]) -> None:
+        assert not read_settings(self.OFFERED | changes).offers_stripe
+
+    def test_has_a_key_of_its_own_where_one_is_named(self) -> None:
+        told = {"NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY": "pk_live_y"}
+
+        assert read_settings(self.OFFERED | told).stripe_key_for_browsers == "pk_live_y"
 
 
 class TestTheMockProvider:

@@ -1,6 +1,7 @@
 """What a house has, by what it was told."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.states import Channel
 from providers.identity import Identity
@@ -49,6 +50,15 @@ class TestAHouse:
         async with open_house(read_settings(environ)) as house:
             assert sorted(house.providers) == ["mock", "wechat"]
             assert house.providers["mock"].channels == {Channel.MOCK}
+
+    async def test_says_what_it_was_told_in_vain(self, environ: dict[str, str]) -> None:
+        told = environ | {"STRIPE_DEFAULT_CURRENCY": "usd"}
+        with capture_logs() as lines:
+            async with open_house(read_settings(told)):
+                pass
+
+        said = [line for line in lines if line["event"] == "settings.without_effect"]
+        assert [line["setting"] for line in said] == ["STRIPE_DEFAULT_CURRENCY"]
 
     async def test_has_no_mock_provider_without_its_secret(self, environ: dict[str, str]) -> None:
         told = environ | {"PAYMENT_WEBHOOK_SECRET": ""}

@@ -3,6 +3,8 @@
 import ast
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from runtime.registry import variables
 from runtime.settings import Settings
+from scripts import env_examples
 from scripts.order_states import PAGE, page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +84,54 @@ class TestTheReadme:
 class TestTheOrderStates:
     def test_are_drawn_from_the_table_as_it_is(self) -> None:
         assert PAGE.read_text(encoding="utf-8") == page(), "make docs"
+
+
+class TestTheExamplesOfSettings:
+    def test_are_written_from_the_registry_as_it_is(self) -> None:
+        said = "python scripts/generate_env_examples.py"
+
+        assert env_examples.MINIMAL.read_text(encoding="utf-8") == env_examples.minimal(), said
+        assert env_examples.FULL.read_text(encoding="utf-8") == env_examples.full(), said
+
+    def test_name_every_setting_once_and_all_that_must_be_set(self) -> None:
+        assigned = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
+        known = {variable.name: variable for variable in variables(Settings)}
+
+        assert sorted(assigned.findall(env_examples.full())) == sorted(known)
+        asked_for = set(assigned.findall(env_examples.minimal()))
+        wanted = {
+            name
+            for name, variable in known.items()
+            if variable.required or variable.needed_by not in {None, "mock"}
+        }
+        assert asked_for == wanted | {"PAYMENT_PROVIDER"}
+
+    def test_tell_of_a_setting_what_an_operator_must_know(self) -> None:
+        known = {variable.name: variable for variable in variables(Settings)}
+
+        assert env_examples.remarks(known["PINGXX_PRIVATE_KEY"]) == (
+            "type str, required for pingxx, secret, PEM, PEM with \\n for line ends, bare base64,"
+            " or a file's path, also read from PINGXX_PRIVATE_KEY_PATH"
+        )
+        assert env_examples.remarks(known["API_WORKERS"]) == "type int, from 1, to 64, optional"
+        assert env_examples.remarks(known["APP_ENV"]) == (
+            "type str, one of production, sandbox, optional"
+        )
+
+    def test_are_written_by_the_script_as_it_is_called(self) -> None:
+        before = env_examples.FULL.read_bytes(), env_examples.MINIMAL.read_bytes()
+
+        told = subprocess.run(
+            [sys.executable, "scripts/generate_env_examples.py"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+        assert told == env_examples.summary()
+        assert "required: DATABASE_URL, JWT_SECRET\n" in told
+        assert (env_examples.FULL.read_bytes(), env_examples.MINIMAL.read_bytes()) == before
 
 
 class TestTheOperations:

@@ -55,6 +55,7 @@ class TestTheRooms:
             ("actors/allocate.py", "import models.seats", "Decisions and our language"),
             ("contracts/order.py", "import asyncio", "Decisions and our language"),
             ("jobs/sweep.py", "import runtime.wiring", "Only the doors of a process"),
+            ("runtime/chores.py", "import runtime.tills", "Only the wiring opens tills"),
             ("sandbox/store.py", "import contracts.money", "The sandbox knows nothing of ours"),
             ("models/seats.py", "import sandbox.store", "Nothing of ours knows the sandbox"),
         ],

@@ -46,8 +46,7 @@ async def hang_up(_: Sent) -> None:
 def public_key_mode(url: str, **changes: Any) -> WeChatSettings:  # noqa: ANN401 - any field
     return settings_of(
         gateway=url,
-        platform_public_key_pem=public_pem(PLATFORM.key),
-        platform_public_key_id=PLATFORM.serial,
+        platform_public_keys_pem={PLATFORM.serial: public_pem(PLATFORM.key)},
         **changes,
     )
 

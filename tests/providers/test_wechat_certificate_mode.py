@@ -23,8 +23,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[simulator.Si
 
 
 def before_the_move(simulated: simulator.Simulator) -> WeChatPay:
-    without_key = {"platform_public_key_pem": None, "platform_public_key_id": None}
-    return WeChatPay(wechat_settings(simulated, **without_key))
+    return WeChatPay(wechat_settings(simulated, platform_public_keys_pem={}))
 
 
 class TestAMerchantWithCertificates:

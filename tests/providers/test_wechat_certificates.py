@@ -21,6 +21,7 @@ from tests.providers.scripted import PLATFORM, Scripted, hang_up, public_key_mod
 from tests.providers.signing import (
     Platform,
     certificate_of,
+    public_pem,
     seal,
 )
 from tests.providers.wire_server import Sent, WireServer, an_answer
@@ -83,6 +84,31 @@ class TestCertificateMode:
             assert await provider.refresh_certificates() == 1
 
             provider.verify(signer.headers(b"{}"), b"{}", datetime.now(UTC))
+
+    async def test_believes_every_public_key_it_was_given_until_one_is_taken_away(self) -> None:
+        newer = Platform("PUB_KEY_ID_0116000000012024000000000000000002")
+        both = {one.serial: public_pem(one.key) for one in (newer, PLATFORM)}
+        only = {newer.serial: both[newer.serial]}
+        now = datetime.now(UTC)
+        async with WireServer(hang_up) as gateway:
+            during = settings_of(gateway=gateway.url, platform_public_keys_pem=both)
+            async with WeChatPay(during) as provider:
+                for platform in (newer, PLATFORM):
+                    notice = provider.verify(platform.headers(b"{}"), b"{}", now)
+                    assert notice.serial == platform.serial
+                mislabelled = newer.headers(b"{}") | {"wechatpay-serial": PLATFORM.serial}
+                with pytest.raises(NoticeRefused):
+                    provider.verify(mislabelled, b"{}", now)
+
+                gateway.script = self.script(newer, {"code_url": "weixin://x"})
+                await provider.open(an_attempt())
+                assert gateway.sent.get_nowait().headers["wechatpay-serial"] == newer.serial
+
+            after = settings_of(gateway=gateway.url, platform_public_keys_pem=only)
+            async with WeChatPay(after) as provider:
+                provider.verify(newer.headers(b"{}"), b"{}", now)
+                with pytest.raises(NoticeRefused):
+                    provider.verify(PLATFORM.headers(b"{}"), b"{}", now)
 
     async def test_keeps_its_keys_when_a_refresh_fails_and_adds_when_it_succeeds(self) -> None:
         async with (

@@ -228,7 +228,7 @@ class TestSettings:
             {"api_v3_key": "too short"},
             {"gateway": "http://api.mch.weixin.qq.com"},
             {"gateway": "ftp://127.0.0.1"},
-            {"platform_public_key_id": PUBLIC_KEY_ID},
+            {"platform_public_keys_pem": {"": ""}},
             {"merchant_id": ""},
             {"merchant_serial_no": "not hex"},
             {"app_ids": ()},

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from runtime.registry import variables
+from runtime.settings import Settings, SettingsError, read_settings
 from sandbox.settings import from_environment
 from sandbox.supervisor.environment import Addresses, sandbox_environ, service_environ
 from sandbox.supervisor.keys import Keys, keys_of
@@ -47,6 +49,9 @@ class TestKeys:
     def test_are_pairs(self, keys: Keys) -> None:
         assert _is_pair(keys.merchant_private_key, _public(keys.merchant_public_key))
         assert _is_pair(keys.platform_private_key, _public(keys.platform_public_key))
+        for pair in keys.later_pairs:
+            assert _is_pair(pair.private, _public(pair.public))
+        assert len({pair.public.read_bytes() for pair in keys.later_pairs}) == 4
 
     def test_have_a_certificate_of_the_platform_signed_by_itself(self, keys: Keys) -> None:
         certificate = x509.load_pem_x509_certificate(keys.platform_certificate.read_bytes())
@@ -67,6 +72,28 @@ class TestKeys:
         for app_id in (secrets.service_account_app_id, secrets.mini_program_app_id):
             assert len(app_id) == 18
             assert app_id.startswith("wx")
+        assert len(secrets.alipay_seller_id) == len(secrets.alipay_app_id) == 16
+        assert (secrets.alipay_seller_id + secrets.alipay_app_id).isdecimal()
+        assert secrets.pingxx_app_id.startswith("app_")
+
+    def test_can_be_told_from_real_ones(self, keys: Keys) -> None:
+        told = service(keys, {}) | {"APP_ENV": "production"}
+
+        with pytest.raises(SettingsError) as refused:
+            read_settings(told)
+
+        for name in (
+            "JWT_SECRET",
+            "WECHAT_PAY_API_V3_KEY",
+            "STRIPE_SECRET_KEY",
+            "STRIPE_WEBHOOK_SECRET",
+            "PINGXX_SECRET_KEY",
+            "PAYMENT_WEBHOOK_SECRET",
+        ):
+            assert f"{name} belongs to the sandbox" in refused.value.problems
+        assert "STRIPE_PUBLISHABLE_KEY is a test key, but APP_ENV is production" in (
+            refused.value.problems
+        )
 
     def test_are_for_their_owner_only(self, keys: Keys) -> None:
         assert keys.folder.stat().st_mode & 0o777 == 0o700
@@ -86,11 +113,18 @@ class TestKeys:
         for name in ("service_account_app_secret", "mini_program_app_secret"):
             del old[name]
         file.write_text(json.dumps(old))
+        kept, lost, half = keys.later_pairs[0], keys.later_pairs[1], keys.later_pairs[2]
+        for missing in (lost.private, lost.public, half.public):
+            (tmp_path / "keys" / missing.name).unlink()
 
         completed = keys_of(tmp_path)
 
         assert asdict(completed.secrets).items() >= old.items()
         assert completed.secrets.mini_program_app_secret.startswith("sandbox")
+        for pair in completed.later_pairs:
+            assert _is_pair(pair.private, _public(pair.public))
+            assert pair.public.stat().st_mode & 0o777 == 0o600
+        assert completed.pingxx_merchant.private.read_bytes() == kept.private.read_bytes()
         assert keys_of(tmp_path) == completed
         assert file.stat().st_mode & 0o777 == 0o600
         assert not list(tmp_path.rglob("*.unfinished"))
@@ -100,6 +134,14 @@ class TestAnEnvironment:
     def test_gives_each_side_its_own_half_of_the_keys(self, keys: Keys) -> None:
         of_service, of_sandbox = service(keys, {}).values(), sandbox(keys, {}).values()
 
+        for merchant in (keys.pingxx_merchant, keys.alipay_merchant):
+            assert str(merchant.private) in of_service
+            assert str(merchant.public) in of_sandbox
+            assert str(merchant.private) not in of_sandbox
+        for platform in (keys.pingxx_platform, keys.alipay_platform):
+            assert str(platform.private) in of_sandbox
+            assert str(platform.public) in of_service
+            assert str(platform.private) not in of_service
         assert str(keys.merchant_private_key) in of_service
         assert str(keys.platform_private_key) in of_sandbox
         assert str(keys.platform_private_key) not in of_service
@@ -119,6 +161,70 @@ class TestAnEnvironment:
         assert "mine" not in told.values()
         assert told["SANDBOX_TIME_SCALE"] == "50"
         assert service(keys, user)["JWT_SECRET"] == "mine"
+
+    def test_keeps_every_secret_of_the_service_from_the_simulator(self, keys: Keys) -> None:
+        # One secret signs events for both.
+        shared = {"PAYMENT_WEBHOOK_SECRET"}
+        names = {
+            name
+            for variable in variables(Settings)
+            for name in (variable.name, *variable.aliases)
+            if variable.secret
+        } - shared
+
+        assert not names & sandbox(keys, dict.fromkeys(names, "mine")).keys()
+
+    def test_lets_the_service_start_with_every_provider(self, keys: Keys) -> None:
+        settings = read_settings(service(keys, {}))
+
+        assert settings.configured_providers == settings.payment_channels_enabled
+        assert settings.payment_channels_enabled == (
+            "wechat",
+            "alipay",
+            "stripe",
+            "pingxx",
+            "mock",
+        )
+        assert settings.offers_stripe
+        assert settings.stripe_key_for_browsers == keys.secrets.stripe_publishable_key
+
+    def test_shows_providers_where_the_service_hears_of_money(self, keys: Keys) -> None:
+        of_service = service(keys, {})
+        of_sandbox = sandbox(keys, {"APP_URL": "http://127.0.0.1:7000"})
+
+        assert of_service["ALIPAY_NOTIFY_URL"] == (
+            "http://127.0.0.1:8000/api/callback/alipay-notify"
+        )
+        assert of_sandbox["SANDBOX_STRIPE_WEBHOOK_URL"] == (
+            "http://127.0.0.1:7000/api/order/stripe/webhook"
+        )
+        assert of_sandbox["SANDBOX_PINGXX_WEBHOOK_URL"] == (
+            "http://127.0.0.1:7000/api/callback/pingxx-callback"
+        )
+
+    def test_gives_both_sides_what_both_must_know(self, keys: Keys) -> None:
+        mine = {
+            "STRIPE_SECRET_KEY": "sk_test_mine",
+            "STRIPE_WEBHOOK_SECRET": "whsec_new, whsec_old",
+            "PINGXX_SECRET_KEY": "sk_test_mine",
+            "PINGXX_APP_ID": "app_mine",
+            "ALIPAY_APP_ID": "9021000000000001",
+            "ALIPAY_SELLER_ID": "2088000000000001",
+        }
+        for user in ({}, mine):
+            of_service, of_sandbox = service(keys, user), sandbox(keys, user)
+            for name in mine:
+                expected = of_service[name].split(",")[0]
+                assert of_sandbox[f"SANDBOX_{name}"] == expected
+        assert service(keys, mine).items() >= mine.items()
+
+    def test_takes_a_setting_by_its_old_name(self, keys: Keys) -> None:
+        old_names = {v.name: v.aliases for v in variables(Settings) if v.aliases}
+        for name, aliases in old_names.items():
+            for alias in aliases:
+                told = service(keys, {alias: "mine"})
+                assert told[alias] == "mine"
+                assert name not in told
 
     def test_gives_both_sides_the_secrets_of_the_apps(self, keys: Keys) -> None:
         shared = keys.secrets

@@ -67,7 +67,7 @@ MOCK = (
     Guard(
         "production.mock_gateway",
         "production has no mock provider, whatever it is told",
-        "runtime/settings.py",
+        "runtime/groups/mock.py",
         "return (self.mock_gateway or self.sandbox_url) if self.is_sandbox else None",
         'return self.mock_gateway or self.sandbox_url or "http://127.0.0.1:9000"',
         f"{API}settings.py::TestTheMockProvider::"

@@ -1,0 +1,1 @@
+"""The settings, group by group; together they are runtime.settings.Settings."""
