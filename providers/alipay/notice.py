@@ -137,6 +137,7 @@ def _require_fresh(fields: Mapping[bytes, bytes], now: datetime) -> None:
 def _texts(fields: Mapping[bytes, bytes]) -> list[bytes]:
     """List what may have been signed, the usual first."""
     found: list[bytes] = []
+    fields = {b"sign_type": RSA2.encode()} | dict(fields)
     for left_out in ({b"sign", b"sign_type"}, {b"sign"}):
         for least in (0, 1):
             names = sorted(k for k, v in fields.items() if k not in left_out and len(v) >= least)
