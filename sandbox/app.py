@@ -18,6 +18,7 @@ from litestar.types import Scope
 
 from sandbox import clockwork, control_doors, feishu_doors, mailbox_doors
 from sandbox.alarm import Alarm
+from sandbox.alipay.provider import Alipay
 from sandbox.control import Control, Refused
 from sandbox.delivery import Delivery
 from sandbox.faults import Faults
@@ -49,6 +50,10 @@ def build_app(settings: SandboxSettings) -> Litestar:
     if settings.mock is not None:
         providers[Mock.name] = Mock(
             store=store, settings=settings, own=settings.mock, faults=faults, alarm=alarm
+        )
+    if settings.alipay is not None:
+        providers[Alipay.name] = Alipay(
+            store=store, settings=settings, own=settings.alipay, faults=faults, alarm=alarm
         )
     delivery = Delivery(
         store=store,

@@ -112,6 +112,13 @@ class Control:
         self._alarm.ring()
         return status
 
+    def rotate_keys(self, name: str) -> dict[str, str]:
+        """Have a provider sign with a new key, and tell what its merchant needs."""
+        provider = self._providers.get(name)
+        if provider is None:
+            raise Refused(404, "NOT_FOUND", "no such provider")
+        return provider.rotate()
+
     def add_fault(self, body: bytes) -> None:
         """Queue a fault."""
         fault = _decode(body, Fault)

@@ -16,6 +16,8 @@ Everything is JSON and loopback only; unknown fields are refused with 400, unkno
 - ``POST /control/notices {out_trade_no, kind, overrides}`` sends one crafted notice now and
   returns what the merchant answered. ``GET /control/notices?out_trade_no=`` tells what was sent
   and what will be sent again. Overrides: see the provider's ``crafted`` module.
+- ``POST /control/keys/{provider}/rotate`` has a provider sign with a new key and answers what its
+  merchant needs to believe it; the key before stays good for crafted notices (``"key": "old"``).
 - ``GET /control/calls?out_trade_no=`` counts the provider calls by operation.
 - ``POST /control/wechat/login-codes {appid, openid}`` plays ``wx.login`` and answers ``{code}``.
 """
@@ -100,7 +102,11 @@ def _of_the_bad_day(control: Control) -> list[HTTPRouteHandler]:
     async def send_notice(request: AnyRequest) -> dict[str, Any]:
         return await control.send_crafted(await request.body())
 
-    return [list_faults, add_fault, clear_faults, send_notice]
+    @post("/keys/{provider:str}/rotate", status_code=200)
+    async def rotate_keys(provider: str) -> dict[str, str]:
+        return control.rotate_keys(provider)
+
+    return [list_faults, add_fault, clear_faults, send_notice, rotate_keys]
 
 
 def _of_the_watcher(control: Control) -> list[HTTPRouteHandler]:

@@ -94,6 +94,15 @@ class Provider(Protocol):
         """Sign one copy afresh; *flaw* is a fault mode that spoils the signature."""
         ...
 
+    def rotate(self) -> dict[str, str]:
+        """Sign with a new key from now on; return what the merchant needs to believe it.
+
+        Until the sandbox is started again; a crafted notice may still use the key before.
+
+        :raises Conflict: its keys cannot be changed on one side alone.
+        """
+        ...
+
     def accepted(self, status: int, body: bytes) -> bool:
         """Tell whether the merchant's answer ends the sends."""
         ...

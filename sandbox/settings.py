@@ -32,10 +32,19 @@ class MockSettings(msgspec.Struct, frozen=True, kw_only=True):
     delay_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 500
 
 
+class AlipaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One merchant's app as Alipay knows it, and Alipay's own key."""
+
+    app_id: str
+    seller_id: str
+    merchant_public_key: Path
+    private_key: Path
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the simulators listen, what they remember, and how fast their time runs.
 
-    With *smtp_port* 0 no mail is taken; without *mock* there is no mock provider.
+    With *smtp_port* 0 no mail is taken; without its settings a provider is not there.
     """
 
     port: int
@@ -44,6 +53,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     wechat: WechatSettings
     mock: MockSettings | None = None
+    alipay: AlipaySettings | None = None
 
     def scaled_ms(self, seconds: float) -> int:
         """Turn the real world's seconds into the sandbox's milliseconds."""
@@ -78,6 +88,7 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
             "login_code_seconds": env.get("SANDBOX_WECHAT_LOGIN_CODE_SECONDS") or "300",
         },
         "mock": _mock(env),
+        "alipay": _alipay(env),
     }
     return msgspec.convert(fields, SandboxSettings, strict=False)
 
@@ -90,6 +101,17 @@ def _mock(env: Mapping[str, str]) -> dict[str, str] | None:
         "secret": secret,
         "autofire": env.get("MOCK_WEBHOOK_AUTOFIRE") or "1",
         "delay_ms": env.get("MOCK_WEBHOOK_DELAY_MS") or "500",
+    }
+
+
+def _alipay(env: Mapping[str, str]) -> dict[str, object] | None:
+    if not env.get("SANDBOX_ALIPAY_APP_ID"):
+        return None
+    return {
+        "app_id": env["SANDBOX_ALIPAY_APP_ID"],
+        "seller_id": env["SANDBOX_ALIPAY_SELLER_ID"],
+        "merchant_public_key": Path(env["SANDBOX_ALIPAY_MERCHANT_PUBLIC_KEY"]),
+        "private_key": Path(env["SANDBOX_ALIPAY_PRIVATE_KEY"]),
     }
 
 

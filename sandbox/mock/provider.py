@@ -16,7 +16,7 @@ from sandbox.mock.payments import Payments
 from sandbox.mock.refunds import Refunds
 from sandbox.mock.signing import Keys
 from sandbox.page import page
-from sandbox.provider import Envelope, RefundOutcome
+from sandbox.provider import Conflict, Envelope, RefundOutcome
 from sandbox.records import Notice, Refund, Trade, Wish
 from sandbox.settings import MockSettings, SandboxSettings
 from sandbox.store import Store
@@ -122,6 +122,13 @@ class Mock:
     def seal(self, notice: Notice, flaw: str | None) -> Envelope:
         """Sign one copy afresh."""
         return self._events.seal(notice, flaw)
+
+    def rotate(self) -> dict[str, str]:
+        """Refuse: one secret serves both sides, so one side alone cannot change it.
+
+        :raises Conflict: always; PAYMENT_WEBHOOK_SECRET takes several secrets.
+        """
+        raise Conflict("the secret is shared; change PAYMENT_WEBHOOK_SECRET on both sides")
 
     def accepted(self, status: int, body: bytes) -> bool:  # noqa: ARG002
         """Take every 2xx for heard."""

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -31,6 +31,7 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     # The headers.
     timestamp_offset_seconds: int = 0
     serial: str | None = None
+    key: Literal["new", "old"] = "new"
     forged: bool = False
     omit_headers: tuple[str, ...] = ()
     # After signing, so the signature no longer holds.
@@ -51,7 +52,7 @@ def craft(
         body = wanted.body.encode()
     envelope = maker.envelope(
         body + b" " * wanted.padding_bytes,
-        serial=wanted.serial or maker.serial,
+        serial=wanted.serial or (maker.old_serial if wanted.key == "old" else maker.serial),
         flaw="bad_signature" if wanted.forged else None,
         timestamp_offset_seconds=wanted.timestamp_offset_seconds,
     )

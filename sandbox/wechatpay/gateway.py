@@ -89,7 +89,7 @@ class Gateway:
         )
         authorize(signed, settings=self._settings.wechat, keys=self._keys, now_seconds=time.time())
         wanted = request.headers.get("Wechatpay-Serial", self._keys.certificate_serial)
-        if wanted not in {self._keys.public_key_id, self._keys.certificate_serial}:
+        if wanted not in self._keys.names:
             raise unlawful("平台证书序列号Wechatpay-Serial错误")
         return wanted
 

@@ -20,7 +20,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 )
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from sandbox.settings import WechatSettings
 
@@ -54,11 +59,28 @@ class Keys:
         self.certificate = x509.load_pem_x509_certificate(self.certificate_pem.encode())
         self.certificate_serial = f"{self.certificate.serial_number:X}"
         self.public_key_id = settings.platform_public_key_id
-        self._private, self._merchant, self._aead = private, public, AESGCM(secret)
+        self._merchant, self._aead = public, AESGCM(secret)
+        # By the name under which they sign; whoever asks for an old name is still served.
+        self._keys = {self.public_key_id: private, self.certificate_serial: private}
+        self.old_public_key_id = self.public_key_id
 
     @cached_property
     def _foreign(self) -> RSAPrivateKey:
         return generate_private_key(public_exponent=65537, key_size=2048)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The serials and ids under which it signs, old ones included."""
+        return frozenset(self._keys)
+
+    def rotate(self) -> dict[str, str]:
+        """Sign with a new key under a new id; the certificate keeps its own."""
+        key = generate_private_key(public_exponent=65537, key_size=2048)
+        self.old_public_key_id = self.public_key_id
+        self.public_key_id = f"PUB_KEY_ID_0{secrets.randbelow(10**27):027d}"
+        self._keys[self.public_key_id] = key
+        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return {"public_key_id": self.public_key_id, "public_key": pem.decode()}
 
     def verify_merchant(self, message: bytes, signature: str) -> bool:
         """Tell whether the merchant signed exactly these bytes."""
@@ -69,9 +91,11 @@ class Keys:
             return False
         return True
 
-    def sign(self, message: bytes, *, foreign: bool = False) -> str:
-        """Sign with the platform's key, or with one that nobody trusts."""
-        key = self._foreign if foreign else self._private
+    def sign(self, message: bytes, *, serial: str = "", foreign: bool = False) -> str:
+        """Sign with the platform's key of that name, or with one that nobody trusts."""
+        key = self._keys.get(serial, self._keys[self.public_key_id])
+        if foreign:
+            key = self._foreign
         return base64.b64encode(key.sign(message, PKCS1v15(), SHA256())).decode()
 
     def seal(self, plaintext: bytes, associated_data: str) -> Sealed:
@@ -96,7 +120,7 @@ class Keys:
         timestamp = str(int(time.time()) + timestamp_offset_seconds)
         nonce = secrets.token_hex(16)
         message = f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
-        signature = self.sign(message, foreign=flaw == "bad_signature")
+        signature = self.sign(message, serial=serial, foreign=flaw == "bad_signature")
         return {
             "Wechatpay-Timestamp": timestamp,
             "Wechatpay-Nonce": nonce,

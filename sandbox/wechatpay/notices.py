@@ -61,6 +61,11 @@ class Notices:
         by_certificate = self._settings.wechat.notice_key == "certificate"
         return self._keys.certificate_serial if by_certificate else self._keys.public_key_id
 
+    @property
+    def old_serial(self) -> str:
+        """The name of the public key before the last rotation."""
+        return self._keys.old_public_key_id
+
     def of_payment(
         self, trade: Trade, *, due_at_ms: int, copies: int = 1, forged: bool = False
     ) -> Notice:

@@ -41,7 +41,7 @@ class Wechat:
     def __init__(
         self, *, store: Store, settings: SandboxSettings, faults: Faults, alarm: Alarm
     ) -> None:
-        keys = Keys(settings.wechat)
+        self._keys = keys = Keys(settings.wechat)
         self._store = store
         self._notices = notices.Notices(settings=settings, keys=keys)
         self._orders = Orders(store=store, settings=settings)
@@ -135,6 +135,10 @@ class Wechat:
     def seal(self, notice: Notice, flaw: str | None) -> Envelope:
         """Sign one copy afresh."""
         return self._notices.seal(notice, flaw)
+
+    def rotate(self) -> dict[str, str]:
+        """Sign with a new platform key under a new public key id."""
+        return self._keys.rotate()
 
     def accepted(self, status: int, body: bytes) -> bool:  # noqa: ARG002
         """Take 200 and 204 for heard; the body says nothing."""

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 import httpx
 from cryptography import x509
@@ -45,6 +46,7 @@ APP_SECRET, OTHER_APP_SECRET = (
 API_V3_KEY = "0123456789abcdef0123456789abcdef"
 WEBHOOK_SECRET = "sandbox-0123456789abcdef0123456789abcdef"
 MERCHANT_SERIAL = "3775B6A45ACD588826D15E583A95F5DD00000001"
+ALIPAY_APP_ID, ALIPAY_SELLER_ID = "2021000000000001", "2088000000000001"
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000000012026112100000000"
 NATIVE = "/v3/pay/transactions/native"
 REFUNDS = "/v3/refund/domestic/refunds"
@@ -61,6 +63,8 @@ class Keyring:
         _write(folder / "merchant.pub", _public_pem(self.merchant))
         _write(folder / "platform.key", _private_pem(self.platform))
         _write(folder / "platform.crt", self.certificate.public_bytes(Encoding.PEM))
+        self.alipay = generate_private_key(public_exponent=65537, key_size=2048)
+        _write(folder / "alipay.key", _private_pem(self.alipay))
 
     @property
     def certificate_serial(self) -> str:
@@ -82,6 +86,10 @@ class Keyring:
             "SANDBOX_WECHAT_PLATFORM_PUBLIC_KEY_ID": PUBLIC_KEY_ID,
             "SANDBOX_WECHAT_PLATFORM_CERTIFICATE": str(self.folder / "platform.crt"),
             "PAYMENT_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "SANDBOX_ALIPAY_APP_ID": ALIPAY_APP_ID,
+            "SANDBOX_ALIPAY_SELLER_ID": ALIPAY_SELLER_ID,
+            "SANDBOX_ALIPAY_MERCHANT_PUBLIC_KEY": str(self.folder / "merchant.pub"),
+            "SANDBOX_ALIPAY_PRIVATE_KEY": str(self.folder / "alipay.key"),
         } | changes
 
     def settings(self, **changes: str) -> SandboxSettings:
@@ -210,7 +218,8 @@ class _PatientServer(ThreadingHTTPServer):
 class NoticeDoor:
     """The merchant's notice address: keeps what comes and answers as it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, says: bytes = b"") -> None:
+        self.says = says
         self.statuses: list[int] = []
         self._received: list[Received] = []
         self._news = threading.Condition()
@@ -258,7 +267,7 @@ class NoticeDoor:
         with self._news:
             self._received.append(Received(headers, body))
             self._news.notify_all()
-            return self.statuses.pop(0) if self.statuses else 204
+            return self.statuses.pop(0) if self.statuses else 200 if self.says else 204
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         door = self
@@ -270,8 +279,10 @@ class NoticeDoor:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status = door._answer(dict(self.headers), body)
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                said = door.says if status == 200 else b""
+                self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
+                self.wfile.write(said)
 
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""
@@ -404,6 +415,8 @@ def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
 
 
 def _speaks_of(notice: Received, out_trade_no: str) -> bool:
+    if b"&sign=" in b"&" + notice.body:
+        return dict(parse_qsl(notice.body.decode("latin-1"))).get("out_trade_no") == out_trade_no
     if not notice.body.startswith(b"{"):
         return True
     try:
