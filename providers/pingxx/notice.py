@@ -48,7 +48,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
     object: dict[str, Any]
 
 
-class _Event(_Identified, _Dated, frozen=True, kw_only=True):
+class _Event(_Dated, frozen=True, kw_only=True):
     type: str
     livemode: bool
     data: _Data
