@@ -24,6 +24,7 @@ from sandbox.faults import Faults
 from sandbox.mailbox import Mailbox
 from sandbox.mailbox_store import MailboxStore
 from sandbox.mock.provider import Mock
+from sandbox.pingxx.provider import Pingxx
 from sandbox.provider import Conflict, Provider
 from sandbox.settings import SandboxSettings, from_environment
 from sandbox.store import Store
@@ -46,6 +47,10 @@ def build_app(settings: SandboxSettings) -> Litestar:
     if settings.mock is not None:
         providers[Mock.name] = Mock(
             store=store, settings=settings, own=settings.mock, faults=faults, alarm=alarm
+        )
+    if settings.pingxx is not None:
+        providers[Pingxx.name] = Pingxx(
+            store=store, settings=settings, own=settings.pingxx, faults=faults, alarm=alarm
         )
     delivery = Delivery(
         store=store,

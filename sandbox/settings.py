@@ -32,10 +32,25 @@ class MockSettings(msgspec.Struct, frozen=True, kw_only=True):
     delay_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 500
 
 
+class PingxxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One merchant's app as Ping++ knows it, Ping++'s own key, and where its events go."""
+
+    secret_key: Annotated[str, msgspec.Meta(pattern=r"\Ask_(live|test)_[0-9A-Za-z]+\Z")]
+    app_id: str
+    merchant_public_key: Path
+    private_key: Path
+    webhook_url: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the key is one of those that move real money."""
+        return self.secret_key.startswith("sk_live_")
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the simulators listen, what they remember, and how fast their time runs.
 
-    With *smtp_port* 0 no mail is taken; without *mock* there is no mock provider.
+    With *smtp_port* 0 no mail is taken; a provider that is None is not simulated.
     """
 
     port: int
@@ -44,6 +59,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     wechat: WechatSettings
     mock: MockSettings | None = None
+    pingxx: PingxxSettings | None = None
 
     def scaled_ms(self, seconds: float) -> int:
         """Turn the real world's seconds into the sandbox's milliseconds."""
@@ -78,6 +94,7 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
             "login_code_seconds": env.get("SANDBOX_WECHAT_LOGIN_CODE_SECONDS") or "300",
         },
         "mock": _mock(env),
+        "pingxx": _pingxx(env),
     }
     return msgspec.convert(fields, SandboxSettings, strict=False)
 
@@ -90,6 +107,19 @@ def _mock(env: Mapping[str, str]) -> dict[str, str] | None:
         "secret": secret,
         "autofire": env.get("MOCK_WEBHOOK_AUTOFIRE") or "1",
         "delay_ms": env.get("MOCK_WEBHOOK_DELAY_MS") or "500",
+    }
+
+
+def _pingxx(env: Mapping[str, str]) -> dict[str, str | Path] | None:
+    secret_key = env.get("SANDBOX_PINGXX_SECRET_KEY")
+    if not secret_key:
+        return None
+    return {
+        "secret_key": secret_key,
+        "app_id": env["SANDBOX_PINGXX_APP_ID"],
+        "merchant_public_key": Path(env["SANDBOX_PINGXX_MERCHANT_PUBLIC_KEY"]),
+        "private_key": Path(env["SANDBOX_PINGXX_PRIVATE_KEY"]),
+        "webhook_url": env["SANDBOX_PINGXX_WEBHOOK_URL"],
     }
 
 
