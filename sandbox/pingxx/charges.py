@@ -76,7 +76,7 @@ class Charges:
         """Tell of the charge of a trade that gets paid."""
         return self._object(trade, words.trade_detail(trade).charges[0])
 
-    def list(self, query: dict[str, str]) -> dict[str, Any]:
+    def show_many(self, query: dict[str, str]) -> dict[str, Any]:
         """Tell of many, newest first."""
         wanted = read_wanted(query)
         if wanted.app != self._own.app_id:

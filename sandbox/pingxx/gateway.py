@@ -14,7 +14,7 @@ from litestar import Request, Response
 from sandbox.faults import Fault, Faults
 from sandbox.pingxx import words
 from sandbox.pingxx.keys import Keys
-from sandbox.pingxx.refusal import Refusal
+from sandbox.pingxx.refusal import Refusal, invalid
 from sandbox.silence import still_there_after
 from sandbox.store import Store
 
@@ -64,13 +64,17 @@ class Gateway:
         fault = self._faults.take(words.NAME, operation)
         if fault and fault.mode in _FAULTS:
             return _response(_FAULTS[fault.mode].status, _FAULTS[fault.mode].body)
-        if fault and fault.mode == "hang_before":
-            if not await still_there_after(request, fault.hang_seconds):
-                return Response(b"", status_code=408)
+        if not await self._still_wanted(request, fault):
+            return Response(b"", status_code=408)
         response = _perform(perform, _call(request, body, fault))
         if fault and fault.mode == "timeout_after":
             await still_there_after(request, fault.hang_seconds)
         return response
+
+    async def _still_wanted(self, request: AnyRequest, fault: Fault | None) -> bool:
+        if fault is None or fault.mode != "hang_before":
+            return True
+        return await still_there_after(request, fault.hang_seconds)
 
     def _count(self, request: AnyRequest, operation: str, body: bytes) -> None:
         charge_id = request.path_params.get("charge_id")
@@ -105,8 +109,8 @@ def _perform(perform: Operation, call: Call) -> Response[bytes]:
     except Refusal as refusal:
         return _response(refusal.status, refusal.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        refusal = Refusal(400, "invalid_request_error", str(error))
-        return _response(refusal.status, refusal.body)
+        unclear = invalid(str(error))
+        return _response(unclear.status, unclear.body)
 
 
 def _response(status: int, body: dict[str, Any]) -> Response[bytes]:

@@ -155,7 +155,7 @@ class Pingxx:
         return self._charges.show(call.charge_id)
 
     def _list(self, call: Call) -> dict[str, Any]:
-        return self._charges.list(call.query)
+        return self._charges.show_many(call.query)
 
     def _refund(self, call: Call) -> dict[str, Any]:
         return self._refunds.create(call.charge_id, call.body, call.now_ms, is_held=call.is_held)
@@ -164,7 +164,7 @@ class Pingxx:
         return self._refunds.show(call.charge_id, call.refund_id)
 
     def _list_refunds(self, call: Call) -> dict[str, Any]:
-        return self._refunds.list(call.charge_id, call.query)
+        return self._refunds.show_many(call.charge_id, call.query)
 
     def _door(
         self, handler: HTTPRouteHandler, operation: str, perform: Operation

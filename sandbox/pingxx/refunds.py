@@ -74,7 +74,7 @@ class Refunds:
             raise not_found("refund")
         return found[0]
 
-    def list(self, charge_id: str, query: dict[str, str]) -> dict[str, Any]:
+    def show_many(self, charge_id: str, query: dict[str, str]) -> dict[str, Any]:
         """Tell of a charge's refunds, newest first."""
         return page_of(self._of(charge_id), read_wanted(query), f"/v1/charges/{charge_id}/refunds")
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -10,11 +11,15 @@ from contracts.attempt import AttemptRequest, Confirmation
 from contracts.states import Channel
 from providers.mock.adapter import MockPay
 from providers.mock.settings import MockSettings
+from providers.pingxx.adapter import PingxxPay
+from providers.pingxx.settings import PingxxSettings
 from providers.provider import Provider
 from providers.wechat.adapter import WeChatPay
 from tests.providers.merchant import OPENID, an_attempt, settings_of
 from tests.providers.signing import private_pem, public_pem
 from tests.sandbox import simulator
+
+ANY_TXN = "4200000000000000001"
 
 
 class Notice(NamedTuple):
@@ -27,10 +32,16 @@ class Notice(NamedTuple):
 class Stage(Protocol):
     """What the conformance suite needs of a provider and of its simulator.
 
-    *speaks* is whether its notices come to a door of its own.
+    *speaks* is whether its notices come to a door of its own, *signs_answers* whether its answers
+    are signed, *numbers_openings* whether each opening of a number gets one of the provider's;
+    *fresh_for* is how long a notice is believed, *openid_channel* one that needs an openid.
     """
 
     speaks: bool
+    signs_answers: bool
+    numbers_openings: bool
+    fresh_for: timedelta
+    openid_channel: Channel
     provider: Provider
     impatient: Provider
     secrets: frozenset[str]
@@ -47,6 +58,9 @@ class Stage(Protocol):
     def settle(self, refund_no: str, outcome: str) -> None:
         """Bring a held refund to its end."""
 
+    def txn_of(self, attempt_no: str) -> str:
+        """Say which payment of the provider's a refund of an attempt must name."""
+
     async def notices(self, attempt_no: str, count: int) -> list[Notice]:
         """Wait for so many notices about an attempt."""
 
@@ -55,6 +69,10 @@ class WeChatStage:
     """WeChat Pay's adapter in public key mode."""
 
     speaks = True
+    signs_answers = True
+    numbers_openings = False
+    fresh_for = timedelta(minutes=5)
+    openid_channel = Channel.WECHAT_JSAPI
 
     def __init__(
         self,
@@ -84,6 +102,9 @@ class WeChatStage:
         reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
         assert reply.status_code == 200
 
+    def txn_of(self, attempt_no: str) -> str:  # noqa: ARG002 - our own number is enough
+        return ANY_TXN
+
     async def notices(self, attempt_no: str, count: int) -> list[Notice]:
         received = await asyncio.to_thread(self.door.wait_for, attempt_no, count)
         return [
@@ -95,6 +116,10 @@ class MockStage:
     """The mock provider's adapter; its payments wait for their payer."""
 
     speaks = False
+    signs_answers = True
+    numbers_openings = False
+    fresh_for = timedelta(minutes=5)
+    openid_channel = Channel.WECHAT_JSAPI
 
     def __init__(
         self, provider: MockPay, impatient: MockPay, simulated: simulator.Simulator
@@ -117,6 +142,9 @@ class MockStage:
     def settle(self, refund_no: str, outcome: str) -> None:
         reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
         assert reply.status_code == 200
+
+    def txn_of(self, attempt_no: str) -> str:  # noqa: ARG002 - our own number is enough
+        return ANY_TXN
 
     async def notices(self, attempt_no: str, count: int) -> list[Notice]:
         raise NotImplementedError
@@ -187,8 +215,102 @@ def wechat_settings(simulated: simulator.Simulator, **changes: Any) -> Any:  # n
     )
 
 
+class PingxxStage:
+    """Ping++'s adapter; a code to scan unless a test asks for another channel."""
+
+    speaks = True
+    signs_answers = False
+    numbers_openings = True
+    fresh_for = timedelta(hours=26)
+    openid_channel = Channel.WX_PUB
+
+    def __init__(
+        self,
+        provider: PingxxPay,
+        impatient: PingxxPay,
+        simulated: simulator.Simulator,
+        door: simulator.NoticeDoor,
+    ) -> None:
+        self.provider: Provider = provider
+        self.impatient: Provider = impatient
+        self.simulated = simulated
+        self.door = door
+        key = private_pem(simulated.keyring.merchant).splitlines()
+        self.secrets = frozenset({simulator.PINGXX_SECRET_KEY, OPENID, key[1], key[2]})
+
+    def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
+        return a_pingxx_attempt(**changes)
+
+    def pay(self, attempt_no: str) -> None:
+        assert self.simulated.act(attempt_no, "pay").status_code == 200
+
+    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
+        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+        self.simulated.fault(operation, mode, provider="pingxx", **more)
+
+    def settle(self, refund_no: str, outcome: str) -> None:
+        reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
+        assert reply.status_code == 200
+
+    def txn_of(self, attempt_no: str) -> str:
+        return self.simulated.txn_of(attempt_no)
+
+    async def notices(self, attempt_no: str, count: int) -> list[Notice]:
+        def speaks_of(one: simulator.Received) -> bool:
+            told = one.message["data"]["object"]
+            return attempt_no in {told.get("order_no"), told.get("charge_order_no")}
+
+        received = await asyncio.to_thread(self.door.wait_where, speaks_of, count)
+        return [
+            Notice({n.lower(): v for n, v in one.headers.items()}, one.body) for one in received
+        ]
+
+
+@asynccontextmanager
+async def pingxx(folder: Path) -> AsyncIterator[PingxxStage]:
+    """Start the simulator and an adapter that knows its keys."""
+    with (
+        simulator.NoticeDoor() as door,
+        simulator.running_simulator(
+            folder,
+            **simulator.pingxx_environment(folder, door.url),
+            SANDBOX_TIME_SCALE="60",
+        ) as simulated,
+    ):
+        settings = pingxx_settings(simulated)
+        hasty = pingxx_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
+        async with PingxxPay(settings) as provider, PingxxPay(hasty) as impatient:
+            yield PingxxStage(provider, impatient, simulated, door)
+
+
+def pingxx_settings(simulated: simulator.Simulator, **changes: Any) -> PingxxSettings:  # noqa: ANN401
+    """Make settings for a simulator."""
+    return PingxxSettings(
+        **{
+            "gateway": f"{simulated.base_url}/pingxx",
+            "secret_key": simulator.PINGXX_SECRET_KEY,
+            "app_id": simulator.PINGXX_APP_ID,
+            "private_key_pem": private_pem(simulated.keyring.merchant),
+            "webhook_public_keys_pem": (public_pem(simulated.keyring.platform),),
+        }
+        | changes
+    )
+
+
+def a_pingxx_attempt(**changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
+    """Make an attempt at Ping++."""
+    at_pingxx = {
+        "provider": "pingxx",
+        "channel": Channel.WX_PUB_QR,
+        "merchant_id": simulator.PINGXX_APP_ID,
+        "appid": simulator.PINGXX_APP_ID,
+    }
+    return an_attempt(**at_pingxx | changes)
+
+
 # A new adapter takes part in every test by one line here.
 STAGES: dict[str, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {
     "mock": mock,
+    "pingxx": pingxx,
     "wechat": wechat,
 }
