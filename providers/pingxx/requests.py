@@ -36,7 +36,7 @@ def charge_words(request: AttemptRequest, settings: PingxxSettings) -> dict[str,
     amount = request.amount
     require("open", request.channel in CHANNELS and request.appid == settings.app_id)
     require("open", amount.currency == CURRENCY.upper() and amount.amount_minor > 0)
-    text = _ODD.sub(" ", request.description).strip() or request.attempt_no
+    text = _plain(request.description) or request.attempt_no
     return {
         "order_no": request.attempt_no,
         "app": {"id": settings.app_id},
@@ -61,10 +61,11 @@ def refund_words(request: RefundRequest) -> dict[str, Any]:
     require_refund(request, "refund")
     require("refund", amount.currency == paid.currency == CURRENCY.upper())
     require("refund", 0 < amount.amount_minor <= paid.amount_minor)
-    reason = _ODD.sub(" ", request.reason).strip()
     return {
         "amount": amount.amount_minor,
-        "description": f"{request.refund_no} {reason}"[:_DESCRIPTION_LENGTH].strip(),
+        "description": f"{request.refund_no} {_plain(request.reason)}"[
+            :_DESCRIPTION_LENGTH
+        ].strip(),
         "metadata": {"refund_no": request.refund_no, "attempt_no": request.attempt_no},
     }
 
@@ -111,3 +112,7 @@ def _extra(request: AttemptRequest) -> dict[str, str]:
     if request.channel is Channel.WX_PUB_QR:
         return {"product_id": request.attempt_no}
     return {}
+
+
+def _plain(text: str) -> str:
+    return " ".join(_ODD.sub(" ", text).split())

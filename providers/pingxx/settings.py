@@ -37,7 +37,7 @@ class PingxxSettings(msgspec.Struct, frozen=True, kw_only=True):
         key = re.fullmatch(r"sk_(live|test)_[0-9A-Za-z]{1,64}", self.secret_key)
         _require(key is not None, "secret_key")
         _require(re.fullmatch(r"app_[0-9A-Za-z]{1,64}", self.app_id) is not None, "app_id")
-        _require(bool(self.webhook_public_keys_pem), "webhook_public_keys")
+        _require(bool(self.webhook_public_keys_pem), "webhook_public_keys_pem")
         _require(_may_be_called(self.gateway), "gateway")
         _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")
         _require(self.open_window_seconds > 0, "open_window_seconds")
