@@ -514,7 +514,9 @@ class TestTheSimulator:
     def test_signs_with_a_new_key_once_it_is_told_to(self, tmp_path: Path) -> None:
         environment = pingxx_environment(tmp_path, "http://127.0.0.1:9/")
         with running_simulator(tmp_path, **environment) as simulator:
-            number = PingxxMerchant(simulator).open()["order_no"]
+            merchant = PingxxMerchant(simulator)
+            number = merchant.open()["order_no"]
+            merchant.http.close()
             keyring = simulator.keyring
         settings = keyring.settings(**environment)
         old, new = keyring.platform.public_key(), None
