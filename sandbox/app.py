@@ -27,6 +27,7 @@ from sandbox.feishu_store import FeishuStore
 from sandbox.mailbox import Mailbox
 from sandbox.mailbox_store import MailboxStore
 from sandbox.mock.provider import Mock
+from sandbox.pingxx.provider import Pingxx
 from sandbox.provider import Conflict, Provider
 from sandbox.settings import SandboxSettings, from_environment
 from sandbox.store import Store
@@ -54,6 +55,10 @@ def build_app(settings: SandboxSettings) -> Litestar:
     if settings.alipay is not None:
         providers[Alipay.name] = Alipay(
             store=store, settings=settings, own=settings.alipay, faults=faults, alarm=alarm
+        )
+    if settings.pingxx is not None:
+        providers[Pingxx.name] = Pingxx(
+            store=store, settings=settings, own=settings.pingxx, faults=faults, alarm=alarm
         )
     delivery = Delivery(
         store=store,

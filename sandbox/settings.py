@@ -41,10 +41,25 @@ class AlipaySettings(msgspec.Struct, frozen=True, kw_only=True):
     private_key: Path
 
 
+class PingxxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One merchant's app as Ping++ knows it, Ping++'s own key, and where its events go."""
+
+    secret_key: Annotated[str, msgspec.Meta(pattern=r"\Ask_(live|test)_[0-9A-Za-z]+\Z")]
+    app_id: str
+    merchant_public_key: Path
+    private_key: Path
+    webhook_url: str
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the key is one of those that move real money."""
+        return self.secret_key.startswith("sk_live_")
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the simulators listen, what they remember, and how fast their time runs.
 
-    With *smtp_port* 0 no mail is taken; without its settings a provider is not there.
+    With *smtp_port* 0 no mail is taken; a provider that is None is not simulated.
     """
 
     port: int
@@ -54,6 +69,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     wechat: WechatSettings
     mock: MockSettings | None = None
     alipay: AlipaySettings | None = None
+    pingxx: PingxxSettings | None = None
 
     def scaled_ms(self, seconds: float) -> int:
         """Turn the real world's seconds into the sandbox's milliseconds."""
@@ -89,6 +105,7 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
         },
         "mock": _mock(env),
         "alipay": _alipay(env),
+        "pingxx": _pingxx(env),
     }
     return msgspec.convert(fields, SandboxSettings, strict=False)
 
@@ -112,6 +129,19 @@ def _alipay(env: Mapping[str, str]) -> dict[str, object] | None:
         "seller_id": env["SANDBOX_ALIPAY_SELLER_ID"],
         "merchant_public_key": Path(env["SANDBOX_ALIPAY_MERCHANT_PUBLIC_KEY"]),
         "private_key": Path(env["SANDBOX_ALIPAY_PRIVATE_KEY"]),
+    }
+
+
+def _pingxx(env: Mapping[str, str]) -> dict[str, str | Path] | None:
+    secret_key = env.get("SANDBOX_PINGXX_SECRET_KEY")
+    if not secret_key:
+        return None
+    return {
+        "secret_key": secret_key,
+        "app_id": env["SANDBOX_PINGXX_APP_ID"],
+        "merchant_public_key": Path(env["SANDBOX_PINGXX_MERCHANT_PUBLIC_KEY"]),
+        "private_key": Path(env["SANDBOX_PINGXX_PRIVATE_KEY"]),
+        "webhook_url": env["SANDBOX_PINGXX_WEBHOOK_URL"],
     }
 
 

@@ -113,6 +113,16 @@ class Store:
         """List the newest trades, oldest of them first."""
         return self._trades(_TRADE + " ORDER BY seq DESC LIMIT ?", limit)[::-1]
 
+    def trades_between(self, provider: str, from_ms: int, to_ms: int) -> list[Trade]:
+        """List one provider's trades that were opened in a span, oldest first."""
+        where = " WHERE provider = ? AND created_at_ms >= ? AND created_at_ms < ? ORDER BY seq"
+        return self._trades(_TRADE + where, provider, from_ms, to_ms)
+
+    def trade_with(self, provider: str, text: str) -> Trade | None:
+        """Find one provider's trade by a text in its detail; slow, for what has no index."""
+        where = " WHERE provider = ? AND instr(detail, CAST(? AS BLOB)) > 0 LIMIT 1"
+        return _one(self._trades(_TRADE + where, provider, text))
+
     def add_refund(self, refund: Refund) -> None:
         """Remember a new refund."""
         self._db.execute(

@@ -18,6 +18,7 @@ from scripts.guards.rows.intents import INTENTS
 from scripts.guards.rows.mail import MAIL
 from scripts.guards.rows.mock import MOCK
 from scripts.guards.rows.money import MONEY
+from scripts.guards.rows.pingxx import PINGXX
 from scripts.guards.rows.places import PLACES
 from scripts.guards.rows.refunds import REFUNDS
 from scripts.guards.rows.sales import SALES
@@ -45,6 +46,7 @@ GUARDS: tuple[Guard, ...] = (
     *COUPONS,
     *MAIL,
     *MOCK,
+    *PINGXX,
     *INTENTS,
     *UPKEEP,
     *EVENTS,

@@ -5,59 +5,32 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from contracts.attempt import AttemptRequest, Confirmation
 from contracts.states import Channel
-from providers.alipay.adapter import Alipay
-from providers.alipay.settings import AlipaySettings
 from providers.mock.adapter import MockPay
 from providers.mock.settings import MockSettings
 from providers.provider import Provider
 from providers.wechat.adapter import WeChatPay
+from tests.providers.alipay_stage import alipay
 from tests.providers.merchant import OPENID, an_attempt, settings_of
+from tests.providers.pingxx_stage import pingxx
 from tests.providers.signing import private_pem, public_pem
+from tests.providers.stage import ANY_TXN, Notice, Stage
+from tests.providers.stripe_stage import stripe
 from tests.sandbox import simulator
-
-
-class Notice(NamedTuple):
-    """What came to our door, with lower-case header names."""
-
-    headers: dict[str, str]
-    body: bytes
-
-
-class Stage(Protocol):
-    """What the conformance suite needs of a provider and of its simulator.
-
-    *speaks* is whether its notices come to a door of its own.
-    """
-
-    speaks: bool
-    provider: Provider
-    impatient: Provider
-    secrets: frozenset[str]
-
-    def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
-        """Make a request that the simulator will accept."""
-
-    def pay(self, attempt_no: str) -> None:
-        """Be the payer."""
-
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        """Let the next call of an operation go wrong."""
-
-    def settle(self, refund_no: str, outcome: str) -> None:
-        """Bring a held refund to its end."""
-
-    async def notices(self, attempt_no: str, count: int) -> list[Notice]:
-        """Wait for so many notices about an attempt."""
-
 
 class WeChatStage:
     """WeChat Pay's adapter in public key mode."""
 
     speaks = True
+    signs_answers = True
+    signs_in_body = False
+    numbers_openings = False
+    sticks = True
+    fresh_for = timedelta(minutes=5)
+    openid_channel = Channel.WECHAT_JSAPI
 
     def __init__(
         self,
@@ -87,6 +60,12 @@ class WeChatStage:
         reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
         assert reply.status_code == 200
 
+    async def arrive(self, attempt_no: str) -> None:
+        """Know the number from its opening on."""
+
+    async def txn_of(self, attempt: AttemptRequest) -> str:  # noqa: ARG002 - ours is enough
+        return ANY_TXN
+
     async def notices(self, attempt_no: str, count: int) -> list[Notice]:
         received = await asyncio.to_thread(self.door.wait_for, attempt_no, count)
         return [
@@ -98,6 +77,12 @@ class MockStage:
     """The mock provider's adapter; its payments wait for their payer."""
 
     speaks = False
+    signs_answers = True
+    signs_in_body = False
+    numbers_openings = False
+    sticks = True
+    fresh_for = timedelta(minutes=5)
+    openid_channel = None
 
     def __init__(
         self, provider: MockPay, impatient: MockPay, simulated: simulator.Simulator
@@ -120,6 +105,12 @@ class MockStage:
     def settle(self, refund_no: str, outcome: str) -> None:
         reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
         assert reply.status_code == 200
+
+    async def arrive(self, attempt_no: str) -> None:
+        """Know the number from its opening on."""
+
+    async def txn_of(self, attempt: AttemptRequest) -> str:  # noqa: ARG002 - ours is enough
+        return ANY_TXN
 
     async def notices(self, attempt_no: str, count: int) -> list[Notice]:
         raise NotImplementedError
@@ -183,115 +174,18 @@ def wechat_settings(simulated: simulator.Simulator, **changes: Any) -> Any:  # n
             "merchant_private_key_pem": private_pem(simulated.keyring.merchant),
             "api_v3_key": simulator.API_V3_KEY,
             "app_ids": (simulator.APP_ID, simulator.OTHER_APP_ID),
-            "platform_public_keys_pem": {
-                simulator.PUBLIC_KEY_ID: public_pem(simulated.keyring.platform)
-            },
+            "platform_public_key_pem": public_pem(simulated.keyring.platform),
+            "platform_public_key_id": simulator.PUBLIC_KEY_ID,
         }
         | changes
     )
-
-
-class AlipayStage:
-    """Alipay's adapter; a payer's arrival has to be played, for before it there is no trade."""
-
-    speaks = True
-
-    def __init__(
-        self,
-        provider: Alipay,
-        impatient: Alipay,
-        simulated: simulator.Simulator,
-        door: simulator.NoticeDoor,
-    ) -> None:
-        self.provider: Provider = provider
-        self.impatient: Provider = impatient
-        self.simulated = simulated
-        self.door = door
-        key = private_pem(simulated.keyring.merchant).splitlines()
-        self.secrets = frozenset({key[1], key[2], "2088102122524333", "138****0000"})
-
-    def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
-        return an_alipay_attempt(**{"notify_url": self.door.url} | changes)
-
-    def arrive(self, attempt_no: str) -> None:
-        """Be a payer who scans the code and waits."""
-        assert self.simulated.act(attempt_no, "fail").status_code == 200
-
-    def pay(self, attempt_no: str) -> None:
-        assert self.simulated.act(attempt_no, "pay").status_code == 200
-
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        more = {} if delay_ms is None else {"delay_ms": delay_ms}
-        self.simulated.fault(operation, mode, provider="alipay", **more)
-
-    def settle(self, refund_no: str, outcome: str) -> None:
-        reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
-        assert reply.status_code == 200
-
-    async def notices(self, attempt_no: str, count: int) -> list[Notice]:
-        received = await asyncio.to_thread(self.door.wait_for, attempt_no, count)
-        return [
-            Notice({n.lower(): v for n, v in one.headers.items()}, one.body) for one in received
-        ]
-
-
-@asynccontextmanager
-async def alipay(folder: Path) -> AsyncIterator[AlipayStage]:
-    """Start the simulator and an adapter that knows its key."""
-    with (
-        simulator.NoticeDoor(says=b"success") as door,
-        simulator.running_simulator(folder, SANDBOX_TIME_SCALE="60") as simulated,
-    ):
-        settings = alipay_settings(simulated)
-        hasty = alipay_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
-        async with Alipay(settings) as provider, Alipay(hasty) as impatient:
-            yield AlipayStage(provider, impatient, simulated, door)
-
-
-def alipay_settings(simulated: simulator.Simulator, **changes: Any) -> AlipaySettings:  # noqa: ANN401
-    """Make settings for a simulator."""
-    return AlipaySettings(
-        **{
-            "app_id": simulator.ALIPAY_APP_ID,
-            "seller_id": simulator.ALIPAY_SELLER_ID,
-            "private_key_pem": private_pem(simulated.keyring.merchant),
-            "alipay_public_keys_pem": (public_pem(simulated.keyring.alipay),),
-            "gateway": f"{simulated.base_url}/alipay/gateway.do",
-        }
-        | changes
-    )
-
-
-def an_alipay_attempt(**changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
-    """Make an attempt at Alipay, by a code to scan unless changed."""
-    ours = {
-        "provider": "alipay",
-        "channel": Channel.ALIPAY_QR,
-        "merchant_id": simulator.ALIPAY_SELLER_ID,
-        "appid": simulator.ALIPAY_APP_ID,
-        "return_url": "https://tickets.example/paid?order_id=G1",
-        "cancel_url": "https://tickets.example/left?order_id=G1",
-    }
-    return an_attempt(**ours | changes)
-
-
-async def arrive(stage: Stage, attempt: AttemptRequest) -> None:
-    """Let the payer arrive, where a provider knows of no trade before."""
-    if isinstance(stage, AlipayStage):
-        await asyncio.to_thread(stage.arrive, attempt.attempt_no)
-
-
-# How late a notice may be where that is not a matter of minutes.
-PATIENCE = {"alipay": timedelta(hours=27)}
-# Whose signature stands in the body, and needs no header.
-SIGNED_IN_BODY = frozenset({"alipay"})
-# Whose refunds are never stuck at the payer's bank: they succeed or fail.
-NEVER_ABNORMAL = frozenset({"alipay"})
 
 
 # A new adapter takes part in every test by one line here.
 STAGES: dict[str, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {
     "alipay": alipay,
     "mock": mock,
+    "pingxx": pingxx,
+    "stripe": stripe,
     "wechat": wechat,
 }

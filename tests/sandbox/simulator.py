@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -45,6 +46,7 @@ APP_SECRET, OTHER_APP_SECRET = (
 )
 API_V3_KEY = "0123456789abcdef0123456789abcdef"
 WEBHOOK_SECRET = "sandbox-0123456789abcdef0123456789abcdef"
+PINGXX_SECRET_KEY, PINGXX_APP_ID = "sk_test_5aNDb0xGuiChEt1q", "app_1Gqj58GuiChEtX1q"
 MERCHANT_SERIAL = "3775B6A45ACD588826D15E583A95F5DD00000001"
 ALIPAY_APP_ID, ALIPAY_SELLER_ID = "2021000000000001", "2088000000000001"
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000000012026112100000000"
@@ -247,6 +249,12 @@ class NoticeDoor:
         """Return the normalized events of an order once there are so many."""
         return self._wait(lambda one: _order_of(one) == order_id, count, seconds)
 
+    def wait_where(
+        self, wanted: Callable[[Received], bool], count: int = 1, seconds: float = 10
+    ) -> list[Received]:
+        """Return what was asked for once there is so much of it."""
+        return self._wait(wanted, count, seconds)
+
     def _wait(
         self, wanted: Callable[[Received], bool], count: int, seconds: float
     ) -> list[Received]:
@@ -353,6 +361,13 @@ class Simulator:
             next(t for t in reply.json()["trades"] if t["out_trade_no"] == out_trade_no)["status"]
         )
 
+    def txn_of(self, out_trade_no: str) -> str:
+        """Read the provider's own number of a trade in what the sandbox remembers."""
+        path = f"file:{self.keyring.folder / 'state.sqlite'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(path, uri=True)) as state:
+            sql = "SELECT provider_txn_id FROM trades WHERE out_trade_no = ?"
+            return str(state.execute(sql, (out_trade_no,)).fetchone()[0])
+
     def _start(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.app"], cwd=ROOT, env=self._environment
@@ -370,6 +385,17 @@ def running_simulator(folder: Path, **changes: str) -> Iterator[Simulator]:
         yield simulator
     finally:
         simulator.stop()
+
+
+def pingxx_environment(folder: Path, webhook_url: str, **changes: str) -> dict[str, str]:
+    """Return the variables of a simulated Ping++ whose keys lie in *folder*."""
+    return {
+        "SANDBOX_PINGXX_SECRET_KEY": PINGXX_SECRET_KEY,
+        "SANDBOX_PINGXX_APP_ID": PINGXX_APP_ID,
+        "SANDBOX_PINGXX_MERCHANT_PUBLIC_KEY": str(folder / "merchant.pub"),
+        "SANDBOX_PINGXX_PRIVATE_KEY": str(folder / "platform.key"),
+        "SANDBOX_PINGXX_WEBHOOK_URL": webhook_url,
+    } | changes
 
 
 def order(out_trade_no: str, notify_url: str, /, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
