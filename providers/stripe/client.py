@@ -90,7 +90,7 @@ class Client:
             return Answer(operation, body, response.headers.get(_REPLAYED) == "true")
         except Exception as error:  # noqa: BLE001 - an SDK may raise anything over a hostile answer
             failure = errors.error_of_failure(operation, error, arrived=_arrived.get())
-        # Raised out here, so that the SDK's error, which carries the whole answer, is not behind it.
+        # Out here the SDK's error, which carries the whole answer, is not behind it.
         raise failure
 
 
@@ -141,12 +141,13 @@ class _Wire(stripe.HTTPXClient):
 
     async def close_async(self) -> None:
         await self._bounded.aclose()
-        await super().close_async()
+        await self._client_async.aclose()
 
 
 def _give_up(error: Exception) -> NoReturn:
     # The SDK repeats what is raised like this, as often as it was told to.
-    raise stripe.APIConnectionError(type(error).__name__, should_retry=True) from error
+    told: Callable[..., stripe.APIConnectionError] = stripe.APIConnectionError
+    raise told(type(error).__name__, should_retry=True) from error
 
 
 async def _whole(reply: httpx.Response) -> bytes:

@@ -130,7 +130,7 @@ def _said(error: stripe.StripeError, status: int) -> str:
     if not isinstance(code, str):
         return _OTHER
     code = _SPELLINGS.get(code, code)
-    return code if code in _KNOWN_CODES and (code, _ANY) in _VERDICTS else _OTHER
+    return code if code in _KNOWN_CODES else _OTHER
 
 
 def _of_transport(operation: str, cause: BaseException | None, *, arrived: bool) -> ProviderError:

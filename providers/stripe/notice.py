@@ -98,41 +98,36 @@ def read_event(body: bytes, merchant_id: str, keep: Keep) -> list[Fact]:
 
 def _of_intent(told: _Told) -> list[Fact]:
     intent = _decode(bytes(told.object), Intent, "object")
-    number = intent.metadata.attempt_no
+    number = intent.attempt_no
     _keep(told, EvidenceKind.PAYMENT_INTENT, intent.id, number)
     if number is None:
         return []
-    match told.type:
-        case "payment_intent.succeeded":
-            if intent.status != "succeeded" or intent.amount_received == 0:
-                raise NoticeUnreadable("status")
-            return [intent.fact(FactSource.NOTICE, at=told.at, merchant=told.merchant)]
-        case "payment_intent.canceled":
-            _require_own(told)
-            return [AttemptClosedAtProvider(provider=PROVIDER, attempt_no=number)]
-        case "payment_intent.payment_failed":
-            # The same intent takes another card: this is no end.
-            _require_own(told)
-            return [PayerAwaited(provider=PROVIDER, attempt_no=number)]
+    if told.type == "payment_intent.succeeded":
+        if intent.status != "succeeded" or intent.amount_received == 0:
+            raise NoticeUnreadable("status")
+        return [intent.fact(FactSource.NOTICE, at=told.at, merchant=told.merchant)]
+    _require_own(told)
+    if told.type == "payment_intent.canceled":
+        return [AttemptClosedAtProvider(provider=PROVIDER, attempt_no=number)]
+    if told.type == "payment_intent.payment_failed":
+        # The same intent takes another card: this is no end.
+        return [PayerAwaited(provider=PROVIDER, attempt_no=number)]
     return []
 
 
 def _of_session(told: _Told) -> list[Fact]:
     session = _decode(bytes(told.object), Session, "object")
-    number = session.metadata.attempt_no
+    number = session.attempt_no
     _keep(told, EvidenceKind.CHECKOUT_SESSION, session.id, number)
     if number is None:
         return []
-    match told.type:
-        case "checkout.session.expired":
-            _require_own(told)
-            return [AttemptClosedAtProvider(provider=PROVIDER, attempt_no=number)]
-        case "checkout.session.async_payment_failed":
-            # A completed session is not entered again.
-            _require_own(told)
-            return [
-                PaymentFailed(provider=PROVIDER, attempt_no=number, code="async_payment_failed")
-            ]
+    if told.type == "checkout.session.expired":
+        _require_own(told)
+        return [AttemptClosedAtProvider(provider=PROVIDER, attempt_no=number)]
+    if told.type == "checkout.session.async_payment_failed":
+        # A completed session is not entered again.
+        _require_own(told)
+        return [PaymentFailed(provider=PROVIDER, attempt_no=number, code="async_payment_failed")]
     # A completed session is not a paid one: with some methods the money comes days later.
     return _of_paid_session(session, told) if session.payment_status == "paid" else []
 
@@ -145,7 +140,7 @@ def _of_paid_session(session: Session, told: _Told) -> list[Fact]:
 
 def _of_refund(told: _Told) -> list[Fact]:
     refund = _decode(bytes(told.object), Refund, "object")
-    _keep(told, EvidenceKind.REFUND, refund.id, refund.metadata.attempt_no)
+    _keep(told, EvidenceKind.REFUND, refund.id, refund.ours.attempt_no)
     _require_own(told)
     if refund.payment_intent is None:
         return []
@@ -157,7 +152,8 @@ def _of_refund(told: _Told) -> list[Fact]:
 def _of_charge(told: _Told) -> list[Fact]:
     # How much of a charge went back in all; each refund tells its own part, and how it ended.
     charge = _decode(bytes(told.object), dict[str, Any], "object")
-    number = (charge.get("metadata") or {}).get("attempt_no")
+    metadata = charge.get("metadata")
+    number = metadata.get("attempt_no") if isinstance(metadata, dict) else None
     _keep(told, EvidenceKind.CHARGE, str(charge.get("id", "")), number)
     return []
 

@@ -19,9 +19,7 @@ _DEPTH_MAX: Final = 12
 def scrubbed(told: dict[str, Any]) -> dict[str, Any]:
     """Return the object without them; a payment method stays as its id."""
     return {
-        name: _kept(name, value, _DEPTH_MAX)
-        for name, value in told.items()
-        if name not in _DROPPED
+        name: _kept(name, value, _DEPTH_MAX) for name, value in told.items() if name not in _DROPPED
     }
 
 

@@ -59,16 +59,21 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     amount_received: Minor = 0
     currency: Currency
     created: Seconds
-    metadata: Ours = Ours()
+    metadata: Ours | None = None
     client_secret: Secret | None = None
     latest_charge: Charge | str | None = None
+
+    @property
+    def attempt_no(self) -> str | None:
+        """Our number, if it has one."""
+        return None if self.metadata is None else self.metadata.attempt_no
 
     def fact(self, source: FactSource, *, at: int | None = None, merchant: str) -> PaymentSucceeded:
         """Say that it was paid; *at* is when, where no charge tells it."""
         charge = self.latest_charge
         told = charge.created if isinstance(charge, Charge) else at
         return _paid(
-            self.metadata.attempt_no or "",
+            self.attempt_no or "",
             self.id,
             Money(amount_minor=self.amount_received, currency=self.currency.upper()),
             merchant,
@@ -87,17 +92,23 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     amount_total: Minor | None = None
     currency: Currency | None = None
     created: Seconds
-    metadata: Ours = Ours()
+    metadata: Ours | None = None
     url: Url | None = None
     payment_intent: Intent | str | None = None
+
+    @property
+    def attempt_no(self) -> str | None:
+        """Our number, if it has one."""
+        return None if self.metadata is None else self.metadata.attempt_no
 
     def fact(self, source: FactSource, *, at: int, merchant: str) -> PaymentSucceeded:
         """Say that it was paid."""
         intent = self.payment_intent
         if isinstance(intent, Intent):
-            return intent.fact(source, at=at, merchant=merchant)
+            paid = intent.fact(source, at=at, merchant=merchant)
+            return msgspec.structs.replace(paid, attempt_no=self.attempt_no or "")
         money = Money(amount_minor=self.amount_total or 0, currency=(self.currency or "").upper())
-        return _paid(self.metadata.attempt_no or "", intent or "", money, merchant, at, source)
+        return _paid(self.attempt_no or "", intent or "", money, merchant, at, source)
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,25 +119,25 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     currency: Currency
     status: str
     payment_intent: Id | None = None
-    metadata: Ours = Ours()
+    metadata: Ours | None = None
 
     @property
-    def is_ours(self) -> bool:
-        """Whether we asked for it."""
-        return self.metadata.refund_no is not None and self.metadata.attempt_no is not None
+    def ours(self) -> Ours:
+        """Our numbers, both or none: only both make it a refund that we asked for."""
+        told = self.metadata or Ours()
+        return told if told.refund_no and told.attempt_no else Ours()
 
     def fact(self, source: FactSource) -> RefundMoved:
         """Say it in our words; without our numbers it is named by Stripe's own."""
-        ours = self.is_ours
         return RefundMoved(
             provider=PROVIDER,
-            attempt_no=(self.metadata.attempt_no or "") if ours else "",
-            refund_no=(self.metadata.refund_no or self.id) if ours else self.id,
+            attempt_no=self.ours.attempt_no or "",
+            refund_no=self.ours.refund_no or self.id,
             provider_refund_id=self.id,
             refunded=Money(amount_minor=self.amount, currency=self.currency.upper()),
             outcome=_REFUND_OUTCOMES[self.status],
             source=source,
-            kind=RefundKind.OURS if ours else RefundKind.EXTERNAL,
+            kind=RefundKind.OURS if self.ours.refund_no else RefundKind.EXTERNAL,
             provider_txn_id=self.payment_intent,
         )
 
@@ -173,7 +184,7 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _paid(  # noqa: PLR0913, PLR0917 - the words of one fact
+def _paid(  # noqa: PLR0917 - the words of one fact
     attempt_no: str, txn_id: str, money: Money, merchant: str, at: int, source: FactSource
 ) -> PaymentSucceeded:
     return PaymentSucceeded(
@@ -186,5 +197,3 @@ def _paid(  # noqa: PLR0913, PLR0917 - the words of one fact
         paid_at=datetime.fromtimestamp(at, UTC),
         source=source,
     )
-
-
