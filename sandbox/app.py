@@ -27,6 +27,7 @@ from sandbox.mock.provider import Mock
 from sandbox.provider import Conflict, Provider
 from sandbox.settings import SandboxSettings, from_environment
 from sandbox.store import Store
+from sandbox.stripe.provider import Stripe
 from sandbox.wechatlogin.login import Login
 from sandbox.wechatpay.provider import Wechat
 
@@ -46,6 +47,10 @@ def build_app(settings: SandboxSettings) -> Litestar:
     if settings.mock is not None:
         providers[Mock.name] = Mock(
             store=store, settings=settings, own=settings.mock, faults=faults, alarm=alarm
+        )
+    if settings.stripe is not None:
+        providers[Stripe.name] = Stripe(
+            store=store, settings=settings, own=settings.stripe, faults=faults, alarm=alarm
         )
     delivery = Delivery(
         store=store,

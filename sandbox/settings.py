@@ -32,10 +32,18 @@ class MockSettings(msgspec.Struct, frozen=True, kw_only=True):
     delay_ms: Annotated[int, msgspec.Meta(ge=0, le=86_400_000)] = 500
 
 
+class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One account at Stripe: its key, and the endpoint that its events go to."""
+
+    secret_key: str
+    webhook_secret: str
+    webhook_url: str
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the simulators listen, what they remember, and how fast their time runs.
 
-    With *smtp_port* 0 no mail is taken; without *mock* there is no mock provider.
+    With *smtp_port* 0 no mail is taken; a provider without settings is not simulated.
     """
 
     port: int
@@ -44,6 +52,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     time_scale: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     wechat: WechatSettings
     mock: MockSettings | None = None
+    stripe: StripeSettings | None = None
 
     def scaled_ms(self, seconds: float) -> int:
         """Turn the real world's seconds into the sandbox's milliseconds."""
@@ -78,6 +87,7 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
             "login_code_seconds": env.get("SANDBOX_WECHAT_LOGIN_CODE_SECONDS") or "300",
         },
         "mock": _mock(env),
+        "stripe": _stripe(env),
     }
     return msgspec.convert(fields, SandboxSettings, strict=False)
 
@@ -90,6 +100,17 @@ def _mock(env: Mapping[str, str]) -> dict[str, str] | None:
         "secret": secret,
         "autofire": env.get("MOCK_WEBHOOK_AUTOFIRE") or "1",
         "delay_ms": env.get("MOCK_WEBHOOK_DELAY_MS") or "500",
+    }
+
+
+def _stripe(env: Mapping[str, str]) -> dict[str, str] | None:
+    key = env.get("SANDBOX_STRIPE_SECRET_KEY")
+    if not key:
+        return None
+    return {
+        "secret_key": key,
+        "webhook_secret": env["SANDBOX_STRIPE_WEBHOOK_SECRET"],
+        "webhook_url": env["SANDBOX_STRIPE_WEBHOOK_URL"],
     }
 
 
