@@ -62,13 +62,9 @@ class Gateway:
             call = self._call(request, text, of_browsers=of_browsers)
             self._count(call, operation)
             fault = self._faults.take(words.NAME, operation)
-            if fault and fault.mode in _REFUSED_BY_FAULT:
-                status, kind, message = _REFUSED_BY_FAULT[fault.mode]
-                raise Refusal(status, None, message, kind=kind)
             with self._using(request) as key:
-                if fault and fault.mode == "hang_before":
-                    if not await still_there_after(request, fault.hang_seconds):
-                        return Response(b"", status_code=408)
+                if not await _meet(fault, request):
+                    return Response(b"", status_code=408)
                 response = self._performed(request, key, text, perform, _at(call, fault))
         except Refusal as refusal:
             response = _response(refusal.status, msgspec.json.encode(refusal.body))
@@ -148,6 +144,16 @@ class Gateway:
         subject = trade.out_trade_no if trade else named
         if isinstance(subject, str) and subject:
             self._store.count_call(subject, operation)
+
+
+async def _meet(fault: Fault | None, request: AnyRequest) -> bool:
+    """Return False when the caller hung up before anything was done."""
+    if fault and fault.mode in _REFUSED_BY_FAULT:
+        status, kind, message = _REFUSED_BY_FAULT[fault.mode]
+        raise Refusal(status, None, message, kind=kind)
+    if fault and fault.mode == "hang_before":
+        return await still_there_after(request, fault.hang_seconds)
+    return True
 
 
 def _at(call: Call, fault: Fault | None) -> Call:

@@ -215,7 +215,7 @@ def intent(trade: Trade, gone_minor: int = 0, *, whole: bool = False) -> dict[st
 
 
 def session(trade: Trade, base_url: str, *, whole: bool = False) -> dict[str, Any]:
-    """Return a checkout session; *whole* shows its intent, which is there once its payer went on."""
+    """Return a checkout session; *whole* shows its intent, once its payer went on."""
     detail = detail_of(trade)
     wanted = detail.session
     assert wanted is not None, "a session was asked for"

@@ -7,14 +7,20 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from contracts.attempt import AttemptRequest, Confirmation
+from contracts.facts import PaymentSucceeded
 from contracts.states import Channel
 from providers.mock.adapter import MockPay
 from providers.mock.settings import MockSettings
 from providers.provider import Provider
+from providers.stripe.adapter import StripePay
+from providers.stripe.settings import StripeSettings
 from providers.wechat.adapter import WeChatPay
 from tests.providers.merchant import OPENID, an_attempt, settings_of
 from tests.providers.signing import private_pem, public_pem
 from tests.sandbox import simulator
+
+# These find a payment by our number of it.
+ANY_TXN = "4200000000000000001"
 
 
 class Notice(NamedTuple):
@@ -37,6 +43,9 @@ class Stage(Protocol):
 
     def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
         """Make a request that the simulator will accept."""
+
+    async def txn_of(self, attempt: AttemptRequest) -> str:
+        """Return the provider's own number of an attempt, by which refunds go."""
 
     def pay(self, attempt_no: str) -> None:
         """Be the payer."""
@@ -73,6 +82,9 @@ class WeChatStage:
     def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
         return an_attempt(**{"appid": simulator.APP_ID, "notify_url": self.door.url} | changes)
 
+    async def txn_of(self, attempt: AttemptRequest) -> str:  # noqa: ARG002
+        return ANY_TXN
+
     def pay(self, attempt_no: str) -> None:
         assert self.simulated.act(attempt_no, "pay").status_code == 200
 
@@ -106,6 +118,9 @@ class MockStage:
 
     def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
         return a_mock_attempt(**changes)
+
+    async def txn_of(self, attempt: AttemptRequest) -> str:  # noqa: ARG002
+        return ANY_TXN
 
     def pay(self, attempt_no: str) -> None:
         assert self.simulated.act(attempt_no, "pay").status_code == 200
@@ -187,8 +202,106 @@ def wechat_settings(simulated: simulator.Simulator, **changes: Any) -> Any:  # n
     )
 
 
+STRIPE_KEY, STRIPE_WEBHOOK_SECRET = "sk_test_51CanaryKey", "whsec_CanarySecret"
+# Stripe tells more of one refund than how it ended.
+STRIPE_ENDS = frozenset(
+    {"payment_intent.succeeded", "checkout.session.completed", "refund.updated", "refund.failed"}
+)
+
+
+class StripeStage:
+    """Stripe's adapter; its attempts are payment intents unless they are said to be sessions."""
+
+    speaks = True
+
+    def __init__(
+        self,
+        provider: StripePay,
+        impatient: StripePay,
+        simulated: simulator.Simulator,
+        door: simulator.NoticeDoor,
+    ) -> None:
+        self.provider: Provider = provider
+        self.impatient: Provider = impatient
+        self.simulated = simulated
+        self.door = door
+        self.secrets = frozenset(
+            {STRIPE_KEY, STRIPE_WEBHOOK_SECRET, "payer@example.com", "Jenny Rosen"}
+        )
+
+    def an_attempt(self, **changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
+        return a_stripe_attempt(**changes)
+
+    async def txn_of(self, attempt: AttemptRequest) -> str:
+        fact = await self.provider.query(attempt)
+        if isinstance(fact, PaymentSucceeded):
+            return fact.provider_txn_id
+        return (await self.provider.open(attempt)).reference or ""
+
+    def pay(self, attempt_no: str) -> None:
+        assert self.simulated.act(attempt_no, "pay").status_code == 200
+
+    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
+        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+        self.simulated.fault(operation, mode, provider="stripe", **more)
+
+    def settle(self, refund_no: str, outcome: str) -> None:
+        reply = self.simulated.control.post(f"/control/refunds/{refund_no}/{outcome}")
+        assert reply.status_code == 200
+
+    async def notices(self, attempt_no: str, count: int) -> list[Notice]:
+        def told(one: simulator.Received) -> bool:
+            return one.message["type"] in STRIPE_ENDS and attempt_no.encode() in one.body
+
+        received = await asyncio.to_thread(self.door.wait_for_those, told, count)
+        return [
+            Notice({n.lower(): v for n, v in one.headers.items()}, one.body) for one in received
+        ]
+
+
+@asynccontextmanager
+async def stripe(folder: Path) -> AsyncIterator[StripeStage]:
+    """Start the simulator and an adapter that has its keys."""
+    with (
+        simulator.NoticeDoor() as door,
+        simulator.running_simulator(
+            folder,
+            SANDBOX_TIME_SCALE="60",
+            SANDBOX_STRIPE_SECRET_KEY=STRIPE_KEY,
+            SANDBOX_STRIPE_WEBHOOK_SECRET=STRIPE_WEBHOOK_SECRET,
+            SANDBOX_STRIPE_WEBHOOK_URL=door.url,
+        ) as simulated,
+    ):
+        settings = stripe_settings(f"{simulated.base_url}/stripe")
+        hasty = stripe_settings(
+            f"{simulated.base_url}/stripe", timeout_seconds=0.5, connect_timeout_seconds=0.5
+        )
+        async with StripePay(settings) as provider, StripePay(hasty) as impatient:
+            yield StripeStage(provider, impatient, simulated, door)
+
+
+def stripe_settings(url: str, **changes: Any) -> StripeSettings:  # noqa: ANN401 - any field
+    """Make settings for whoever answers at an address."""
+    keys = {"secret_key": STRIPE_KEY, "webhook_secrets": (STRIPE_WEBHOOK_SECRET,)}
+    return StripeSettings(**{"api_base": url} | keys | changes)
+
+
+def a_stripe_attempt(**changes: Any) -> AttemptRequest:  # noqa: ANN401 - any field
+    """Make an attempt at Stripe, in CNY as the suite pays."""
+    at_stripe = {
+        "provider": "stripe",
+        "channel": Channel.STRIPE,
+        "merchant_id": "stripe:test",
+        "appid": "stripe:test",
+        "return_url": "http://127.0.0.1:9/result?session_id={CHECKOUT_SESSION_ID}",
+        "cancel_url": "http://127.0.0.1:9/back",
+    }
+    return an_attempt(**at_stripe | changes)
+
+
 # A new adapter takes part in every test by one line here.
 STAGES: dict[str, Callable[[Path], AbstractAsyncContextManager[Stage]]] = {
     "mock": mock,
+    "stripe": stripe,
     "wechat": wechat,
 }

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import msgspec
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from contracts.attempt import AttemptRequest
+from contracts.attempt import AttemptRequest, RefundRequest
 from contracts.facts import (
     AttemptClosedAtProvider,
     AttemptNotFound,
@@ -63,10 +64,22 @@ def skip_unless_it_speaks(stage: Stage) -> None:
         pytest.skip("what it has to say comes by the door of normalized events")
 
 
-async def call(provider: Provider, operation: str, attempt: AttemptRequest) -> object:
+async def refund_of(stage: Stage, attempt: AttemptRequest, **changes: Any) -> RefundRequest:  # noqa: ANN401
+    return a_refund_of(attempt, provider_txn_id=await stage.txn_of(attempt), **changes)
+
+
+async def call(
+    stage: Stage, operation: str, attempt: AttemptRequest, provider: Provider | None = None
+) -> object:
     about_refund = operation in {"refund", "query_refund"}
-    argument = a_refund_of(attempt) if about_refund else attempt
-    return await getattr(provider, operation)(argument)
+    argument = await refund_of(stage, attempt) if about_refund else attempt
+    return await getattr(provider or stage.provider, operation)(argument)
+
+
+def a_known_payers_attempt(stage: Stage) -> AttemptRequest:
+    by_openid = Channel.WECHAT_JSAPI in stage.provider.channels
+    channel = {"channel": Channel.WECHAT_JSAPI} if by_openid else {}
+    return stage.an_attempt(openid=OPENID, **channel)
 
 
 class TestEveryProvider:
@@ -88,7 +101,8 @@ class TestEveryProvider:
             parameters = stage.provider.payer_parameters(attempt, handed_out, datetime.now(UTC))
 
             shown = str(msgspec.to_builtins(parameters))
-            assert (handed_out.code_url or handed_out.prepay_id or attempt.attempt_no) in shown
+            handed = handed_out.code_url or handed_out.prepay_id or handed_out.redirect_url
+            assert (handed or handed_out.client_secret or attempt.attempt_no) in shown
             assert not any(secret in shown for secret in stage.secrets - {"weixin://"})
 
     async def test_refuses_a_known_number_with_other_words(self, stage: Stage) -> None:
@@ -187,7 +201,7 @@ class TestEveryProvider:
     async def test_refunds_once_however_often_it_is_asked(self, stage: Stage) -> None:
         attempt = await paid(stage)
         half = Money(amount_minor=attempt.amount.amount_minor // 2, currency="CNY")
-        refund = a_refund_of(attempt, amount=half)
+        refund = await refund_of(stage, attempt, amount=half)
         stage.spoil("refund", "hold")
 
         first = await stage.provider.refund(refund)
@@ -213,7 +227,7 @@ class TestEveryProvider:
     async def test_tells_a_refund_that_did_not_succeed(
         self, stage: Stage, end: str, outcome: RefundOutcome
     ) -> None:
-        refund = a_refund_of(await paid(stage))
+        refund = await refund_of(stage, await paid(stage))
         stage.spoil("refund", "hold")
         await stage.provider.refund(refund)
 
@@ -224,18 +238,21 @@ class TestEveryProvider:
         assert asked.outcome is outcome
 
     async def test_knows_no_refund_that_was_never_taken(self, stage: Stage) -> None:
-        assert await stage.provider.query_refund(a_refund_of(await paid(stage))) is None
+        assert await stage.provider.query_refund(await refund_of(stage, await paid(stage))) is None
 
     async def test_refuses_to_refund_more_than_was_paid(self, stage: Stage) -> None:
         attempt = await paid(stage)
-        await stage.provider.refund(a_refund_of(attempt))
+        await stage.provider.refund(await refund_of(stage, attempt))
+        more = await refund_of(stage, attempt, refund_no=f"{attempt.attempt_no}R02")
 
         with pytest.raises(ProviderRefused):
-            await stage.provider.refund(a_refund_of(attempt, refund_no=f"{attempt.attempt_no}R02"))
+            await stage.provider.refund(more)
 
     async def test_refuses_to_refund_what_was_never_paid(self, stage: Stage) -> None:
+        refund = await refund_of(stage, await opened(stage))
+
         with pytest.raises(ProviderRefused):
-            await stage.provider.refund(a_refund_of(await opened(stage)))
+            await stage.provider.refund(refund)
 
     @pytest.mark.parametrize("operation", ["open", "query", "close", "refund", "query_refund"])
     @pytest.mark.parametrize("mode", ["error_500", "bad_signature", "signtest"])
@@ -245,26 +262,27 @@ class TestEveryProvider:
         refunding = operation.endswith("refund")
         attempt = await (paid if refunding else opened)(stage)
         if operation == "query_refund":
-            await stage.provider.refund(a_refund_of(attempt))
+            await stage.provider.refund(await refund_of(stage, attempt))
         stage.spoil(operation, mode)
 
         with pytest.raises(OutcomeUnknown):
-            await call(stage.provider, operation, attempt)
+            await call(stage, operation, attempt)
 
     @pytest.mark.parametrize("operation", ["open", "query", "close", "refund", "query_refund"])
     async def test_can_be_asked_again_after_a_rate_limit(
         self, stage: Stage, operation: str
     ) -> None:
-        attempt = await paid(stage) if operation == "refund" else stage.an_attempt()
+        prepared = {"refund": paid, "query": opened}.get(operation)
+        attempt = await prepared(stage) if prepared else stage.an_attempt()
         stage.spoil(operation, "rate_limited")
         # Only of a refund may something be under way all the same.
         verdict = OutcomeUnknown if operation == "refund" else ProviderUnreachable
 
         with pytest.raises(ProviderError) as caught:
-            await call(stage.provider, operation, attempt)
+            await call(stage, operation, attempt)
 
         assert type(caught.value) is verdict
-        await call(stage.provider, operation, attempt)
+        await call(stage, operation, attempt)
 
     @pytest.mark.parametrize("operation", ["open", "close", "refund"])
     async def test_loses_no_call_whose_answer_was_lost(self, stage: Stage, operation: str) -> None:
@@ -274,13 +292,13 @@ class TestEveryProvider:
         stage.spoil(operation, "timeout_after", delay_ms=SILENCE_MS)
 
         with pytest.raises(OutcomeUnknown, match="timeout"):
-            await call(stage.impatient, operation, attempt)
+            await call(stage, operation, attempt, stage.impatient)
 
         if refunding:
-            assert await stage.provider.query_refund(a_refund_of(attempt)) is not None
+            assert await stage.provider.query_refund(await refund_of(stage, attempt)) is not None
         else:
             assert not isinstance(await stage.provider.query(attempt), AttemptNotFound)
-        await call(stage.provider, operation, attempt)
+        await call(stage, operation, attempt)
 
     async def test_counts_each_call_by_how_it_ended(self, stage: Stage) -> None:
         def count(code: str) -> float:
@@ -303,7 +321,7 @@ class TestEveryProvider:
         skip_unless_it_speaks(stage)
         told = StringIO()
         with caplog.at_level(logging.DEBUG), capture_logs() as lines:
-            attempt = stage.an_attempt(channel=Channel.WECHAT_JSAPI, openid=OPENID)
+            attempt = a_known_payers_attempt(stage)
             handed_out = await stage.provider.open(attempt)
             for operation in ("query", "close", "refund", "query_refund"):
                 stage.spoil(operation, "error_500")
@@ -318,12 +336,14 @@ class TestEveryProvider:
             told.writelines(traceback.format_exception(refused.value))
 
         told.write(caplog.text + repr(lines) + repr(stage.provider) + repr(vars(stage.provider)))
-        assert attempt.attempt_no in told.getvalue(), "nothing was captured"
-        for secret in stage.secrets | {handed_out.prepay_id or handed_out.code_url}:
+        named = attempt.attempt_no in told.getvalue()
+        assert named or (handed_out.reference or "-") in told.getvalue(), "nothing was captured"
+        handed = handed_out.prepay_id or handed_out.code_url or handed_out.client_secret
+        for secret in stage.secrets | {handed or handed_out.redirect_url}:
             assert secret
             assert secret not in told.getvalue()
 
     async def failure(self, stage: Stage, operation: str, attempt: AttemptRequest) -> str:
         with pytest.raises(ProviderError) as caught:
-            await call(stage.provider, operation, attempt)
+            await call(stage, operation, attempt)
         return repr(caught.value) + "".join(traceback.format_exception(caught.value))

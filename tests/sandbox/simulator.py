@@ -238,6 +238,12 @@ class NoticeDoor:
         """Return the normalized events of an order once there are so many."""
         return self._wait(lambda one: _order_of(one) == order_id, count, seconds)
 
+    def wait_for_those(
+        self, wanted: Callable[[Received], bool], count: int = 1, seconds: float = 10
+    ) -> list[Received]:
+        """Return the notices that are wanted once there are so many."""
+        return self._wait(wanted, count, seconds)
+
     def _wait(
         self, wanted: Callable[[Received], bool], count: int, seconds: float
     ) -> list[Received]:
