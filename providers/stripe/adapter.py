@@ -64,7 +64,7 @@ class StripePay:
     capabilities = frozenset(Capability) - {Capability.BILLS}
 
     def __init__(self, settings: StripeSettings, keep: Keep = unkept) -> None:
-        self._secrets = settings.webhook_secrets
+        self._settings = settings
         self._merchant_id = settings.merchant_id
         self._keep = keep
         self._client = Client(settings)
@@ -192,7 +192,7 @@ class StripePay:
     ) -> VerifiedNotice:
         if not isinstance(body, bytes) or len(body) > MAX_BYTES:
             raise NoticeRefused(RefusalReason.MALFORMED)
-        serial = check_signature(self._secrets, headers, body, now)
+        serial = check_signature(self._settings.webhook_secrets, headers, body, now)
         return VerifiedNotice(provider=PROVIDER, event_id=event_id(body), serial=serial)
 
     async def _found(
