@@ -110,7 +110,7 @@ class Capability(StrEnum):
 class Keep(Protocol):
     """Where an adapter leaves what its provider sent; it neither waits for that nor fails by it."""
 
-    def __call__(self, evidence: Evidence) -> None:
+    def __call__(self, evidence: Evidence, /) -> None:
         """Keep one object, scrubbed of what opens or pays anything."""
 
 

@@ -31,6 +31,7 @@ from sandbox.pingxx.provider import Pingxx
 from sandbox.provider import Conflict, Provider
 from sandbox.settings import SandboxSettings, from_environment
 from sandbox.store import Store
+from sandbox.stripe.provider import Stripe
 from sandbox.wechatlogin.login import Login
 from sandbox.wechatpay.provider import Wechat
 
@@ -59,6 +60,10 @@ def build_app(settings: SandboxSettings) -> Litestar:
     if settings.pingxx is not None:
         providers[Pingxx.name] = Pingxx(
             store=store, settings=settings, own=settings.pingxx, faults=faults, alarm=alarm
+        )
+    if settings.stripe is not None:
+        providers[Stripe.name] = Stripe(
+            store=store, settings=settings, own=settings.stripe, faults=faults, alarm=alarm
         )
     delivery = Delivery(
         store=store,

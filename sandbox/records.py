@@ -64,6 +64,17 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     sent_at_ms: int
 
 
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call under an idempotency key was answered; *fingerprint* is of its words."""
+
+    provider: str
+    key: str
+    fingerprint: str
+    status: int
+    body: bytes
+    at_ms: int
+
+
 class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an outcome is to be told to the merchant. ``delay_ms`` is not scaled."""
 

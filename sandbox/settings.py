@@ -56,6 +56,14 @@ class PingxxSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.secret_key.startswith("sk_live_")
 
 
+class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One account at Stripe: its key, and the endpoint that its events go to."""
+
+    secret_key: str
+    webhook_secret: str
+    webhook_url: str
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the simulators listen, what they remember, and how fast their time runs.
 
@@ -70,6 +78,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     mock: MockSettings | None = None
     alipay: AlipaySettings | None = None
     pingxx: PingxxSettings | None = None
+    stripe: StripeSettings | None = None
 
     def scaled_ms(self, seconds: float) -> int:
         """Turn the real world's seconds into the sandbox's milliseconds."""
@@ -106,6 +115,7 @@ def from_environment(env: Mapping[str, str]) -> SandboxSettings:
         "mock": _mock(env),
         "alipay": _alipay(env),
         "pingxx": _pingxx(env),
+        "stripe": _stripe(env),
     }
     return msgspec.convert(fields, SandboxSettings, strict=False)
 
@@ -142,6 +152,17 @@ def _pingxx(env: Mapping[str, str]) -> dict[str, str | Path] | None:
         "merchant_public_key": Path(env["SANDBOX_PINGXX_MERCHANT_PUBLIC_KEY"]),
         "private_key": Path(env["SANDBOX_PINGXX_PRIVATE_KEY"]),
         "webhook_url": env["SANDBOX_PINGXX_WEBHOOK_URL"],
+    }
+
+
+def _stripe(env: Mapping[str, str]) -> dict[str, str] | None:
+    key = env.get("SANDBOX_STRIPE_SECRET_KEY")
+    if not key:
+        return None
+    return {
+        "secret_key": key,
+        "webhook_secret": env["SANDBOX_STRIPE_WEBHOOK_SECRET"],
+        "webhook_url": env["SANDBOX_STRIPE_WEBHOOK_URL"],
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sandbox.records import Notice, Refund, Send, Trade
+from sandbox.records import Notice, Refund, Reply, Send, Trade
 
 # A trade number carries its order number in front, at every provider.
 ORDER_NO_LENGTH = 16
@@ -42,6 +42,9 @@ CREATE INDEX IF NOT EXISTS sends_trade ON sends (out_trade_no);
 CREATE TABLE IF NOT EXISTS calls (
     out_trade_no TEXT NOT NULL, operation TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (out_trade_no, operation)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS replies (
+    provider TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,
+    body BLOB NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (provider, key)) WITHOUT ROWID;
 """
 _TRADE = (
     "SELECT provider, out_trade_no, channel, amount_minor, currency, status, created_at_ms,"
@@ -145,6 +148,11 @@ class Store:
         where = " WHERE out_refund_no = ? AND provider = ?"
         return _one(self._refunds(_REFUND + where, out_refund_no, provider))
 
+    def refund_with(self, provider: str, words: str) -> Refund | None:
+        """Find one provider's refund by words that its detail alone has."""
+        where = " WHERE provider = ? AND instr(CAST(detail AS TEXT), ?) > 0 LIMIT 1"
+        return _one(self._refunds(_REFUND + where, provider, words))
+
     def any_refund(self, out_refund_no: str) -> Refund | None:
         """Find the newest refund of that number, whoever holds it."""
         where = " WHERE out_refund_no = ? ORDER BY seq DESC LIMIT 1"
@@ -228,6 +236,19 @@ class Store:
             "INSERT INTO calls VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
             (out_trade_no, operation),
         )
+
+    def add_reply(self, reply: Reply) -> None:
+        """Remember what a call under an idempotency key was answered."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO replies (provider, key, fingerprint, status, body, at_ms)"
+            " VALUES (:provider, :key, :fingerprint, :status, :body, :at_ms)",
+            _row(reply),
+        )
+
+    def reply(self, provider: str, key: str) -> Reply | None:
+        """Find what a call under an idempotency key was answered."""
+        sql = "SELECT * FROM replies WHERE provider = ? AND key = ?"
+        return _one([Reply(**dict(row)) for row in self._db.execute(sql, (provider, key))])
 
     def calls_of(self, out_trade_no: str) -> dict[str, int]:
         """Say how often each operation was called for a trade number."""

@@ -24,6 +24,7 @@ from scripts.guards.rows.refunds import REFUNDS
 from scripts.guards.rows.sales import SALES
 from scripts.guards.rows.seats import SEATS
 from scripts.guards.rows.statements import STATEMENTS
+from scripts.guards.rows.stripe import STRIPE
 from scripts.guards.rows.turns import TURNS
 from scripts.guards.rows.upkeep import UPKEEP
 from scripts.guards.rows.wechat import WECHAT
@@ -51,4 +52,5 @@ GUARDS: tuple[Guard, ...] = (
     *UPKEEP,
     *EVENTS,
     *EVIDENCE,
+    *STRIPE,
 )

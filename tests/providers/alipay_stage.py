@@ -27,7 +27,7 @@ class AlipayStage:
     numbers_openings = False
     sticks = False
     fresh_for = timedelta(hours=26)
-    openid_channel = None
+    openid_channel: Channel | None = None
 
     def __init__(
         self,

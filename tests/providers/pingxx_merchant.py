@@ -17,8 +17,8 @@ from providers.pingxx.adapter import PingxxPay
 from providers.pingxx.settings import PingxxSettings
 from providers.provider import Keep, unkept
 from tests.providers.merchant import MERCHANT_KEY, a_refund_of
+from tests.providers.pingxx_stage import a_pingxx_attempt
 from tests.providers.signing import NOW, new_key, private_pem, public_pem
-from tests.providers.stages import a_pingxx_attempt
 from tests.providers.wire_server import Sent, WireServer, an_answer
 from tests.sandbox.simulator import PINGXX_APP_ID, PINGXX_SECRET_KEY
 

@@ -27,7 +27,7 @@ class PingxxStage:
     numbers_openings = True
     sticks = True
     fresh_for = timedelta(hours=26)
-    openid_channel = Channel.WX_PUB
+    openid_channel: Channel | None = Channel.WX_PUB
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from tests.providers.stage import ANY_TXN, Notice, Stage
 from tests.providers.stripe_stage import stripe
 from tests.sandbox import simulator
 
+
 class WeChatStage:
     """WeChat Pay's adapter in public key mode."""
 
@@ -30,7 +31,7 @@ class WeChatStage:
     numbers_openings = False
     sticks = True
     fresh_for = timedelta(minutes=5)
-    openid_channel = Channel.WECHAT_JSAPI
+    openid_channel: Channel | None = Channel.WECHAT_JSAPI
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class MockStage:
     numbers_openings = False
     sticks = True
     fresh_for = timedelta(minutes=5)
-    openid_channel = None
+    openid_channel: Channel | None = None
 
     def __init__(
         self, provider: MockPay, impatient: MockPay, simulated: simulator.Simulator

@@ -33,7 +33,7 @@ class StripeStage:
     numbers_openings = False
     sticks = True
     fresh_for = timedelta(minutes=5)
-    openid_channel = None
+    openid_channel: Channel | None = None
 
     def __init__(
         self,

@@ -46,9 +46,9 @@ from tests.providers.alipay_signing import (
     settings,
     signature,
 )
+from tests.providers.alipay_stage import an_alipay_attempt
 from tests.providers.merchant import MERCHANT_KEY, a_refund_of
 from tests.providers.signing import private_pem, public_pem
-from tests.providers.stages import an_alipay_attempt
 from tests.providers.wire_server import Sent, WireServer, an_answer
 
 QUERY, CLOSE, REFUND = "alipay.trade.query", "alipay.trade.close", "alipay.trade.refund"

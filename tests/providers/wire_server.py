@@ -52,6 +52,11 @@ class WireServer:
         await asyncio.gather(*self._serving)
         await self._server.wait_closed()
 
+    def stop_listening(self) -> None:
+        """Let nobody in any more; who is in stays."""
+        assert self._server is not None
+        self._server.close()
+
     @property
     def url(self) -> str:
         assert self._server is not None

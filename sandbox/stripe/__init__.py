@@ -1,0 +1,1 @@
+"""Stripe's simulator: payment intents, checkout sessions, refunds, and signed events."""
