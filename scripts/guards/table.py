@@ -5,6 +5,7 @@ guard, the test. Where the code moves, its row follows; a test sees that every r
 """
 
 from scripts.guards.guard import Guard
+from scripts.guards.rows.alipay import ALIPAY
 from scripts.guards.rows.attempts import ATTEMPTS
 from scripts.guards.rows.bridge import BRIDGE
 from scripts.guards.rows.catalogue import CATALOGUE
@@ -53,4 +54,5 @@ GUARDS: tuple[Guard, ...] = (
     *EVENTS,
     *EVIDENCE,
     *STRIPE,
+    *ALIPAY,
 )

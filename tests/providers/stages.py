@@ -175,8 +175,9 @@ def wechat_settings(simulated: simulator.Simulator, **changes: Any) -> Any:  # n
             "merchant_private_key_pem": private_pem(simulated.keyring.merchant),
             "api_v3_key": simulator.API_V3_KEY,
             "app_ids": (simulator.APP_ID, simulator.OTHER_APP_ID),
-            "platform_public_key_pem": public_pem(simulated.keyring.platform),
-            "platform_public_key_id": simulator.PUBLIC_KEY_ID,
+            "platform_public_keys_pem": {
+                simulator.PUBLIC_KEY_ID: public_pem(simulated.keyring.platform)
+            },
         }
         | changes
     )

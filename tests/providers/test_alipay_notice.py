@@ -150,6 +150,8 @@ class TestAForm:
 
     @pytest.mark.parametrize("name", ["total_amount", "sign", "sign_type", "notify_id"])
     def test_that_says_a_thing_twice_is_refused(self, name: str) -> None:
+        first = f"{name}=0.01&".encode()
+        assert refusal_of(first + a_notice()) is RefusalReason.MALFORMED
         assert refusal_of(and_also(a_notice(), **{name: "99.00"})) is RefusalReason.MALFORMED
         twice = a_notice().replace(
             b"total_amount=99.00", b"total%5Famount=99.00&total_amount=99.00"

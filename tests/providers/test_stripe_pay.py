@@ -541,14 +541,14 @@ class TestEvidence:
         kept: list[Evidence] = []
         settings = stripe_settings(f"{stage.simulated.base_url}/stripe")
         async with StripePay(settings, kept.append) as provider:
-            intent, session = a_stripe_attempt(), a_stripe_attempt(channel=CHECKOUT)
-            for attempt in (intent, session):
+            session = a_stripe_attempt(channel=CHECKOUT)
+            fact: object = None
+            for attempt in (a_stripe_attempt(), session):
                 opened = await provider.open(attempt)
                 stage.pay(attempt.attempt_no)
-                await provider.query(attempt, opened)
-            told = await provider.query(session)
-            assert isinstance(told, PaymentSucceeded)
-            refund = a_refund_of(session, provider_txn_id=told.provider_txn_id)
+                fact = await provider.query(attempt, opened)
+            assert isinstance(fact, PaymentSucceeded)
+            refund = a_refund_of(session, provider_txn_id=fact.provider_txn_id)
             await provider.refund(refund)
             await provider.query_refund(refund)
 
