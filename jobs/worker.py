@@ -84,8 +84,8 @@ def sweeps_of(house: House, bot: Bot | None = None) -> list[Sweep]:
         Sweep("intents", cleanup_seconds, _intents(house).do_round),
         # No setting turns this off: people make tokens, and no row of theirs is ever needed again.
         Sweep("tokens", _TOKENS_SECONDS, partial(purge_ended_tokens, database)),
-        # There should be nothing to mend, so this may look at its leisure.
         Sweep("purge", _PURGE_SECONDS if settings.retention_days else 0, _purge(house).do_round),
+        # There should be nothing to mend, so this may look at its leisure.
         Sweep(
             "repair",
             max(reconcile_seconds, _REPAIR_SECONDS) if reconcile_seconds else 0,

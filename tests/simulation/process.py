@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 # What these sweeps find is checked by the simulation itself, or is nothing anybody decides by.
-_WATCHED = ("heartbeat", "backlog", "repair", "cleanup", "intents", "tokens")
+_WATCHED = ("heartbeat", "backlog", "repair", "cleanup", "intents", "tokens", "purge")
 GRACE_SECONDS = 20
 
 
@@ -166,6 +166,8 @@ def _settings(sweep_seconds: float) -> SimpleNamespace:
         payments_job_cleanup_interval_min=0,
         legacy_fields_window_days=30,
         payments_intent_expire_min=60,
+        # Nothing grows old in these worlds.
+        retention_days=0,
         attempt_grace_seconds=GRACE_SECONDS,
         mail_server=None,
     )

@@ -182,6 +182,16 @@ for _table in ("payment_attempts", "refunds", "effects"):
     _put_off(_table)
 
 
+@stands_for("models.people", "_PAID")
+def note_payers(tx: Transaction, order_ids: list[int]) -> Waiting:
+    """Note that buyers have paid."""
+    payers = {order["user_id"] for order in tx.rows("orders") if order["id"] in order_ids}
+    for user_id in sorted(payers):
+        user = tx.get("users", user_id)
+        if user is not None and user["state"] == "registered":
+            yield from tx.update("users", user_id, state="paid")
+
+
 @stands_for("models.sweeps", "_FINISH_EFFECTS")
 def finish_effects(tx: Transaction, effect_ids: list[int]) -> Waiting:
     """Note that duties were done."""

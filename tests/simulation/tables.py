@@ -155,6 +155,7 @@ def new_tables() -> dict[str, Table]:
         Table(
             "api_idempotency", uniques={"api_idempotency_user_key_key": _columns("user_id", "key")}
         ),
+        Table("users"),
         Table(
             "payment_attempts",
             uniques={"payment_attempts_attempt_no_key": _columns("attempt_no")},

@@ -199,6 +199,8 @@ class World:
                 tier = {"id": type_id, "ticket_type_id": type_id, "quantity": 2}
                 tables["price_tiers"].put({**tier, "price_minor": 2 * price - 1})
         put_coupons(tables)
+        for n in range(self.chances.buyers):
+            tables["users"].put({"id": n + 1, "state": "registered"})
 
     def _look_at_commit(self, client: str) -> None:
         self.history.note(client, "committed")
