@@ -184,7 +184,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     def refunds_of(self, payment: Payment) -> tuple[Refund, ...]:
         """List what went back of a payment, or was to, in the order it was asked for."""
-        return tuple(r for r in self.refunds if r.provider_txn_id == payment.provider_txn_id)
+        name = (payment.provider, payment.provider_txn_id)
+        return tuple(r for r in self.refunds if (r.provider, r.provider_txn_id) == name)
 
     def left_minor(self, payment: Payment) -> int:
         """Count what refunds that did not fail leave of a payment."""

@@ -136,6 +136,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payment_provider: Annotated[
         str, about("payments", "Provider of new orders: wechat, or in the sandbox mock.")
     ] = "wechat"
+    payment_channels_enabled: Annotated[
+        tuple[str, ...],
+        about("payments", "Providers whom clients may choose, as far as they are set up."),
+    ] = ("wechat", "alipay", "stripe", "pingxx", "mock")
     payments_webhook_only: Annotated[
         bool,
         about("payments", "Answers to confirm and refund wait for no provider's word; 0: they do."),

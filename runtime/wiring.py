@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
+from actors.cashier import Cashier
 from actors.checkout import Checkout
 from actors.confirmations import Confirmations
 from actors.entrance import Entrance
@@ -89,7 +90,12 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         hints = Hints(checkout=checkout)
         stack.push_async_callback(hints.close)
         identity = await _identity(settings, stack)
-        payers = Payers(database=database, providers=providers, merchants=merchants)
+        payers = Payers(
+            database=database,
+            providers=providers,
+            merchants=merchants,
+            enabled=settings.payment_channels_enabled,
+        )
         own_orders = OwnOrders(database)
         stack.push_async_callback(own_orders.close)
         inbox = Inbox(
@@ -113,6 +119,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             actor=actor,
             checkout=checkout,
             payers=payers,
+            cashier=Cashier(database=database, actor=actor, checkout=checkout, payers=payers),
             own_orders=own_orders,
             inbox=inbox,
             gatekeeper=gatekeeper,
