@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import UNSET
 from msgspec.structs import asdict
@@ -83,20 +83,18 @@ def course_charge(charge: Charge, evidence: Sequence[KeptEvidence]) -> wire.Cour
     """Describe what an order is paid with."""
     order, attempt = charge.order, charge.attempt
     provider, channel = way_of(order, attempt)
-    payload: wire.StripePayload | wire.ChargePayload
+    about: dict[str, Any] = {
+        "order_id": order.order_no,
+        "user_id": str(order.user_id),
+        "price": decimal(order.total.amount_minor),
+        "channel": channel,
+        "qr_url": _shown(charge.parameters),
+        "payment_channel": provider,
+    }
     if attempt is not None and provider == STRIPE:
         payload = _stripe_payload(attempt, charge.parameters, evidence)
-    else:
-        payload = _payload(channel, charge.parameters)
-    return wire.CourseCharge(
-        order_id=order.order_no,
-        user_id=str(order.user_id),
-        price=decimal(order.total.amount_minor),
-        channel=channel,
-        qr_url=_shown(charge.parameters),
-        payment_channel=provider,
-        payment_payload=payload,
-    )
+        return wire.StripeCharge(payment_payload=payload, **about)
+    return wire.ChannelCharge(payment_payload=_payload(channel, charge.parameters), **about)
 
 
 def _status(order: Order, now: datetime) -> int:

@@ -102,16 +102,28 @@ class ChargePayload(msgspec.Struct, frozen=True, kw_only=True):
     redirect_url: str | UnsetType = UNSET
 
 
-class CourseCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order is paid with; with nothing left to pay, *qr_url* is empty."""
-
+class _Charge(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str
     user_id: str
     price: Price
     channel: str
     qr_url: Annotated[str, Meta(description="A code to show, or an address to go to")]
     payment_channel: str
-    payment_payload: StripePayload | ChargePayload
+
+
+class StripeCharge(_Charge, frozen=True, kw_only=True):
+    """What an order is paid with at Stripe; with nothing left to pay, *qr_url* is empty."""
+
+    payment_payload: StripePayload
+
+
+class ChannelCharge(_Charge, frozen=True, kw_only=True):
+    """What an order is paid with elsewhere; with nothing left to pay, *qr_url* is empty."""
+
+    payment_payload: ChargePayload
+
+
+CourseCharge: TypeAlias = StripeCharge | ChannelCharge
 
 
 _ChargeState: TypeAlias = Annotated[
