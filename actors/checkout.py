@@ -378,19 +378,13 @@ class Checkout:
         await self._actor.take_turn(RecordRefund(order_id=order_id, fact=moved))
 
     def _refund_request(self, order: Order, refund: Refund) -> RefundRequest:
-        paid = next(
-            payment.paid
-            for payment in order.payments
-            if (payment.provider, payment.provider_txn_id)
-            == (refund.provider, refund.provider_txn_id)
-        )
         return RefundRequest(
             refund_no=refund.refund_no,
             attempt_no=refund.attempt_no,
             provider=refund.provider,
             provider_txn_id=refund.provider_txn_id,
             amount=refund.amount,
-            paid=paid,
+            paid=order.payment_of(refund).paid,
             reason=refund.reason,
             notify_url=self._merchants[refund.provider].notify_url,
         )
