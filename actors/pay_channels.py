@@ -4,6 +4,7 @@
    else the one of the order's last payment if it has such a channel, else Ping++.
 2. A channel that is not said is the provider's usual one; one that is said and unknown is refused.
 3. Only what is offered can be chosen: the provider is set up, and nobody has switched it off.
+4. The mock provider is not among them: it is paid by confirming an intent.
 """
 
 from collections.abc import Mapping
@@ -47,7 +48,6 @@ _NAMES: Final[Mapping[str, Mapping[str, Channel]]] = MappingProxyType(
             "checkout_session": Channel.STRIPE_CHECKOUT,
             "checkout": Channel.STRIPE_CHECKOUT,
         },
-        "mock": {"mock": Channel.MOCK},
     }
 )
 
