@@ -138,9 +138,10 @@ class TestTheWay:
         with pytest.raises(PayChannelNotSupported):
             choose_way(*said, stored="wechat", offers=EVERYBODY)
 
-    def test_is_only_one_that_is_offered(self) -> None:
+    @pytest.mark.parametrize("channel", [None, "stripe", "stripe:intent"])
+    def test_is_only_one_that_is_offered(self, channel: str | None) -> None:
         with pytest.raises(PayChannelNotSupported) as refused:
-            choose_way("stripe", None, stored="wechat", offers={"wechat": WECHAT})
+            choose_way("stripe", channel, stored="wechat", offers={"wechat": WECHAT})
 
         assert refused.value.extra["supported"] == [
             "wechat:wx_pub_qr",

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
-from msgspec import json
+from msgspec import json, structs
 
 from actors.actor import Actor
 from actors.cashier import PLACEHOLDER, Cashier, Charge
@@ -247,6 +247,17 @@ class TestASecondCharge:
         ]
 
 
+class TestTheChannelsOfWechat:
+    def test_are_those_of_a_provider_that_has_them_all(self, shop: Shop, order: Order) -> None:
+        elsewhere = structs.replace(order, payment_channel="stripe")
+
+        assert (shop.payers.serves("wechat"), shop.payers.serves("stripe")) == (True, False)
+        assert shop.payers.by_wechat(order, "stripe") == "wechat"
+        assert shop.payers.by_wechat(elsewhere, "wechat") == "wechat"
+        # Where new orders go to somebody else, so do these: nothing is opened at WeChat unasked.
+        assert shop.payers.by_wechat(elsewhere, "stripe") == "stripe"
+
+
 class TestTwoSuccesses:
     async def test_keep_the_first_and_send_the_second_back_where_it_came_from(
         self, shop: Shop, order: Order
@@ -280,10 +291,7 @@ class TestTwoSuccesses:
             assert isinstance(fact, PaymentSucceeded)
             facts.append(fact)
         one, other = facts
-        same = PaymentSucceeded(
-            **{name: getattr(other, name) for name in other.__struct_fields__}
-            | {"provider_txn_id": one.provider_txn_id}
-        )
+        same = structs.replace(other, provider_txn_id=one.provider_txn_id)
 
         await shop.actor.take_turn(RecordPayment(order_id=order.id, fact=one))
         after = (await shop.actor.take_turn(RecordPayment(order_id=order.id, fact=same))).order
