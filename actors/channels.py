@@ -1,4 +1,4 @@
-"""How a payer gets to WeChat Pay. Pure, and the only place that chooses.
+"""How a payer gets to WeChat Pay, and what a method of the payments API means. Pure.
 
 1. A Mini Program's User-Agent is believed before the client; else the client's word for where it
    is, if it is one of the three; else the User-Agent.
@@ -20,11 +20,10 @@ from contracts.states import Channel
 
 # Every channel that may be chosen here; a provider that opens them all can be paid this way.
 CHOICES = frozenset({Channel.WECHAT_NATIVE, Channel.WECHAT_JSAPI, Channel.MINIPROGRAM_BRIDGE})
-# How a client of the payments API may call them; the second names are those of the course shop.
-_METHODS: Mapping[str, Channel] = {
-    "WECHAT_NATIVE": Channel.WECHAT_NATIVE,
-    "WECHAT_JSAPI": Channel.WECHAT_JSAPI,
-    "MINIPROGRAM_BRIDGE": Channel.MINIPROGRAM_BRIDGE,
+# What a client of the payments API gets without a word for it: the first that its provider has.
+_USUAL = (Channel.WECHAT_NATIVE, Channel.WX_PUB_QR, Channel.ALIPAY_QR, Channel.STRIPE)
+# How it may call each channel: by its own word, and WeChat's by those of the course shop too.
+_ALSO: Mapping[str, Channel] = {
     "wx_pub_qr": Channel.WECHAT_NATIVE,
     "wx_pub": Channel.WECHAT_JSAPI,
     "wx_lite": Channel.MINIPROGRAM_BRIDGE,
@@ -73,7 +72,7 @@ def choose_channel(visit: Visit, gate: BridgeGate, user_id: int) -> Channel:
 
 
 def channel_of(method: str | None, channels: frozenset[Channel]) -> Channel:
-    """Choose among a provider's *channels* the one a client names; WeChat's is a code to scan.
+    """Choose among a provider's *channels* the one a client names; unnamed, its usual one.
 
     A provider with one channel has no choice, whatever a client calls it.
 
@@ -81,9 +80,9 @@ def channel_of(method: str | None, channels: frozenset[Channel]) -> Channel:
     """
     if len(channels) == 1:
         return next(iter(channels))
-    chosen = _METHODS.get(Channel.WECHAT_NATIVE if method is None else method)
-    if chosen is None or chosen not in channels:
-        names = ", ".join(_METHODS)
+    chosen = next(filter(channels.__contains__, _USUAL if method is None else _named(method)), None)
+    if chosen is None:
+        names = ", ".join(sorted(channels | {n for n, one in _ALSO.items() if one in channels}))
         raise InvalidRequest(errors=[{"field": "method", "message": f"One of {names}."}])
     return chosen
 
@@ -107,6 +106,11 @@ def is_at_least(version: str, floor: str) -> bool:
     """Compare two versions as numbers, part by part; a missing part is 0."""
     pairs = zip_longest(_parts(version), _parts(floor), fillvalue=0)
     return next((ours > least for ours, least in pairs if ours != least), True)
+
+
+def _named(method: str) -> tuple[Channel, ...]:
+    own = tuple(channel for channel in Channel if channel.value == method)
+    return own + tuple(channel for name, channel in _ALSO.items() if name == method)
 
 
 def _environment(claimed: str | None, user_agent: str) -> Environment:

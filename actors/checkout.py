@@ -92,18 +92,25 @@ class Checkout:
         self._calls: set[asyncio.Task[Any]] = set()
 
     async def prepare(
-        self, order: Order, channel: Channel, payer: Payer, *, is_claimed: bool = False
+        self,
+        order: Order,
+        channel: Channel,
+        payer: Payer,
+        *,
+        provider: str | None = None,
+        is_claimed: bool = False,
     ) -> Order:
         """Make sure the order has an open attempt on *channel*; return the order with it.
 
-        Safe to repeat: one provider call is made however many ask. *is_claimed* says that the
-        caller made the order, and with it claimed what is to be opened now.
+        Safe to repeat: one provider call is made however many ask. It is opened at *provider*,
+        unsaid where the order was last; what is open elsewhere is owed a close. *is_claimed* says
+        that the caller made the order, and with it claimed what is to be opened now.
 
         :raises contracts.errors.Conflict: the order cannot be paid, or another caller is at it.
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
         :raises contracts.errors.ProviderUnavailable: try again; the order stays payable.
         """
-        merchant = self._merchants.get(order.payment_channel)
+        merchant = self._merchants.get(provider or order.payment_channel)
         if merchant is None:
             raise errors.ProviderNotConfigured
         if not (is_claimed and _is_opening(order)):
@@ -384,18 +391,13 @@ class Checkout:
         await self._actor.take_turn(RecordRefund(order_id=order_id, fact=moved))
 
     def _refund_request(self, order: Order, refund: Refund) -> RefundRequest:
-        paid = next(
-            payment.paid
-            for payment in order.payments
-            if payment.provider_txn_id == refund.provider_txn_id
-        )
         return RefundRequest(
             refund_no=refund.refund_no,
             attempt_no=refund.attempt_no,
             provider=refund.provider,
             provider_txn_id=refund.provider_txn_id,
             amount=refund.amount,
-            paid=paid,
+            paid=order.payment_of(refund).paid,
             reason=refund.reason,
             notify_url=self._merchants[refund.provider].notify_url,
         )

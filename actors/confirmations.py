@@ -19,6 +19,7 @@ from actors.confirming import Confirmed, Confirming
 from actors.decide import is_stranded, refuse_unless_payable
 from actors.failpoints import Reach, nowhere
 from actors.intent_status import result_of
+from actors.pay_channels import Way, choose_way, provider_in
 from actors.payers import Payers, known_payer
 from contracts import errors
 from contracts.attempt import Confirmation, PayerParameters
@@ -91,6 +92,7 @@ class Confirmations:
         :raises contracts.errors.NotFound: the intent is absent, or someone else's.
         :raises contracts.errors.IdempotencyMismatch: the key was used with another body.
         :raises contracts.errors.InvalidRequest: the method is none of the provider's.
+        :raises contracts.errors.PayChannelNotSupported: nor of the provider that it names.
         :raises contracts.errors.Conflict: nobody can pay by it now; the class says why.
         :raises contracts.errors.WechatOpenidRequired: nobody knows the payer there; extra names
             the order.
@@ -119,33 +121,28 @@ class Confirmations:
         if words is None:
             _refuse_unless_payable(known.intent, order)
             words = await self._words(known.intent, order, wish)
-        elif (words.channel, words.confirmation) != (
-            self._channel(order, wish),
-            self._confirmation(order, wish),
-        ):
-            raise errors.IdempotencyMismatch
+        else:
+            way = self._way(known.intent, wish)
+            started = (words.provider, words.channel, words.confirmation)
+            if started != (way.provider, way.channel, _confirmation(order, wish, way)):
+                raise errors.IdempotencyMismatch
         return StartAttempt(order_id=order.id, **structs.asdict(words))
 
     async def _words(self, intent: Intent, order: Order, wish: Confirm) -> AttemptWords:
-        channel = self._channel(order, wish)
-        payer = await self._payers.find(order.payment_channel, channel, order.user_id)
-        payer = known_payer(payer, order, channel)
-        words = self._payers.words(order.payment_channel, channel, payer)
-        confirmation = self._confirmation(order, wish)
+        way = self._way(intent, wish)
+        payer = await self._payers.find(way.provider, way.channel, order.user_id)
+        payer = known_payer(payer, order, way.channel)
+        words = self._payers.words(way.provider, way.channel, payer)
+        confirmation = _confirmation(order, wish, way)
         return structs.replace(words, confirmation=confirmation, agreed=intent.amount)
 
-    def _channel(self, order: Order, wish: Confirm) -> Channel:
-        return channel_of(wish.method, self._payers.channels_of(order.payment_channel))
-
-    def _confirmation(self, order: Order, wish: Confirm) -> Confirmation:
-        is_mock = self._channel(order, wish) is Channel.MOCK
-        return Confirmation(
-            order_id=order.id,
-            intent_id=wish.intent_id,
-            idempotency_key=wish.key.key,
-            # Who moves real money has nothing to pretend.
-            simulate=wish.simulate if is_mock else None,
-        )
+    def _way(self, intent: Intent, wish: Confirm) -> Way:
+        """Say how to pay: where the method says, else at the provider that the intent is for."""
+        offers, method = self._payers.offers, wish.method
+        if method is not None and provider_in(method) in offers:
+            return choose_way(None, method, stored=intent.provider, offers=offers)
+        channel = channel_of(method, self._payers.channels_of(intent.provider))
+        return Way(provider=intent.provider, channel=channel)
 
     async def _finalized(self, confirmed: Confirmed) -> Confirmed:
         """Ask what became of an attempt that needs nobody any more, where answers may wait."""
@@ -222,6 +219,16 @@ class Confirmations:
             return answer
         parameters = self._payers.parameters_of(attempt, datetime.now(UTC))
         return structs.replace(answer, channel=attempt.request.channel, parameters=parameters)
+
+
+def _confirmation(order: Order, wish: Confirm, way: Way) -> Confirmation:
+    return Confirmation(
+        order_id=order.id,
+        intent_id=wish.intent_id,
+        idempotency_key=wish.key.key,
+        # Who moves real money has nothing to pretend.
+        simulate=wish.simulate if way.channel is Channel.MOCK else None,
+    )
 
 
 def _refuse_unless_payable(intent: Intent, order: Order) -> None:

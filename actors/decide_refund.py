@@ -126,7 +126,7 @@ def _succeeded(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEve
 
 
 def _has_no_room(order: Order, refund: Refund) -> bool:
-    paid = next(p for p in order.payments if p.provider_txn_id == refund.provider_txn_id)
+    paid = order.payment_of(refund)
     return order.left_minor(paid) < refund.amount.amount_minor
 
 

@@ -103,7 +103,7 @@ def _failed(order: Order, number: str) -> Payment:
         raise errors.NotFound
     if refund.status is not RefundStatus.FAILED or refund.kind is not RefundKind.OURS:
         raise errors.InvalidState("Only a refund of ours that failed is asked for again.")
-    return next(p for p in order.payments if p.provider_txn_id == refund.provider_txn_id)
+    return order.payment_of(refund)
 
 
 def _requested(

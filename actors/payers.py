@@ -4,7 +4,7 @@ An openid and a prepay_id are bound to an app. What is paid inside the Mini Prog
 app wherever it has one of its own; everything else is paid as the service account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -29,7 +29,8 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     merchant_id: str
     appid: str
     notify_url: str
-    # Where payers are called differently than at *appid*; None where they are not.
+    # The Mini Program, where payers are called differently than at the service account; None where
+    # they are not.
     mini_program_appid: str | None = None
     # Some contracts refuse to close an order that is younger; 0 where none do.
     close_min_age_seconds: int = 0
@@ -41,11 +42,18 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # What is bound to an openid; everything else is for whoever has it before them.
-_OF_AN_OPENID = frozenset({Channel.WECHAT_JSAPI, Channel.MINIPROGRAM_BRIDGE})
+_OF_AN_OPENID = frozenset(
+    {Channel.WECHAT_JSAPI, Channel.MINIPROGRAM_BRIDGE, Channel.WX_PUB, Channel.WX_LITE}
+)
+# What is paid inside the Mini Program, by what its payers are called there.
+_OF_THE_MINI_PROGRAM = frozenset({Channel.MINIPROGRAM_BRIDGE, Channel.WX_LITE})
 
 
 class Payers:
-    """Knows every provider's payers; changes nothing."""
+    """Knows every provider's payers; changes nothing.
+
+    *enabled* names the providers whom clients may choose; None lets them choose any.
+    """
 
     def __init__(
         self,
@@ -53,15 +61,33 @@ class Payers:
         database: Database,
         providers: Mapping[str, Provider],
         merchants: Mapping[str, Merchant],
+        enabled: Collection[str] | None = None,
     ) -> None:
         self._database = database
         self._providers = providers
         self._merchants = merchants
+        self._enabled = enabled
+
+    @property
+    def offers(self) -> Mapping[str, frozenset[Channel]]:
+        """The ways to pay that a client may choose, by their providers."""
+        return {
+            name: provider.channels
+            for name, provider in self._providers.items()
+            if name in self._merchants and (self._enabled is None or name in self._enabled)
+        }
 
     def serves(self, provider: str) -> bool:
         """Tell whether a provider is reached by the channels of WeChat, and is set up."""
         known = self._providers.get(provider)
         return known is not None and provider in self._merchants and known.channels >= CHOICES
+
+    def by_wechat(self, order: Order, usual: str) -> str:
+        """Say at whom an order is paid by WeChat's channels: at *usual* if not where it was last.
+
+        Who was paid by another way first is not shut out of WeChat by it.
+        """
+        return order.payment_channel if self.serves(order.payment_channel) else usual
 
     def channels_of(self, provider: str) -> frozenset[Channel]:
         """List the ways to a provider.
@@ -86,15 +112,15 @@ class Payers:
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
         """
         merchant = self._merchant(provider)
-        appid, openid = appid_of(merchant, channel), None
+        elsewhere, openid = _elsewhere(merchant, channel), None
         if channel not in _OF_AN_OPENID:
             # A code to scan is for whoever scans it, so nobody is looked up.
             pass
-        elif appid == merchant.appid:
+        elif elsewhere is None:
             openid = await own_openid_of(self._database, user_id)
         else:
-            openid = await openid_of(self._database, user_id=user_id, appid=appid)
-        return payer_at(appid, channel, openid)
+            openid = await openid_of(self._database, user_id=user_id, appid=elsewhere)
+        return payer_at(appid_of(merchant, channel), channel, openid)
 
     def among(self, provider: str, channel: Channel, openids: Openids) -> Payer | None:
         """Say as whom somebody pays who is called *openids*; None as :meth:`find` says it.
@@ -102,9 +128,9 @@ class Payers:
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
         """
         merchant = self._merchant(provider)
-        appid = appid_of(merchant, channel)
-        openid = openids.own if appid == merchant.appid else openids.elsewhere.get(appid)
-        return payer_at(appid, channel, openid)
+        elsewhere = _elsewhere(merchant, channel)
+        openid = openids.own if elsewhere is None else openids.elsewhere.get(elsewhere)
+        return payer_at(appid_of(merchant, channel), channel, openid)
 
     def words(self, provider: str, channel: Channel, payer: Payer) -> AttemptWords:
         """Word the attempt by which a payer would pay.
@@ -114,17 +140,26 @@ class Payers:
         return attempt_words(self._merchant(provider), channel, payer)
 
     def parameters(
-        self, order: Order, channel: Channel, payer: Payer, now: datetime
+        self,
+        order: Order,
+        channel: Channel,
+        payer: Payer,
+        now: datetime,
+        *,
+        provider: str | None = None,
     ) -> PayerParameters | None:
         """Say what the payer's client needs, signed anew; None when nothing is open for it.
 
+        It is paid at *provider*, unsaid where the order was last.
+
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
         """
-        attempt = usable_attempt(order, self.words(order.payment_channel, channel, payer), now)
+        words = self.words(provider or order.payment_channel, channel, payer)
+        attempt = usable_attempt(order, words, now)
         if attempt is None or attempt.opened is None:
             return None
-        provider = self._providers[attempt.request.provider]
-        return provider.payer_parameters(attempt.request, attempt.opened, now)
+        adapter = self._providers[attempt.request.provider]
+        return adapter.payer_parameters(attempt.request, attempt.opened, now)
 
     def parameters_of(self, attempt: Attempt, now: datetime) -> PayerParameters | None:
         """Say what one attempt is paid with, signed anew; None where its payer needs nothing."""
@@ -148,6 +183,12 @@ def appid_of(merchant: Merchant, channel: Channel) -> str:
     if channel is Channel.MINIPROGRAM_BRIDGE:
         return merchant.mini_program_appid or merchant.appid
     return merchant.appid
+
+
+def _elsewhere(merchant: Merchant, channel: Channel) -> str | None:
+    """Name the app whose word a payer's openid is; None where that is the service account."""
+    is_inside = channel in _OF_THE_MINI_PROGRAM
+    return merchant.mini_program_appid if is_inside else None
 
 
 def payer_at(appid: str, channel: Channel, openid: str | None) -> Payer | None:

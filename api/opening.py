@@ -127,7 +127,7 @@ async def recall(
     if channel is None or order.status is not OrderStatus.PENDING:
         return _answer(house, order, channel, visit, is_existing=is_existing)
     payer = await _payer(house, order, channel)
-    parameters = house.payers.parameters(order, channel, payer, datetime.now(UTC))
+    parameters = _open_already(house, order, channel, payer, datetime.now(UTC))
     failure = MiniProgramBridgeRequired.code if parameters is None else None
     tell(visit, channel, failure, order)
     return _answer(
@@ -155,11 +155,11 @@ async def resume(house: House, order: Order, visit: Visit) -> OrderToPay:
     :raises PayerNotReady: it cannot be paid from here; the order stays payable.
     """
     mark_order(order)
-    channel = await _choose(house, visit, provider=order.payment_channel, user_id=order.user_id)
+    channel = await _choose(house, visit, provider=_provider(house, order), user_id=order.user_id)
     parameters = None
     if channel is not None:
         payer = await _payer(house, order, channel)
-        parameters = house.payers.parameters(order, channel, payer, datetime.now(UTC))
+        parameters = _open_already(house, order, channel, payer, datetime.now(UTC))
     return _answer(house, order, channel, visit, is_existing=True, parameters=parameters)
 
 
@@ -175,10 +175,11 @@ async def prepare(house: House, seen: Seen, visit: Visit) -> OrderToPay:
     channel: Channel | None = None
     try:
         refuse_unless_payable(order, now)
-        channel = await _choose(house, visit, provider=order.payment_channel, user_id=order.user_id)
+        provider = _provider(house, order)
+        channel = await _choose(house, visit, provider=provider, user_id=order.user_id)
         if channel is None:
             raise ProviderNotConfigured
-        payer = house.payers.among(order.payment_channel, channel, seen.openids)
+        payer = house.payers.among(provider, channel, seen.openids)
         payer = known_payer(payer, order, channel)
         order, parameters = await _open(house, order, channel, payer, now)
     except MiniProgramBridgeRequired as refused:
@@ -197,8 +198,19 @@ async def _choose(house: House, visit: Visit, *, provider: str, user_id: int) ->
     return choose_channel(visit, await house.gatekeeper.current(), user_id)
 
 
+def _provider(house: House, order: Order) -> str:
+    return house.payers.by_wechat(order, house.settings.payment_provider)
+
+
+def _open_already(
+    house: House, order: Order, channel: Channel, payer: Payer, now: datetime
+) -> PayerParameters | None:
+    provider = _provider(house, order)
+    return house.payers.parameters(order, channel, payer, now, provider=provider)
+
+
 async def _payer(house: House, order: Order, channel: Channel) -> Payer:
-    payer = await house.payers.find(order.payment_channel, channel, order.user_id)
+    payer = await house.payers.find(_provider(house, order), channel, order.user_id)
     return known_payer(payer, order, channel)
 
 
@@ -211,14 +223,16 @@ async def _open(
     *,
     is_claimed: bool = False,
 ) -> tuple[Order, PayerParameters]:
-    found = house.payers.parameters(order, channel, payer, now)
+    found = _open_already(house, order, channel, payer, now)
     if found is not None:
         # Neither a turn nor a call: what is open is only signed anew.
         return order, found
-    order = await house.checkout.prepare(order, channel, payer, is_claimed=is_claimed)
+    order = await house.checkout.prepare(
+        order, channel, payer, provider=_provider(house, order), is_claimed=is_claimed
+    )
     now = datetime.now(UTC)
     refuse_unless_payable(order, now)
-    found = house.payers.parameters(order, channel, payer, now)
+    found = _open_already(house, order, channel, payer, now)
     if found is None:
         # The same payer asked elsewhere meanwhile, and this one is being closed again.
         raise PrepareInProgress

@@ -3,7 +3,8 @@
 from litestar import Response, post
 from litestar.params import FromPath
 
-from actors.manual import ask_for_refund, mark_paid
+from actors.manual import mark_paid
+from actors.order_refunds import refund_order_payment
 from api.bodies import invalid
 from api.keys import idempotency_key
 from api.organizers import managed_event
@@ -11,11 +12,9 @@ from api.problems import also, documented
 from api.rooms import Visitor, house_of
 from api.tracing import mark_order
 from contracts.commands import MarkPaid, RequestRefund
-from contracts.states import RefundStatus
 from contracts.wire import refunds as wire
 from contracts.wire.orders import OrderStatusOnly
 from models.order_views import order_id_at
-from models.refunds import refund_id_of
 
 
 @post(
@@ -43,14 +42,10 @@ async def refund_order(
         invite_ids=data.invite_ids,
         registration_ids=data.registration_ids,
     )
-    asked = await ask_for_refund(house.actor, command)
-    mark_order(asked.order)
-    if asked.refund is None:
-        view = wire.RefundView(refund_id=None, status=RefundStatus.SUCCEEDED.value)
-        return Response(view, status_code=200)
-    refund_id = await refund_id_of(house.database, asked.refund.refund_no)
-    view = wire.RefundView(refund_id=refund_id, status=asked.refund.status.value)
-    return Response(view, status_code=201 if asked.is_new else 200)
+    refund = await refund_order_payment(house.actor, house.database, command)
+    mark_order(refund.order)
+    view = wire.RefundView(refund_id=refund.refund_id, status=refund.status.value)
+    return Response(view, status_code=201 if refund.is_new else 200)
 
 
 @post(

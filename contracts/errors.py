@@ -20,7 +20,8 @@
     │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
     ├── RateLimited               asked too often; come back in *retry_after_seconds*
     ├── Unprocessable             understood, but not on offer
-    │   └── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
+    │   ├── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
+    │   └── PayChannelNotSupported
     └── Busy                      nothing wrong; come back in *retry_after_seconds*
         └── OrderBusy  Overloaded  ProviderNotConfigured  ProviderUnavailable
 
@@ -310,6 +311,13 @@ class IdempotencyMismatch(Unprocessable):
 
     code = "IDEMPOTENCY_MISMATCH"
     detail = "This Idempotency-Key was used with another request."
+
+
+class PayChannelNotSupported(Unprocessable):
+    """Nobody can be paid that way here; *supported* in extra lists the ways there are."""
+
+    code = "PAY_CHANNEL_NOT_SUPPORTED"
+    detail = "This way of paying is not offered here."
 
 
 class Busy(Refusal):

@@ -80,6 +80,11 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     provider_refund_id: str | None = None
     seats: NamedSeats | None = None
 
+    def is_of(self, payment: Payment) -> bool:
+        """Tell whether it sends *payment* back; two providers may count their payments alike."""
+        name = (self.provider, self.provider_txn_id)
+        return name == (payment.provider, payment.provider_txn_id)
+
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """One person's place at the event; *id* is None until it is written.
@@ -184,7 +189,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     def refunds_of(self, payment: Payment) -> tuple[Refund, ...]:
         """List what went back of a payment, or was to, in the order it was asked for."""
-        return tuple(r for r in self.refunds if r.provider_txn_id == payment.provider_txn_id)
+        return tuple(refund for refund in self.refunds if refund.is_of(payment))
+
+    def payment_of(self, refund: Refund) -> Payment:
+        """Find the payment that a refund sends back."""
+        return next(payment for payment in self.payments if refund.is_of(payment))
 
     def left_minor(self, payment: Payment) -> int:
         """Count what refunds that did not fail leave of a payment."""

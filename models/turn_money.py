@@ -187,7 +187,6 @@ def _refund_due_at(refund: Refund, now: datetime) -> datetime | None:
 def _refund_minor(order: Order, payment: Payment) -> int:
     return sum(
         refund.amount.amount_minor
-        for refund in order.refunds
-        if refund.provider_txn_id == payment.provider_txn_id
-        and refund.status is not RefundStatus.FAILED
+        for refund in order.refunds_of(payment)
+        if refund.status is not RefundStatus.FAILED
     )

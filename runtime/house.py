@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
+from actors.cashier import Cashier
 from actors.checkout import Checkout
 from actors.confirmations import Confirmations
 from actors.entrance import Entrance
@@ -43,6 +44,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     checkout: Checkout
     payers: Payers
+    cashier: Cashier
     own_orders: OwnOrders
     inbox: Inbox
     gatekeeper: Gatekeeper

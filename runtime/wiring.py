@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
+from actors.cashier import Cashier
 from actors.checkout import Checkout
 from actors.confirmations import Confirmations
 from actors.entrance import Entrance
@@ -90,7 +91,12 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         identity = wechat_identity(settings)
         if identity is not None:
             await stack.enter_async_context(identity)
-        payers = Payers(database=database, providers=providers, merchants=merchants)
+        payers = Payers(
+            database=database,
+            providers=providers,
+            merchants=merchants,
+            enabled=settings.payment_channels_enabled,
+        )
         own_orders = OwnOrders(database)
         stack.push_async_callback(own_orders.close)
         inbox = Inbox(
@@ -114,6 +120,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             actor=actor,
             checkout=checkout,
             payers=payers,
+            cashier=Cashier(database=database, actor=actor, checkout=checkout, payers=payers),
             own_orders=own_orders,
             inbox=inbox,
             gatekeeper=gatekeeper,

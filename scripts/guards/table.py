@@ -10,6 +10,7 @@ from scripts.guards.rows.attempts import ATTEMPTS
 from scripts.guards.rows.bridge import BRIDGE
 from scripts.guards.rows.catalogue import CATALOGUE
 from scripts.guards.rows.coupons import COUPONS
+from scripts.guards.rows.course import COURSE
 from scripts.guards.rows.delivery import DELIVERY
 from scripts.guards.rows.doors import DOORS
 from scripts.guards.rows.events import EVENTS
@@ -46,6 +47,7 @@ GUARDS: tuple[Guard, ...] = (
     *PLACES,
     *CATALOGUE,
     *COUPONS,
+    *COURSE,
     *MAIL,
     *MOCK,
     *PINGXX,

@@ -43,14 +43,14 @@ class Trade(msgspec.Struct):
 class Bank:
     """Implements KeepsBills. *lost_opens* and *refused_refunds* go wrong first.
 
-    *meanwhile* is done once, while an attempt is being opened.
+    *meanwhile* is done once, while an attempt is being opened. Two banks go by two names.
     """
 
-    name = NAME
     channels = frozenset(Channel)
     capabilities = frozenset(Capability)
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = NAME) -> None:
+        self.name = name
         self.trades: dict[str, Trade] = {}
         self.refunds: dict[str, RefundMoved] = {}
         self.lost_opens = 0
@@ -61,7 +61,7 @@ class Bank:
         """See Provider.open."""
         if self.lost_opens:
             self.lost_opens -= 1
-            raise OutcomeUnknown(NAME, "open", "timeout")
+            raise OutcomeUnknown(self.name, "open", "timeout")
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile is not None:
             await meanwhile()
@@ -79,12 +79,12 @@ class Bank:
         number, asked_at = request.attempt_no, datetime.now(UTC)
         trade = self.trades.get(number)
         if trade is None:
-            return AttemptNotFound(provider=NAME, attempt_no=number, asked_at=asked_at)
+            return AttemptNotFound(provider=self.name, attempt_no=number, asked_at=asked_at)
         if trade.status == "PAID":
             return self._success(trade, FactSource.QUERY)
         if trade.status == "CLOSED":
-            return AttemptClosedAtProvider(provider=NAME, attempt_no=number)
-        return PaymentNotPaid(provider=NAME, attempt_no=number, asked_at=asked_at)
+            return AttemptClosedAtProvider(provider=self.name, attempt_no=number)
+        return PaymentNotPaid(provider=self.name, attempt_no=number, asked_at=asked_at)
 
     async def close(
         self, request: AttemptRequest, _opened: Opened | None = None
@@ -94,13 +94,13 @@ class Bank:
         if trade is None or trade.status == "PAID":
             return None
         trade.status = "CLOSED"
-        return AttemptClosedAtProvider(provider=NAME, attempt_no=request.attempt_no)
+        return AttemptClosedAtProvider(provider=self.name, attempt_no=request.attempt_no)
 
     async def refund(self, request: RefundRequest) -> RefundMoved:
         """See Provider.refund."""
         if self.refused_refunds:
             self.refused_refunds -= 1
-            raise ProviderRefused(NAME, "refund", "RULE_LIMIT")
+            raise ProviderRefused(self.name, "refund", "RULE_LIMIT")
         if request.refund_no not in self.refunds:
             self._move(request.attempt_no, request.refund_no, request.amount)
         return self.refunds[request.refund_no]
@@ -118,7 +118,7 @@ class Bank:
 
     def verify(self, _headers: Mapping[str, str], body: bytes, _now: datetime) -> VerifiedNotice:
         """See Provider.verify."""
-        return VerifiedNotice(provider=NAME, event_id=str(hash(body)), serial="1")
+        return VerifiedNotice(provider=self.name, event_id=str(hash(body)), serial="1")
 
     def verify_stored(self, _headers: Mapping[str, str], _body: bytes) -> None:
         """See Provider.verify_stored."""
@@ -140,7 +140,7 @@ class Bank:
     def _move(self, attempt_no: str, refund_no: str, amount: Money) -> None:
         self.trades[attempt_no].returned_minor += amount.amount_minor
         self.refunds[refund_no] = RefundMoved(
-            provider=NAME,
+            provider=self.name,
             attempt_no=attempt_no,
             refund_no=refund_no,
             provider_refund_id=f"B{refund_no}",
@@ -152,7 +152,7 @@ class Bank:
     def _success(self, trade: Trade, source: FactSource) -> PaymentSucceeded:
         request = trade.request
         return PaymentSucceeded(
-            provider=NAME,
+            provider=self.name,
             attempt_no=request.attempt_no,
             provider_txn_id=f"T{request.attempt_no}",
             paid=request.amount,

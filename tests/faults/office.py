@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from actors.actor import Actor
 from actors.bindings import Bindings
 from actors.bridge import Gatekeeper
+from actors.cashier import Cashier
 from actors.checkout import Checkout
 from actors.confirmations import Answer, Confirm, Confirmations
 from actors.entrance import Entrance
@@ -104,6 +105,9 @@ class Office:
             actor=self.actor,
             checkout=self.checkout,
             payers=payers,
+            cashier=Cashier(
+                database=database, actor=self.actor, checkout=self.checkout, payers=payers
+            ),
             own_orders=OwnOrders(database),
             inbox=self.inbox,
             gatekeeper=gatekeeper,

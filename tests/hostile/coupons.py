@@ -46,12 +46,18 @@ def aim_at_coupons(case: Any, door: Door, stand: Stand) -> None:  # noqa: ANN401
         case.body = _possible(case.body)
 
 
+def made_for_all(admin: httpx.Client) -> str:
+    """Make a coupon that is good everywhere, and say its code."""
+    code: str = _made(admin, COUPONS_FOR_ALL)["code"]
+    return code
+
+
 def _aim_at_an_order(case: Any, stand: Stand, admin: httpx.Client) -> None:  # noqa: ANN401
     buyer = Buyer(stand.service)
     case.path_parameters["order"] = buyer.order(HOT).json()["orderNo"]
     buyer.http.close()
     case.headers["Authorization"] = f"Bearer {buyer.token}"
-    case.body = {"couponCode": _made(admin, COUPONS_FOR_ALL)["code"]}
+    case.body = {"couponCode": made_for_all(admin)}
 
 
 def _made(admin: httpx.Client, path: str) -> dict[str, Any]:

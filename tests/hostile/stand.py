@@ -22,6 +22,7 @@ KEY = "the victim's key"
 COUPON = "/api/events/{event_id}/orders/{order}/coupon"
 COUPONS = "/api/events/{event_id}/coupons"
 COUPONS_FOR_ALL = "/api/coupons"
+COURSE = "/api/order"
 
 
 class _Ones(dict[str, object]):
@@ -133,6 +134,18 @@ DOORS = (
     Door("POST", COUPONS_FOR_ALL, signed_in=True, reads_body=True, role="admin"),
     Door("GET", COUPONS_FOR_ALL, signed_in=True, role="admin"),
     Door("PUT", f"{COUPONS_FOR_ALL}/{{coupon_id}}", signed_in=True, reads_body=True, role="admin"),
+    *(
+        Door("POST", f"{COURSE}/{name}", signed_in=True, reads_body=True)
+        for name in (
+            "init-order",
+            "reqiure-to-pay",
+            "require-to-pay",
+            "query-order",
+            "apply-discount",
+            "payment-detail",
+            "stripe/sync",
+        )
+    ),
     Door("GET", "/api/registrations/{registration_id}/ticket", signed_in=True),
     Door("GET", "/api/registrations/{registration_id}/ticket.svg", signed_in=True),
     Door(

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi import checks
 from tests.api.service import STANDARD, Buyer
 from tests.api.test_webhooks import signed
 from tests.hostile.coupons import aim_at_coupons, is_of_coupons
+from tests.hostile.course import aim_at_course, is_of_course
 from tests.hostile.honest import aimed, body_for, is_known
 from tests.hostile.intents import aim_at_intents, is_of_intents
 from tests.hostile.organizers import manage, manage_order
@@ -151,6 +152,7 @@ def party(stand: Stand, simulator: Simulator) -> Iterator[Party]:
 
 _AIMS: tuple[tuple[Callable[[Door], bool], Callable[[Any, Door, Stand], None]], ...] = (
     (is_of_coupons, aim_at_coupons),
+    (is_of_course, aim_at_course),
     (is_of_intents, aim_at_intents),
     (lambda door: door in OF_A_MANAGED_ORDER, manage_order),
     (lambda door: door.is_managed, manage),
