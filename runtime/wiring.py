@@ -12,6 +12,7 @@ from actors.bridge import Gatekeeper
 from actors.checkout import Checkout
 from actors.confirmations import Confirmations
 from actors.entrance import Entrance
+from actors.evidence import EvidenceTrail
 from actors.hints import Hints
 from actors.inbox import Inbox
 from actors.intents import Intents
@@ -57,7 +58,10 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         redis = _redis(settings)
         if redis is not None:
             stack.push_async_callback(redis.aclose)
-        tills = {till.provider.name: till for till in tills_of(settings)}
+        # Closed after the providers that leave something in it.
+        trail = EvidenceTrail(database)
+        stack.push_async_callback(trail.close)
+        tills = {till.provider.name: till for till in tills_of(settings, trail.keep)}
         for till in tills.values():
             await stack.enter_async_context(till.running())
         providers = {name: till.provider for name, till in tills.items()}
@@ -78,6 +82,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             database=database,
             providers=providers,
             merchants=merchants,
+            trail=trail,
             reach=reach,
         )
         stack.push_async_callback(checkout.close)
