@@ -45,12 +45,12 @@ def _about_providers(settings: Settings) -> list[str]:
     }
     # The mock is refused in production; what it lacks there would only mislead.
     known = [p for p in PROVIDERS if settings.is_sandbox or p != "mock"]
+    strange = f"is not known; known: {', '.join(known)}"
     for name, providers in named.items():
         for provider in providers:
-            if provider == "mock" and not settings.is_sandbox:
-                problems.append(f"{name} 'mock' takes no real money")
-            elif provider not in known:
-                problems.append(f"{name} {provider!r} is not known; known: {', '.join(known)}")
+            if provider not in known:
+                why = "takes no real money" if provider == "mock" else strange
+                problems.append(f"{name} {provider!r} {why}")
     wanted = {provider for providers in named.values() for provider in providers} & set(known)
     problems += [f"{name} is missing" for name in missing(settings, {*wanted, settings.app_env})]
     if "mock" in wanted and settings.mock_url is None:

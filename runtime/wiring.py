@@ -59,7 +59,10 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         redis = _redis(settings)
         if redis is not None:
             stack.push_async_callback(redis.aclose)
-        tills = {till.provider.name: till for till in tills_of(settings)}
+        # Closed after the providers that leave something in it.
+        trail = EvidenceTrail(database)
+        stack.push_async_callback(trail.close)
+        tills = {till.provider.name: till for till in tills_of(settings, trail.keep)}
         for till in tills.values():
             await stack.enter_async_context(till.running())
         providers = {name: till.provider for name, till in tills.items()}

@@ -5,9 +5,11 @@ from structlog.testing import capture_logs
 
 from contracts.states import Channel
 from providers.identity import Identity
-from providers.provider import ProviderUnreachable
+from providers.provider import ProviderUnreachable, unkept
 from runtime.settings import read_settings
+from runtime.tills import tills_of
 from runtime.wiring import open_house
+from tests.api.test_settings import ALIPAY, PINGXX, SANDBOX, STRIPE
 from tests.sandbox.simulator import (
     APP_ID,
     APP_SECRET,
@@ -21,6 +23,17 @@ ACCOUNT = {"WECHAT_SERVICE_ACCOUNT_APP_SECRET": APP_SECRET}
 PROGRAM = {
     "WECHAT_MINIPROGRAM_APP_ID": OTHER_APP_ID,
     "WECHAT_MINIPROGRAM_APP_SECRET": OTHER_APP_SECRET,
+}
+OTHERS = {
+    **STRIPE,
+    "STRIPE_SECRET_KEY": "sk_test_x",
+    "STRIPE_API_BASE": "http://127.0.0.1:9/stripe",
+    **PINGXX,
+    "PINGXX_SECRET_KEY": "sk_test_x",
+    "PINGXX_GATEWAY": "http://127.0.0.1:9/pingxx",
+    **ALIPAY,
+    "ALIPAY_SELLER_ID": "2088000000000001",
+    "ALIPAY_GATEWAY": "http://127.0.0.1:9/alipay/gateway.do",
 }
 # The environment of the tests may hold some of these.
 NOTHING = dict.fromkeys([*ACCOUNT, *PROGRAM], "")
@@ -59,6 +72,29 @@ class TestAHouse:
 
         said = [line for line in lines if line["event"] == "settings.without_effect"]
         assert [line["setting"] for line in said] == ["STRIPE_DEFAULT_CURRENCY"]
+
+    async def test_has_every_provider_that_has_all_it_needs(self, environ: dict[str, str]) -> None:
+        settings = read_settings(environ | OTHERS)
+
+        async with open_house(settings) as house:
+            assert tuple(house.providers) == settings.configured_providers
+            assert [name for name, p in house.providers.items() if p.name != name] == []
+            assert list(house.key_checks) == ["wechat"]
+
+    @pytest.mark.parametrize(
+        ("lost", "provider"),
+        [
+            ("STRIPE_WEBHOOK_SECRET", "stripe"),
+            ("PINGXX_WEBHOOK_PUBLIC_KEY", "pingxx"),
+            ("ALIPAY_PUBLIC_KEY", "alipay"),
+        ],
+    )
+    async def test_has_no_provider_whose_notices_it_could_not_check(
+        self, environ: dict[str, str], lost: str, provider: str
+    ) -> None:
+        async with open_house(read_settings(environ | OTHERS | {lost: ""})) as house:
+            left = {"wechat", "alipay", "stripe", "pingxx", "mock"} - {provider}
+            assert house.providers.keys() == left
 
     async def test_has_no_mock_provider_without_its_secret(self, environ: dict[str, str]) -> None:
         told = environ | {"PAYMENT_WEBHOOK_SECRET": ""}
@@ -99,3 +135,18 @@ class TestAHouse:
             assert await openids(identity, simulator) == answers
             knows = [answer == OPENID for answer in answers]
             assert [identity.knows_logins, identity.knows_consents] == knows
+
+
+class TestAMerchant:
+    def test_is_who_the_provider_pays_and_has_pages_to_come_back_to(self) -> None:
+        settings = read_settings(SANDBOX | OTHERS | {"APP_URL": "http://127.0.0.1:8000"})
+        of = {till.provider.name: till.merchant for till in tills_of(settings, unkept)}
+
+        assert (of["stripe"].merchant_id, of["stripe"].appid) == ("stripe:test", "stripe:test")
+        assert of["pingxx"].appid == "app_x"
+        assert of["alipay"].merchant_id == OTHERS["ALIPAY_SELLER_ID"]
+        assert of["alipay"].appid == OTHERS["ALIPAY_APP_ID"]
+        result = "http://127.0.0.1:8000/payment/stripe/result?session_id={CHECKOUT_SESSION_ID}"
+        assert (of["stripe"].return_url, of["stripe"].cancel_url) == (result, result)
+        assert of["alipay"].return_url == "http://127.0.0.1:8000/payment/result"
+        assert of["alipay"].notify_url == "http://127.0.0.1:8000/api/callback/alipay-notify"

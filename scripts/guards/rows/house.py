@@ -18,7 +18,7 @@ HOUSE = (
         "production.mock",
         "production refuses a provider that takes no money",
         "runtime/environments.py",
-        'if provider == "mock" and not settings.is_sandbox:',
+        "if provider not in known:",
         "if False:",
         f"{_PRODUCTION}[PAYMENT_PROVIDER-mock]",
     ),
