@@ -116,6 +116,7 @@ def _pingxx(settings: Settings, keep: Keep) -> Till | None:
         provider=adapter.name,
         merchant_id=adapter.merchant_id,
         appid=adapter.appid,
+        mini_program_appid=settings.other_mini_program_app_id,
         notify_url=settings.pingxx_notices_url,
         call_seconds=PINGXX_CALL_SECONDS,
     )

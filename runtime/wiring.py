@@ -77,8 +77,6 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             reach=reach,
         )
         stack.push_async_callback(actor.close)
-        trail = EvidenceTrail(database)
-        stack.push_async_callback(trail.close)
         merchants = {name: till.merchant for name, till in tills.items()}
         checkout = Checkout(
             actor=actor,
