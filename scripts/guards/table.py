@@ -17,6 +17,7 @@ from scripts.guards.rows.intents import INTENTS
 from scripts.guards.rows.mail import MAIL
 from scripts.guards.rows.mock import MOCK
 from scripts.guards.rows.money import MONEY
+from scripts.guards.rows.notices_more import NOTICES_MORE
 from scripts.guards.rows.places import PLACES
 from scripts.guards.rows.refunds import REFUNDS
 from scripts.guards.rows.sales import SALES
@@ -47,4 +48,5 @@ GUARDS: tuple[Guard, ...] = (
     *INTENTS,
     *UPKEEP,
     *EVENTS,
+    *NOTICES_MORE,
 )

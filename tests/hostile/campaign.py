@@ -193,7 +193,7 @@ class Campaign:
 async def campaign(dsn: str, count: int, seed: int, first: int = 0) -> Report:
     """Run batches *first* and on until *count* notices were sent, or something is wrong."""
     key = Platform()
-    settings = read_settings(_environ(dsn, key))
+    settings = read_settings(environ_of(dsn, key))
     database = await Database.connect(dsn, max_size=4)
     started, sent, batch_no, baseline, most = time.monotonic(), 0, first, 0, 0
     async with door.opened(create_app(settings)) as app:
@@ -216,7 +216,8 @@ async def campaign(dsn: str, count: int, seed: int, first: int = 0) -> Report:
     )
 
 
-def _environ(dsn: str, key: Platform) -> dict[str, str]:
+def environ_of(dsn: str, key: Platform) -> dict[str, str]:
+    """Set WeChat Pay up, and nothing else."""
     return {
         "APP_ENV": "sandbox",
         "DATABASE_URL": dsn,

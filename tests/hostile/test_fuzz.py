@@ -74,8 +74,8 @@ _SABOTAGE = {
         "notice.PAID_STATES = notice.PAID_STATES | {'NOTPAY', 'CLOSED', 'PAYERROR', ''}"
     ),
     "memory": (
-        "from api import webhooks; kept = []; count = webhooks._count;"
-        "webhooks._count = lambda outcome: (kept.append(bytes(200_000)), count(outcome))"
+        "from api import notices; kept = []; count = notices.count;"
+        "notices.count = lambda *about: (kept.append(bytes(200_000)), count(*about))"
     ),
 }
 

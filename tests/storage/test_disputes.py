@@ -179,6 +179,7 @@ class TestADisputeUnderReview:
         await ask_about_refund_soon(database, number)
 
         assert wechat.asked == []
+        assert await database.fetchval("SELECT due_at FROM refunds") is None
         assert await claim_refunds(database, 10) == []
 
     async def test_may_take_weeks(
