@@ -39,6 +39,7 @@ Answer: TypeAlias = StripeEventTaken | StripeEventSetAside
 _STRIPE: Final = "stripe"
 _SIGNED: Final = frozenset({b"stripe-signature"})
 _TYPE_MAX: Final = 64
+_JSON_FAULTS: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 # Events about money: one that names nothing of ours belongs to another system of the account.
 _ABOUT_MONEY: Final = (
     *("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"),
@@ -52,11 +53,32 @@ _REFUNDS: Final[dict[RefundOutcome, StripeStatus]] = {
     RefundOutcome.ABNORMAL: "refund_failed",
 }
 
+_WORDS: Final[dict[str, StripeStatus]] = {
+    "payment_intent.payment_failed": "failed",
+    "charge.refunded": "refunded",
+}
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.webhook")
 
 
-class _Named(msgspec.Struct, frozen=True):
+class _Type(msgspec.Struct, frozen=True):
     type: str
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    attempt_no: str | None = None
+
+
+class _Object(msgspec.Struct, frozen=True):
+    metadata: _Metadata | None = None
+
+
+class _Data(msgspec.Struct, frozen=True):
+    object: _Object
+
+
+class _About(msgspec.Struct, frozen=True):
+    data: _Data
 
 
 def turn_away(_request: Request[Any, Any, Any], refused: NoticeRefused) -> Response[Any]:
@@ -81,7 +103,7 @@ async def receive_stripe_event(request: Anybody) -> Response[Answer]:
     facts = await take(
         house_of(request), _STRIPE, request.scope, body, is_signed=_SIGNED.__contains__
     )
-    answer = answer_to(facts, _type_of(body))
+    answer = answer_to(facts, _type_of(body), _attempt_no_of(body))
     if isinstance(answer, StripeEventTaken):
         return Response(answer)
     log.info(
@@ -93,19 +115,26 @@ async def receive_stripe_event(request: Anybody) -> Response[Answer]:
     return Response(answer, status_code=HTTPStatus.ACCEPTED)
 
 
-def answer_to(facts: list[Fact] | None, event_type: str) -> Answer:
-    """Say what an event was taken for."""
-    if facts:
-        fact = facts[0]
-        order_no = fact.attempt_no[:ORDER_NO_LENGTH]
-        return StripeEventTaken(
-            status=_status(fact), order_bid=order_no or None, event_type=event_type
-        )
+def answer_to(facts: list[Fact] | None, event_type: str, named: str = "") -> Answer:
+    """Say what an event was taken for; *named* is the attempt that its metadata names."""
     if facts is None:
         return StripeEventSetAside(status="ignored", event_type=event_type, reason="unreadable")
-    if event_type.startswith(_ABOUT_MONEY):
+    is_about_money = event_type.startswith(_ABOUT_MONEY)
+    if facts or (named and is_about_money):
+        number = facts[0].attempt_no if facts else named
+        return StripeEventTaken(
+            status=_word_of(facts, event_type),
+            order_bid=number[:ORDER_NO_LENGTH] or None,
+            event_type=event_type,
+        )
+    if is_about_money:
         return StripeEventSetAside(status="ignored", event_type=event_type, reason="no_order")
     return StripeEventSetAside(status="acknowledged", event_type=event_type)
+
+
+def _word_of(facts: list[Fact], event_type: str) -> StripeStatus:
+    # What these say is no fact: an intent takes another card, and each refund tells of itself.
+    return _WORDS.get(event_type) or (_status(facts[0]) if facts else "pending")
 
 
 def _status(fact: Fact) -> StripeStatus:  # noqa: PLR0911 - one case per kind
@@ -132,6 +161,14 @@ def _status(fact: Fact) -> StripeStatus:  # noqa: PLR0911 - one case per kind
 
 def _type_of(body: bytes) -> str:
     try:
-        return msgspec.json.decode(body, type=_Named).type[:_TYPE_MAX]
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return msgspec.json.decode(body, type=_Type).type[:_TYPE_MAX]
+    except _JSON_FAULTS:
         return ""
+
+
+def _attempt_no_of(body: bytes) -> str:
+    try:
+        metadata = msgspec.json.decode(body, type=_About).data.object.metadata
+    except _JSON_FAULTS:
+        return ""
+    return (metadata and metadata.attempt_no) or ""

@@ -1,6 +1,7 @@
 """The doors of Stripe, Ping++ and Alipay, in this process, before a provider that tells facts."""
 
 import json
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -34,9 +35,8 @@ from providers.provider import Provider
 from runtime.settings import read_settings
 from tests.conftest import check_promises, empty
 from tests.hostile import door
-from tests.hostile.campaign import environ_of
+from tests.hostile.entry_wechat import wechat
 from tests.hostile.mutants import pairs
-from tests.providers.signing import Platform
 from tests.storage.messenger import Messenger, a_notice, closed_by
 from tests.storage.stage import POLICY, buy, opened, put_on_sale
 
@@ -96,7 +96,13 @@ class Doors:
 @pytest.fixture
 async def closed(database_url: str, pool: Database) -> AsyncIterator[Doors]:
     """Serve without any of the three."""
-    settings = read_settings(environ_of(database_url, Platform()))
+    environ = {
+        "APP_ENV": "sandbox",
+        "DATABASE_URL": database_url,
+        "JWT_SECRET": "sandbox-" + secrets.token_hex(32),
+        **wechat().environ,
+    }
+    settings = read_settings(environ)
     async with door.opened(create_app(settings)) as app:
         yield Doors(app, pool)
     try:
@@ -248,6 +254,23 @@ class TestItsAnswer:
 
         told = {"status": status, "order_bid": NUMBER[:16], "event_type": "some.event"}
         assert (answer.status, json.loads(answer.body)) == (200, told)
+
+    @pytest.mark.parametrize(
+        ("kind", "status"),
+        [
+            ("payment_intent.payment_failed", "failed"),
+            ("payment_intent.processing", "pending"),
+            ("charge.refunded", "refunded"),
+        ],
+    )
+    async def test_tells_stripe_what_is_no_fact(self, doors: Doors, kind: str, status: str) -> None:
+        told = json.loads(a_notice(kind)) | {
+            "data": {"object": {"metadata": {"attempt_no": NUMBER}}}
+        }
+        answer = await doors.tell(STRIPE, json.dumps(told).encode())
+
+        said = {"status": status, "order_bid": NUMBER[:16], "event_type": kind}
+        assert (answer.status, json.loads(answer.body)) == (200, said)
 
     async def test_names_no_order_where_stripe_names_none(self, doors: Doors) -> None:
         spotted = RefundSpotted(
