@@ -46,7 +46,13 @@ from contracts.facts import (
     RefundMoved,
 )
 from contracts.order import Attempt, Order, Refund
-from contracts.states import REFUNDS_UNDER_WAY, AttemptState, Channel, OrderStatus
+from contracts.states import (
+    REFUNDS_UNDER_WAY,
+    AttemptState,
+    Channel,
+    OrderStatus,
+    RefundKind,
+)
 from models.attempts import may_ask
 from models.engine import CONFLICTS, Database
 from models.sales import remember_found
@@ -253,6 +259,9 @@ class Checkout:
         order = _trace(await self._actor.load(order_id))
         refund = order.refund(refund_no)
         if refund is None or refund.status not in REFUNDS_UNDER_WAY:
+            return
+        if refund.kind is not RefundKind.OURS:
+            # Asking for a payer's dispute would send the same money back a second time.
             return
         try:
             moved = await self._move(self._refund_request(order, refund))

@@ -11,6 +11,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from actors.coupons import lower_price, settle_if_free
+from actors.decide_dispute import record_dispute
 from actors.decide_manual import mark_paid
 from actors.decide_payment import record_payment
 from actors.decide_places import decide_place, redeem_invite, reissue_invite
@@ -63,7 +64,7 @@ from contracts.facts import (
 from contracts.numbers import attempt_no
 from contracts.order import Attempt, Order
 from contracts.policy import Policy
-from contracts.states import LASTING_CHANNELS, AttemptState, ClosingReason, OrderStatus
+from contracts.states import LASTING_CHANNELS, AttemptState, ClosingReason, OrderStatus, RefundKind
 
 # Enough for every channel and a few changes of mind; each one costs a provider call to close.
 MAX_ATTEMPTS = 10
@@ -172,7 +173,8 @@ def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
         case RecordAttempt():
             return _record_attempt(order, command, now, policy)
         case RecordRefund(fact=fact):
-            return record_refund(order, fact)
+            is_dispute = fact.kind is RefundKind.DISPUTE
+            return record_dispute(order, fact) if is_dispute else record_refund(order, fact)
         case RecordRefundRefused():
             return record_refund_refused(order, command)
         case Expire():

@@ -33,6 +33,7 @@ from contracts.events import (
     AttemptRefused,
     AttemptStarted,
     CouponApplied,
+    DisputeMoved,
     ExternalRefund,
     InviteRedeemed,
     InviteReissued,
@@ -63,6 +64,11 @@ from contracts.states import (
     RegistrationStatus,
 )
 
+DISPUTE_WON = "dispute_won"
+DISPUTE_AMOUNT = "dispute_amount"
+# A person has been asked about the refund itself before, and may have settled that.
+_FURTHER_QUESTIONS = frozenset({DISPUTE_WON, DISPUTE_AMOUNT})
+
 
 def evolve_all(order: Order, events: list[OrderEvent]) -> Order:
     """Apply *events* one after another."""
@@ -82,6 +88,8 @@ def case_subject_of(event: PaymentQuarantined | RefundStuck) -> str:
     """Name the case an event opens, so that a repeated fact opens it once."""
     if isinstance(event, PaymentQuarantined):
         return payment_subject(event.fact)
+    if event.reason in _FURTHER_QUESTIONS:
+        return f"{event.reason}:{event.refund_no}"
     return f"refund:{event.refund_no}"
 
 
@@ -138,6 +146,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
             return replace(marked, refunds=(*order.refunds, replace(refund, seats=seats)))
         case ExternalRefund(refund=refund):
             return replace(order, refunds=(*order.refunds, refund))
+        case DisputeMoved(refund=refund):
+            return _disputed(order, refund)
         case RefundStuck():
             return _with_case(order, event)
         case InviteRedeemed():
@@ -210,6 +220,13 @@ def _with_refund(order: Order, event: RefundAdvanced) -> Order:
 
     refunds = tuple(advanced(r) if r.refund_no == event.refund_no else r for r in order.refunds)
     return _with_seats(replace(order, refunds=refunds), event)
+
+
+def _disputed(order: Order, dispute: Refund) -> Order:
+    if order.refund(dispute.refund_no) is None:
+        return replace(order, refunds=(*order.refunds, dispute))
+    refunds = (dispute if r.refund_no == dispute.refund_no else r for r in order.refunds)
+    return replace(order, refunds=tuple(refunds))
 
 
 def _with_seats(order: Order, event: RefundAdvanced) -> Order:

@@ -17,7 +17,7 @@ from actors.event_held import EventHeld
 from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
 from actors.metrics import NOTICES
-from actors.normalized import NormalizedEvents
+from actors.normalized import NormalizedEvents, PaymentNotKnown
 from actors.notice_readers import Read, Readers
 from actors.tracing import describe_order, link, work_span
 from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
@@ -27,7 +27,7 @@ from contracts.states import NoticeStatus
 from models import inbox
 from models.engine import Database
 from models.inbox import NewNotice, StoredNotice
-from models.orders import order_ids_of_attempts
+from models.orders import attempt_of_payment, order_ids_of_attempts
 from providers.provider import NoticeRefused, NoticeUnreadable, Provider, VerifiedNotice
 
 log = structlog.get_logger("payments")
@@ -115,6 +115,12 @@ class Inbox:
         if name not in self._resuming and len(self._background) < IN_BACKGROUND:
             self._resuming.add(name)
             self._do_soon(self._resume(name))
+
+    def facts_of(
+        self, twin: VerifiedNotice, headers: dict[str, str], body: bytes
+    ) -> list[Fact] | None:
+        """Read a notice that was stored before as :meth:`store` did then; None where nobody can."""
+        return self._readers.glance(twin.provider, headers, body)
 
     async def process(
         self, notice_id: int, *, is_claimed: bool = False, is_try: bool = True
@@ -212,7 +218,7 @@ class Inbox:
             await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, told.reason)
         for told_fact in facts:
             known = notice.order_id if told_fact is facts[0] else None
-            fact = await self._readers.whole(told_fact)
+            fact = await self._named(await self._readers.whole(told_fact))
             order_id = known or await self._order_of(fact)
             if order_id is None:
                 await self._quarantine(notice, fact)
@@ -221,6 +227,18 @@ class Inbox:
                 describe_order(trace.get_current_span(), turn.order)
         NOTICES.labels(provider=notice.provider, outcome="processed").inc()
         log.info("payments.webhook.processed", provider=notice.provider, notice_id=notice.id)
+
+    async def _named(self, fact: WholeFact) -> WholeFact:
+        """Name the attempt that a refund is about, where its provider names only the payment.
+
+        :raises PaymentNotKnown: its notice may be on its way; try again later.
+        """
+        if not isinstance(fact, RefundMoved) or fact.attempt_no or not fact.provider_txn_id:
+            return fact
+        number = await attempt_of_payment(self._database, fact.provider, fact.provider_txn_id)
+        if number is None:
+            raise PaymentNotKnown
+        return msgspec.structs.replace(fact, attempt_no=number)
 
     async def _order_of(self, fact: WholeFact) -> int | None:
         found = await order_ids_of_attempts(self._database, [fact.attempt_no])

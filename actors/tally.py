@@ -18,6 +18,7 @@ from actors.turn import Turn
 from contracts.events import (
     AttemptClosed,
     AttemptRefused,
+    DisputeMoved,
     ExternalRefund,
     OrderPaid,
     PaymentQuarantined,
@@ -45,7 +46,7 @@ def count(turn: Turn) -> None:
             _failed(turn, event)
         elif isinstance(event, RefundAdvanced):
             _refunded(turn, turn.order.refund(event.refund_no))
-        elif isinstance(event, ExternalRefund):
+        elif isinstance(event, ExternalRefund | DisputeMoved):
             _refunded(turn, event.refund)
         elif isinstance(event, PaymentQuarantined):
             QUARANTINED.labels(reason=event.reason).inc()

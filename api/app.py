@@ -28,6 +28,7 @@ from api import (
     auth,
     binding,
     bridge,
+    callbacks,
     catalogue,
     check_in,
     coupons,
@@ -46,6 +47,7 @@ from api import (
     payments,
     refunds,
     registrations,
+    stripe_events,
     webhooks,
 )
 from api.bodies import StrictBody
@@ -70,6 +72,9 @@ PUBLIC_ROUTES: tuple[ControllerRouterHandler, ...] = (
     events.get_event,
     webhooks.receive_wechat_notice,
     payment_events.receive_event,
+    stripe_events.receive_stripe_event,
+    callbacks.receive_pingxx_event,
+    callbacks.receive_alipay_notice,
     bridge.redeem_bridge_ticket,
     binding.bind_mini_openid_with_token,
 )

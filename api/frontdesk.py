@@ -40,7 +40,10 @@ NOTICE_BYTES_MAX: Final = 64 * 1024
 DRAINED_BYTES_MAX: Final = 1024 * 1024
 # A client that sends a byte now and then must not keep a place for ever.
 BODY_SECONDS_MAX: Final = 15.0
-_NOTICE_PATHS: Final = ("/api/webhooks/", "/payments/webhook")
+_NOTICE_PATHS: Final = (
+    *("/api/webhooks/", "/payments/webhook"),
+    *("/api/callback/", "/api/order/stripe/webhook"),
+)
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _KNOWN_METHODS: Final = _WITH_BODY | {"GET", "HEAD", "OPTIONS"}
 _NO_CONTEXT: Final = otel_context.Context()

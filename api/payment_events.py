@@ -1,42 +1,33 @@
 """Where normalized events come in: verify, store, then ``{"ok": true}``; all else happens after.
 
-1. Whatever carries a good signature is stored before it is answered, readable or not.
-2. Whatever does not is counted and forgotten, its body unread; the answer does not say why.
-3. An event that comes again is answered the same; if it was not finished, it is now.
+The body of an event that proves nothing is not looked at.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
-import structlog
 from litestar import Request, Response, post
-from litestar.exceptions import HTTPException
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.types import HTTPScope
 
 from actors.normalized import identify
-from api import metrics
 from api.auth import PUBLIC
+from api.notices import keep, note_refusal, signed_headers
 from api.problems import documented, refuse
 from api.rooms import Anybody, house_of
-from api.tracing import mark_provider, trace_context
+from api.tracing import mark_provider
 from contracts.errors import BadSignature, ProviderNotConfigured
 from contracts.normalized import EventData, NormalizedEvent
 from contracts.wire.webhooks import Taken
 from providers import webhook_signature
-from providers.provider import NoticeRefused, RefusalReason
+from providers.provider import NoticeRefused
 
 EVENTS_PATH = "/payments/webhook"
 
 # Until its signature holds nobody knows whose an event is.
 _ANYBODYS = "unknown"
-_ENCODING = b"content-encoding"
 _SIGNED = frozenset(name.encode() for name in webhook_signature.HEADERS)
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.webhook")
 
 
 @dataclass
@@ -54,8 +45,7 @@ class _EventOperation(Operation):
 
 def turn_away(_request: Request[Any, Any, Any], refused: NoticeRefused) -> Response[Any]:
     """Answer an event that proves nothing."""
-    _count(_ANYBODYS, refused.reason.value)
-    log.info("payments.webhook.refused", provider=_ANYBODYS, reason=refused.reason.value)
+    note_refusal(_ANYBODYS, refused)
     return refuse(BadSignature())
 
 
@@ -77,38 +67,10 @@ async def receive_event(request: Anybody) -> Taken:
     secret = house.settings.payment_webhook_secret
     if secret is None:
         raise ProviderNotConfigured
-    headers = _signed_headers(request.scope)
+    headers = signed_headers(request.scope, _ANYBODYS, _SIGNED.__contains__)
     body = await request.body()
     message_id = webhook_signature.verify(secret, headers, body, datetime.now(UTC))
     verified = identify(body, message_id)
     mark_provider(verified.provider)
-    received = await house.inbox.store(verified, headers, body, trace_context())
-    if received is None:
-        _count(verified.provider, "duplicate")
-        log.debug("payments.webhook.duplicate", provider=verified.provider)
-        house.inbox.resume_soon(verified)
-        return Taken()
-    _count(verified.provider, "stored")
-    log.debug("payments.webhook.stored", provider=verified.provider, notice_id=received.notice.id)
-    house.inbox.process_soon(received)
+    await keep(house, verified, headers, body)
     return Taken()
-
-
-def _signed_headers(scope: HTTPScope) -> dict[str, str]:
-    """Collect what the signature is made of; a name twice could be read two ways."""
-    found: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        lowered = name.lower()
-        if lowered == _ENCODING:
-            _count(_ANYBODYS, "encoded")
-            raise HTTPException(status_code=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-        if lowered not in _SIGNED:
-            continue
-        if lowered.decode() in found:
-            raise NoticeRefused(RefusalReason.MALFORMED)
-        found[lowered.decode()] = value.decode("latin-1")
-    return found
-
-
-def _count(provider: str, outcome: str) -> None:
-    metrics.NOTICES.labels(provider, outcome).inc()

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import asyncpg
 import structlog
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.params import ParameterKwarg
@@ -115,11 +115,17 @@ def problem(
 
 
 def also(
-    status: int, content: type[Any] | UnionType | None, description: str
+    status: int,
+    content: type[Any] | UnionType | None,
+    description: str,
+    media_type: MediaType = MediaType.JSON,
 ) -> dict[int, ResponseSpec]:
     """Describe another answer than the usual one."""
     spec = ResponseSpec(
-        cast("type[Any] | None", content), description=description, generate_examples=False
+        cast("type[Any] | None", content),
+        description=description,
+        media_type=media_type,
+        generate_examples=False,
     )
     return {status: spec}
 

@@ -136,6 +136,12 @@ class ExternalRefund(msgspec.Struct, frozen=True, kw_only=True, tag="external_re
     refund: Refund
 
 
+class DisputeMoved(msgspec.Struct, frozen=True, kw_only=True, tag="dispute_moved"):
+    """A payer's bank wants money back, has taken it, or has given up; *refund* is how it stands."""
+
+    refund: Refund
+
+
 class RefundStuck(msgspec.Struct, frozen=True, kw_only=True, tag="refund_stuck"):
     """A refund will not move by itself; a person must act."""
 
@@ -202,6 +208,7 @@ OrderEvent: TypeAlias = (
     | RefundRequested
     | RefundStuck
     | ExternalRefund
+    | DisputeMoved
     | InviteRedeemed
     | InviteReissued
     | PlaceApproved

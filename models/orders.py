@@ -136,6 +136,18 @@ async def load_own(connection: Connection, wanted: Sequence[OwnOrder]) -> dict[O
     return found
 
 
+async def attempt_of_payment(
+    connection: Connection, provider: str, provider_txn_id: str
+) -> str | None:
+    """Find what was paid by its provider's number of the payment; None where it is not known."""
+    found: str | None = await connection.fetchval(
+        "SELECT attempt_no FROM payments WHERE provider = $1 AND provider_txn_id = $2",
+        provider,
+        provider_txn_id,
+    )
+    return found
+
+
 async def order_ids_of_attempts(
     connection: Connection, attempt_nos: Sequence[str]
 ) -> dict[str, int]:

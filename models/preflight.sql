@@ -39,7 +39,8 @@ FROM (SELECT w.provider, count(*) AS number FROM webhook_events w
 -- Money that has been on its way back for more than a day.
 SELECT 'refunds.stuck' AS id, count(*) AS violations, min(format('refund %s', f.refund_no)) AS detail
 FROM refunds f
-WHERE f.status IN ('requested', 'processing') AND f.updated_at < now() - interval '1 day';
+WHERE f.kind = 'ours' AND f.status IN ('requested', 'processing')
+  AND f.updated_at < now() - interval '1 day';
 
 -- More on its way back, or back, than was paid.
 SELECT 'refunds.too_much' AS id, count(*) AS violations, min(format('payment %s', p.id)) AS detail

@@ -38,6 +38,6 @@ async def ask_about_refund_soon(connection: Connection, refund_no: str) -> None:
     """Have the sweep take up a refund that is under way as soon as it can. Safe to repeat."""
     await connection.execute(
         """UPDATE refunds SET due_at = least(due_at, now())
-           WHERE refund_no = $1 AND status IN ('requested', 'processing')""",
+           WHERE refund_no = $1 AND kind = 'ours' AND status IN ('requested', 'processing')""",
         refund_no,
     )

@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 
 from contracts.errors import InvalidState
 from contracts.order import Attempt, Order, Payment, Refund
-from contracts.states import REFUNDS_UNDER_WAY, AttemptState, RefundStatus
+from contracts.states import REFUNDS_UNDER_WAY, AttemptState, RefundKind, RefundStatus
 from models.encoding import rows
 from models.engine import Tx
 from models.written import WrittenTurn, changed
@@ -178,7 +178,8 @@ async def write_refunds(tx: Tx, turns: Sequence[WrittenTurn], now: datetime) -> 
 
 
 def _refund_due_at(refund: Refund, now: datetime) -> datetime | None:
-    if refund.status not in REFUNDS_UNDER_WAY:
+    # Nobody but the payer's bank moves a dispute: there is nothing to ask for.
+    if refund.status not in REFUNDS_UNDER_WAY or refund.kind is not RefundKind.OURS:
         return None
     # The provider has it and will send a notice; we ask only if none comes.
     return now if refund.status is RefundStatus.REQUESTED else now + FIRST_LOOK

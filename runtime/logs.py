@@ -36,7 +36,10 @@ _PLACE = "method route process pid worker workers host port job sweep lease migr
 _FRAME = "event level logger timestamp exception"
 LOGGABLE_KEYS = frozenset(f"{_ABOUT} {_OUTCOME} {_PLACE} {_FRAME}".split())
 # These tell at INFO what our own lines and spans tell better, with whole URLs.
-_QUIET_LOGGERS = ("httpx", "httpcore", "wechatpayv3", "asyncio", "arq", "_granian", "piccolo")
+_QUIET_LOGGERS = (
+    *("httpx", "httpcore", "wechatpayv3", "stripe"),
+    *("asyncio", "arq", "_granian", "piccolo"),
+)
 _FRAMES_MAX = 12
 
 

@@ -16,13 +16,15 @@ from providers.pingxx.settings import PingxxSettings
 from providers.provider import Keep, unkept
 from providers.stripe.adapter import StripePay
 from providers.stripe.settings import CALL_SECONDS as STRIPE_CALL_SECONDS
-from providers.stripe.settings import StripeSettings
+from providers.stripe.settings import SEARCH_LAG_SECONDS, StripeSettings
 from runtime.settings import Settings
 from runtime.till import Till
 from runtime.wechat_till import wechat_till
 
 # Orders of before a restart may have been told to live longer than those of now.
 _DAY_SECONDS = 86_400
+# The simulator finds at once what it was told.
+_SANDBOX_LAG_SECONDS = 1.0
 
 
 def tills_of(settings: Settings, keep: Keep) -> list[Till]:
@@ -84,6 +86,7 @@ def _stripe(settings: Settings, keep: Keep) -> Till | None:
         api_base=settings.stripe_api_base,
         api_version=settings.stripe_api_version,
         publishable_key=settings.stripe_publishable_key,
+        search_lag_seconds=_SANDBOX_LAG_SECONDS if settings.is_sandbox else SEARCH_LAG_SECONDS,
     )
     adapter = StripePay(told, keep)
     merchant = Merchant(

@@ -102,6 +102,7 @@ def service_environ(
         "WECHAT_SERVICE_ACCOUNT_APP_SECRET": keys.secrets.service_account_app_secret,
         "WECHAT_MINIPROGRAM_APP_SECRET": keys.secrets.mini_program_app_secret,
         **for_service(keys, app_url=app_url, sandbox_url=sandbox_url),
+        "FEISHU_NOTIFY_URL": f"{sandbox_url}/feishu/hook",
         **_mail(addresses),
     }
     wanted = {name: value for name, value in defaults.items() if not _has_old_name(user, name)}

@@ -20,6 +20,7 @@ from scripts.guards.rows.intents import INTENTS
 from scripts.guards.rows.mail import MAIL
 from scripts.guards.rows.mock import MOCK
 from scripts.guards.rows.money import MONEY
+from scripts.guards.rows.notices_more import NOTICES_MORE
 from scripts.guards.rows.pingxx import PINGXX
 from scripts.guards.rows.places import PLACES
 from scripts.guards.rows.refunds import REFUNDS
@@ -57,4 +58,5 @@ GUARDS: tuple[Guard, ...] = (
     *EVIDENCE,
     *STRIPE,
     *ALIPAY,
+    *NOTICES_MORE,
 )

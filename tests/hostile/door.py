@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 from litestar.types import ASGIApp
 
 from tests.hostile.mutants import Pairs
@@ -28,8 +29,21 @@ async def opened(app: ASGIApp) -> AsyncIterator[ASGIApp]:
         await life
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 async def post(app: ASGIApp, path: str, headers: Pairs, body: bytes) -> int:
     """Deliver one request and return the status of its answer."""
+    return (await ask(app, path, headers, body)).status
+
+
+async def ask(app: ASGIApp, path: str, headers: Pairs, body: bytes) -> Answer:
+    """Deliver one request and return its answer."""
     scope: Any = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -46,15 +60,26 @@ async def post(app: ASGIApp, path: str, headers: Pairs, body: bytes) -> int:
         "extensions": {},
     }
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
-    statuses: list[int] = []
+    started: list[Any] = []
+    parts: list[bytes] = []
 
     async def receive() -> Any:  # noqa: ANN401  # an ASGI message
         return waiting.pop() if waiting else {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:  # noqa: ANN401  # an ASGI message
         if message["type"] == "http.response.start":
-            statuses.append(message["status"])
+            started.append(message)
+        else:
+            parts.append(message.get("body", b""))
 
     await app(scope, receive, send)
-    assert len(statuses) == 1
-    return statuses[0]
+    (start,) = started
+    said = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+    return Answer(start["status"], said, b"".join(parts))
+
+
+async def until(look: Callable[[], Awaitable[object]], wanted: object) -> None:
+    """Wait until *look* finds what is wanted; nobody announces what happens behind an answer."""
+    async with asyncio.timeout(20):
+        while await look() != wanted:  # noqa: ASYNC110 - as it says
+            await asyncio.sleep(0.005)

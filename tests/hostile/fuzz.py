@@ -76,14 +76,19 @@ def _table(report: Report) -> str:
     lines = [
         f"{report.sent} mutated notices in {report.seconds:.0f} s ({rate:.0f} a second)",
         f"memory grew by {report.memory_growth_kib / 1024:.1f} MiB after the first batch",
-        *("", "| Check | Notices | Share |", "|---|---:|---:|"),
-        *(f"| {n} | {c} | {100 * c / report.sent:.1f} % |" for n, c in report.families.items()),
+        *("", "| Check | Notices | Share of its provider's |", "|---|---:|---:|"),
+        *(f"| {n} | {c} | {_share(report, n):.1f} % |" for n, c in report.families.items()),
         *("", "| End | Notices |", "|---|---:|"),
         *(f"| {end} | {count} |" for end, count in report.ends.items()),
         "",
         *(report.faults or ["Nothing was accepted, nothing moved, nothing failed."]),
     ]
     return "\n".join(lines)
+
+
+def _share(report: Report, family: str) -> float:
+    """Say how many of its provider's notices are of a family."""
+    return 100 * report.families[family] / report.providers[family.partition(":")[0]]
 
 
 if __name__ == "__main__":

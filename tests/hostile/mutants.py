@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -25,17 +25,32 @@ class Mutant(msgspec.Struct, frozen=True):
     end: str
 
     @property
-    def status(self) -> int:
-        """The answer it must get."""
-        if self.end == "door:encoded":
-            return 415
-        return 401 if self.end.startswith("door:") and self.end != "door:duplicate" else 204
+    def is_refused(self) -> bool:
+        """Tell whether it must prove nothing."""
+        return self.end.startswith("door:") and self.end != "door:duplicate"
 
 
-class Scene(msgspec.Struct, frozen=True):
+class Pen(Protocol):
+    """What writes one provider's notices, with a dice that can be thrown again."""
+
+    @property
+    def dice(self) -> random.Random:
+        """The one dice."""
+
+    def txn(self) -> str:
+        """Throw the provider's number of a payment."""
+
+    def genuine(self, payment: Payment) -> Notice:
+        """Make the notice that the provider would send."""
+
+
+_P = TypeVar("_P", bound=Pen)
+
+
+class Stage(msgspec.Struct, Generic[_P], frozen=True):
     """Orders that wait for money, and orders that have it with the notice that brought it."""
 
-    forge: Forge
+    forge: _P
     waiting: tuple[Payment, ...]
     paid: tuple[tuple[Payment, Notice], ...]
     attempt_nos: frozenset[str]
@@ -48,14 +63,15 @@ class Scene(msgspec.Struct, frozen=True):
     def payment(self) -> Payment:
         """Choose an order and pay it for the first time, as far as the platform knows."""
         chosen = self.dice.choice(self.waiting)
-        return msgspec.structs.replace(chosen, txn=f"42000000{self.forge.hex(20)}")
+        return msgspec.structs.replace(chosen, txn=self.forge.txn())
 
     def notice(self) -> Notice:
         """Make a genuine notice of such a payment: unchanged, it would make an order PAID."""
         return self.forge.genuine(self.payment())
 
 
-Family: TypeAlias = Callable[[Scene], Mutant]
+Scene: TypeAlias = Stage[Forge]
+Family: TypeAlias = Callable[[Any], Mutant]
 
 
 def pairs(headers: Mapping[str, str]) -> Pairs:

@@ -63,6 +63,10 @@ class Forge:
         """Throw *length* hexadecimal digits."""
         return "".join(self.dice.choices(_HEX, k=length))
 
+    def txn(self) -> str:
+        """Throw the platform's number of a payment."""
+        return f"42000000{self.hex(20)}"
+
     def transaction(self, payment: Payment, **changes: object) -> Words:
         """Say that it was paid."""
         return a_transaction(

@@ -11,6 +11,11 @@ from tests.api.service import ORDERS, Buyer, Service
 
 WEBHOOK = "/api/webhooks/wechatpay"
 EVENTS = "/payments/webhook"
+STRIPE_EVENTS = "/api/order/stripe/webhook"
+PINGXX_EVENTS = "/api/callback/pingxx-callback"
+ALIPAY_NOTICES = "/api/callback/alipay-notify"
+# A body that is taken elsewhere may be too large here.
+NOTICES = (WEBHOOK, EVENTS, STRIPE_EVENTS, PINGXX_EVENTS, ALIPAY_NOTICES)
 PAYMENTS = "/api/payments/wechat"
 INTENTS = "/payments"
 BRIDGE = "/api/admin/bridge"
@@ -35,7 +40,7 @@ class Door(msgspec.Struct, frozen=True):
 
     One that *is_managed* is for who manages the event, and shows them what is not their own.
     *words* are a body it would take, were the references any good. One that *shows_admins* shows
-    them every order.
+    them every order. One that *needs* a setting says "later" without.
     """
 
     method: str
@@ -48,6 +53,7 @@ class Door(msgspec.Struct, frozen=True):
     is_managed: bool = False
     query: str = ""
     shows_admins: bool = False
+    needs: str | None = None
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -88,6 +94,9 @@ DOORS = (
     Door("GET", "/api/events/{event_id}"),
     Door("POST", WEBHOOK),
     Door("POST", EVENTS, reads_body=True),
+    Door("POST", STRIPE_EVENTS, needs="STRIPE_SECRET_KEY"),
+    Door("POST", PINGXX_EVENTS, needs="PINGXX_SECRET_KEY"),
+    Door("POST", ALIPAY_NOTICES, needs="ALIPAY_APP_ID"),
     Door("POST", LOGIN, reads_body=True),
     Door("POST", "/api/events/{event_id}/orders", signed_in=True, reads_body=True),
     Door("GET", "/api/events/{event_id}/orders", signed_in=True),

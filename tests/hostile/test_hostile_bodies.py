@@ -13,6 +13,7 @@ from tests.hostile.stand import (
     ENCODED,
     INVALID,
     LOGIN,
+    NOTICES,
     TOO_LARGE,
     UNKNOWN,
     WEBHOOK,
@@ -198,7 +199,7 @@ class TestAHugeBody:
         self, stand: Stand, door: Door
     ) -> None:
         path = door.to(order=stand.order["orderNo"])
-        limit = (64 if path == WEBHOOK else 256) * KIB
+        limit = (64 if path in NOTICES else 256) * KIB
         for size in (limit + KIB, 900 * KIB):
             for content in (b" " * size, chunks(size)):
                 answer = stand.attacker.http.request(door.method, path, content=content)

@@ -45,7 +45,7 @@ _CHECKS = [
 ]
 _OFFERED = (1, 2, 4)
 _OTHER_METHODS = ("PUT", "DELETE", "PATCH", "TRACE", "POST", "GET")
-_DESCRIBED = tuple(door for door in DOORS if door.described)
+_DESCRIBED = tuple(door for door in DOORS if door.described and door.needs is None)
 
 
 class Tally:

@@ -35,6 +35,7 @@ from contracts.states import (
     CouponKind,
     InviteStatus,
     OrderStatus,
+    RefundKind,
 )
 from tests.rules.builders import (
     NOW,
@@ -59,8 +60,23 @@ FACTS: list[OrderCommand] = [
     RecordRefund(order_id=1, fact=a_refund(f"{FIRST}R01", RefundOutcome.PROCESSING)),
     RecordRefund(order_id=1, fact=a_refund(f"{SECOND}R01", RefundOutcome.PROCESSING)),
 ]
+DISPUTES: list[OrderCommand] = [
+    RecordRefund(
+        order_id=1,
+        fact=a_refund(
+            number,
+            outcome,
+            attempt_no=attempt_no,
+            kind=RefundKind.DISPUTE,
+            refunded=Money(amount_minor=amount_minor, currency="CNY"),
+        ),
+    )
+    for number, attempt_no, amount_minor in (("du_1", FIRST, 9900), ("du_2", SECOND, 100))
+    for outcome in (RefundOutcome.PROCESSING, RefundOutcome.SUCCESS, RefundOutcome.CLOSED)
+]
 COMMANDS: list[OrderCommand] = [
     *FACTS,
+    *DISPUTES,
     start(),
     start(channel=Channel.WECHAT_JSAPI, openid="o1"),
     opened(1),

@@ -281,8 +281,13 @@ class Script:
         order = await self._actor.load(self._random.choice(self._orders))
         numbers = [attempt.attempt_no for attempt in order.attempts]
         found = await orders.order_ids_of_attempts(self._database, [*numbers, "unknown"])
+        of_payments = [
+            await orders.attempt_of_payment(self._database, payment.provider, txn)
+            for payment in order.payments
+            for txn in (payment.provider_txn_id, "unknown")
+        ]
         asked = [await attempts.may_ask(self._database, n, 3600.0) for n in [*numbers, *numbers]]
-        return f"{sorted(found)} {asked}"
+        return f"{sorted(found)} {asked} {of_payments}"
 
 
 def _without_ids(name: str) -> str:

@@ -126,6 +126,13 @@ def orders_of_attempts(tx: Transaction, numbers: list[str]) -> list[Row]:
     return [_named(attempt, ["attempt_no", "order_id"]) for attempt in found if attempt]
 
 
+@stands_for_text("SELECT attempt_no FROM payments WHERE provider = $1 AND provider_txn_id = $2")
+def attempt_of_payment(tx: Transaction, provider: str, txn: str) -> list[Row]:
+    """Find what a payment paid."""
+    found = tx.find("payments", "payments_provider_txn_key", (provider, txn))
+    return [_named(found, ["attempt_no"])] if found else []
+
+
 @stands_for_text(
     """SELECT pg_advisory_xact_lock($1, id)
        FROM (SELECT (x % 2147483647)::int AS id FROM unnest($2::bigint[]) AS x

@@ -30,8 +30,8 @@ EVENTS = (
     Guard(
         "event.header_twice",
         "a signature that could be read two ways is refused",
-        "api/payment_events.py",
-        "if lowered.decode() in found:",
+        "api/notices.py",
+        'if lowered.decode("latin-1") in found:',
         "if False:",
         f"{_DOOR}TestAnEventThatProvesNothing::test_is_refused_when_a_header_comes_twice",
     ),
@@ -39,8 +39,8 @@ EVENTS = (
         "event.large",
         "a body beyond 64 KiB is no event",
         "api/frontdesk.py",
-        '("/api/webhooks/", "/payments/webhook")',
-        '("/api/webhooks/",)',
+        '*("/api/webhooks/", "/payments/webhook"),',
+        '*("/api/webhooks/",),',
         f"{_DOOR}TestAnEventThatProvesNothing::test_is_refused_when_it_is_too_large",
     ),
     Guard(

@@ -98,7 +98,7 @@ WECHAT = (
     Guard(
         "notice.header_twice",
         "a signed header comes once",
-        "api/webhooks.py",
+        "api/notices.py",
         'if lowered.decode("latin-1") in found:',
         "if False:",
         f"{API}webhooks.py::TestADoubtfulNotice::test_is_refused_when_a_header_comes_twice[Wechatpay-Signature]",
@@ -106,7 +106,7 @@ WECHAT = (
     Guard(
         "notice.encoding",
         "a packed notice is refused",
-        "api/webhooks.py",
+        "api/notices.py",
         "if lowered == _ENCODING:",
         "if False:",
         f"{API}webhooks.py::TestADoubtfulNotice::test_is_refused_when_it_is_compressed",
