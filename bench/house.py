@@ -129,6 +129,8 @@ def _environ(home: Path) -> dict[str, str]:
         "APP_URL": "",
         # The mailbox would be a mail server on the cores that are measured.
         "SANDBOX_MAILBOX": "0",
+        # Neither is news of each sale part of a sale.
+        "FEISHU_NOTIFY_URL": "",
         # What is measured is how soon a webhook is taken, not how long a mock waits to send it.
         "MOCK_WEBHOOK_DELAY_MS": "0",
     }

@@ -102,7 +102,7 @@ def service_environ(
         "WECHAT_SERVICE_ACCOUNT_APP_SECRET": keys.secrets.service_account_app_secret,
         "WECHAT_MINIPROGRAM_APP_SECRET": keys.secrets.mini_program_app_secret,
         **for_service(keys, app_url=app_url, sandbox_url=sandbox_url),
-        "FEISHU_NOTIFY_URL": f"{sandbox_url}/feishu/hook",
+        **_news(user, sandbox_url),
         **_mail(addresses),
     }
     wanted = {name: value for name, value in defaults.items() if not _has_old_name(user, name)}
@@ -149,6 +149,13 @@ def _mail(addresses: Addresses) -> dict[str, str]:
         "SMTP_URL": f"smtp://127.0.0.1:{addresses.smtp_port}",
         "MAIL_FROM": "Guichet <tickets@guichet.test>",
     }
+
+
+def _news(user: Mapping[str, str], sandbox_url: str) -> dict[str, str]:
+    # The one exception to rule 1: each sale costs a message, and who measures sales sends none.
+    if user.get("FEISHU_NOTIFY_URL") == "":
+        return {}
+    return {"FEISHU_NOTIFY_URL": f"{sandbox_url}/feishu/hook"}
 
 
 def _has_old_name(user: Mapping[str, str], name: str) -> bool:
