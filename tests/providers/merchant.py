@@ -6,11 +6,20 @@ from typing import Any
 import msgspec
 
 from contracts.attempt import AttemptRequest, RefundRequest
+from contracts.evidence import Evidence
 from contracts.money import Money
 from contracts.numbers import attempt_no, new_order_no
 from contracts.states import Channel
 from providers.wechat.settings import WeChatSettings
 from tests.providers.signing import API_V3_KEY, new_key, private_pem
+
+
+class Kept(list[Evidence]):
+    """Keeps what an adapter was sent."""
+
+    def __call__(self, evidence: Evidence) -> None:
+        self.append(evidence)
+
 
 MERCHANT_ID = "1900000001"
 APP_ID = "wx0000000000000001"

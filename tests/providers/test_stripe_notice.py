@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import stripe
 
-from contracts.evidence import Evidence
 from contracts.facts import (
     AttemptClosedAtProvider,
     Fact,
@@ -23,6 +22,7 @@ from contracts.money import Money
 from contracts.states import RefundKind
 from providers.provider import NoticeRefused, NoticeUnreadable, RefusalReason
 from providers.stripe.adapter import StripePay
+from tests.providers.merchant import Kept
 from tests.providers.stripe_stage import stripe_settings
 
 OLD, NEW = f"whsec_{secrets.token_hex(16)}", f"whsec_{secrets.token_hex(16)}"
@@ -30,9 +30,9 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 NUMBER = "GABCDEFGHIJKLMNO01"
 
 
-def the_adapter(*webhook_secrets: str, kept: list[Evidence] | None = None) -> StripePay:
+def the_adapter(*webhook_secrets: str, kept: Kept | None = None) -> StripePay:
     settings = stripe_settings("http://127.0.0.1:1", webhook_secrets=webhook_secrets)
-    return StripePay(settings, (kept if kept is not None else []).append)
+    return StripePay(settings, kept if kept is not None else Kept())
 
 
 def signed(body: bytes, *keys: str, at: datetime = NOW) -> dict[str, str]:
@@ -403,7 +403,7 @@ class TestAnEvent:
             the_adapter(NEW).read(body)
 
     def test_is_kept_without_what_pays_or_tells_who_paid(self) -> None:
-        kept: list[Evidence] = []
+        kept = Kept()
         card = {"card": {"last4": "4242"}, "billing_details": {"name": "Canary"}}
         deep: dict[str, Any] = {}
         for _ in range(40):
@@ -435,7 +435,7 @@ class TestAnEvent:
             assert secret not in told
 
     def test_of_somebody_else_is_not_kept(self) -> None:
-        kept: list[Evidence] = []
+        kept = Kept()
         adapter = the_adapter(NEW, kept=kept)
 
         adapter.read(an_event("payment_intent.succeeded", an_intent(), livemode=True))

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from contracts.attempt import AttemptRequest, BilledRefund, ClientSecret, Opened, Redirect
-from contracts.evidence import Evidence, EvidenceKind
+from contracts.evidence import EvidenceKind
 from contracts.facts import (
     AttemptClosedAtProvider,
     AttemptNotFound,
@@ -32,7 +32,7 @@ from providers.provider import (
 )
 from providers.stripe.adapter import StripePay
 from providers.stripe.settings import StripeSettings
-from tests.providers.merchant import a_refund_of
+from tests.providers.merchant import Kept, a_refund_of
 from tests.providers.stripe_stage import (
     STRIPE_KEY,
     STRIPE_WEBHOOK_SECRET,
@@ -538,15 +538,16 @@ class TestASecret:
 
 class TestEvidence:
     async def test_is_kept_of_every_answer_without_what_pays(self, stage: StripeStage) -> None:
-        kept: list[Evidence] = []
+        kept = Kept()
         settings = stripe_settings(f"{stage.simulated.base_url}/stripe")
-        async with StripePay(settings, kept.append) as provider:
-            session = a_stripe_attempt(channel=CHECKOUT)
-            fact: object = None
-            for attempt in (a_stripe_attempt(), session):
+        async with StripePay(settings, kept) as provider:
+            intent, session = a_stripe_attempt(), a_stripe_attempt(channel=CHECKOUT)
+            facts = []
+            for attempt in (intent, session):
                 opened = await provider.open(attempt)
                 stage.pay(attempt.attempt_no)
-                fact = await provider.query(attempt, opened)
+                facts.append(await provider.query(attempt, opened))
+            fact = facts[-1]
             assert isinstance(fact, PaymentSucceeded)
             refund = a_refund_of(session, provider_txn_id=fact.provider_txn_id)
             await provider.refund(refund)
