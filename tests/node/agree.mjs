@@ -13,8 +13,10 @@ const answers = {
     stripe.webhooks.constructEvent(payload, header, secret).id,
   'stripe.sign': ({ payload, secret, timestamp }) =>
     stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp }),
-  'stripe.open': ({ key, host, port, wanted, idempotencyKey }) =>
-    new Stripe(key, { host, port, protocol: 'http', maxNetworkRetries: 0 }).paymentIntents.create(
+  'stripe.call': ({ key, host, port, path, wanted, idempotencyKey }) =>
+    new Stripe(key, { host, port, protocol: 'http', maxNetworkRetries: 0 }).rawRequest(
+      'POST',
+      path,
       wanted,
       { idempotencyKey },
     ),
