@@ -129,6 +129,12 @@ def confirm_card(service: Service, client_secret: str, card: str) -> httpx.Respo
     return service.sandbox.post(f"/stripe/v1/payment_intents/{intent}/confirm", data=said)
 
 
+def visit(url: str, **form: str) -> httpx.Response:
+    """Open a page as a payer's browser does, or send its form; nobody is followed anywhere."""
+    with httpx.Client(timeout=20, trust_env=False) as browser:
+        return browser.post(url, data=form) if form else browser.get(url)
+
+
 def news_of(service: Service, order_no: str) -> list[dict[str, Any]]:
     """List what the group of our own people was told of an order, oldest first."""
     posts = service.sandbox.get("/control/feishu").json()["items"]
