@@ -56,7 +56,13 @@ from contracts.states import (
 from models.attempts import may_ask
 from models.engine import CONFLICTS, Database
 from models.sales import remember_found
-from providers.provider import OutcomeUnknown, Provider, ProviderError, ProviderRefused
+from providers.provider import (
+    Capability,
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    ProviderRefused,
+)
 
 log = structlog.get_logger("payments")
 
@@ -153,7 +159,8 @@ class Checkout:
     async def apply_coupon(self, order_id: int, code: str) -> Order:
         """Lower the price of an order that waits; repeating it changes nothing.
 
-        What is open for the old price is closed at its provider first.
+        What is open for the old price is closed at its provider first; where its provider cannot
+        close it, the close is owed, and money for it goes back.
 
         :raises contracts.errors.CouponInvalid: the coupon takes off nothing there.
         :raises contracts.errors.Conflict: the order waits no more, has another coupon, or a
@@ -165,7 +172,8 @@ class Checkout:
             return (await self._actor.take_turn(command)).order
         except errors.PrepareInProgress:
             order = await self._actor.load(order_id)
-        await self._close_live(order)
+        unclosed = await self._close_live(order)
+        command = structs.replace(command, unclosed=unclosed)
         try:
             return (await self._actor.take_turn(command)).order
         except errors.PrepareInProgress:
@@ -221,11 +229,14 @@ class Checkout:
         await self._show_evidence(attempt_no)
         return fact
 
-    async def close_attempt(self, order_id: int, attempt_no: str) -> None:
-        """Have one attempt closed at its provider and record it; quiet failure means later."""
+    async def close_attempt(self, order_id: int, attempt_no: str) -> bool:
+        """Have one attempt closed at its provider and record it; quiet failure means later.
+
+        False where its provider has nothing that it could close, now or ever.
+        """
         attempt = _trace(await self._actor.load(order_id)).attempt(attempt_no)
         if attempt is None or not attempt.is_live or self._is_too_young(attempt):
-            return
+            return True
         try:
             await self._reach("close.calling")
             closed = await self._provider(attempt).close(attempt.request, attempt.opened)
@@ -236,11 +247,12 @@ class Checkout:
             closed = None
         except ProviderError as failure:
             _note("payments.close.failed", order_id, attempt_no, failure)
-            return
+            return True
         if closed is None:
-            await self.look(order_id, attempt_no)
-        else:
-            await self._record(order_id, closed)
+            told = await self.look(order_id, attempt_no)
+            return told is None or self._can_be_closed(attempt, told)
+        await self._record(order_id, closed)
+        return True
 
     async def settle_or_close(self, order_id: int, attempt_no: str) -> None:
         """Ask about an attempt, then have it closed if it is still open; quiet failure means later.
@@ -317,14 +329,21 @@ class Checkout:
         except Exception as error:  # noqa: BLE001 - nobody waits for it, and the worker repeats it
             log.warning("payments.refund.later", order_id=order_id, error=type(error).__name__)
 
-    async def _close_live(self, order: Order) -> None:
-        """Have what is open closed at its provider, and wait for that a moment."""
-        closing = [self.close_attempt(order.id, a.attempt_no) for a in order.live_attempts]
+    async def _close_live(self, order: Order) -> frozenset[str]:
+        """Have what is open closed at its provider, and wait for that a moment.
+
+        Return what no provider could close.
+        """
+        numbers = [attempt.attempt_no for attempt in order.live_attempts]
+        closing = [self.close_attempt(order.id, number) for number in numbers]
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await asyncio.gather(*(self._finish(close) for close in closing))
+                within_reach = await asyncio.gather(*(self._finish(close) for close in closing))
         except TimeoutError:
             log.info("payments.close.slow", order_id=order.id)
+            return frozenset()
+        pairs = zip(numbers, within_reach, strict=True)
+        return frozenset(number for number, is_within in pairs if not is_within)
 
     async def _open(self, order: Order, attempt: Attempt) -> Order:
         channel = attempt.request.channel
@@ -413,6 +432,11 @@ class Checkout:
 
     def _provider(self, attempt: Attempt) -> Provider:
         return self._providers[attempt.request.provider]
+
+    def _can_be_closed(self, attempt: Attempt, told: QueryFact) -> bool:
+        if isinstance(told, PaymentNotPaid):
+            return Capability.CLOSE in self._provider(attempt).capabilities
+        return not isinstance(told, AttemptNotFound)
 
     def _is_too_young(self, attempt: Attempt) -> bool:
         age = timedelta(seconds=self._merchants[attempt.request.provider].close_min_age_seconds)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from actors.coupons import beyond_uses, discount_at, plain_code
+from actors.coupons import beyond_uses, discount_at, keeps_old_price, plain_code
 from contracts.commands import ApplyCoupon
 from contracts.coupons import Coupon
 from contracts.errors import CouponInvalid
@@ -24,16 +24,20 @@ async def with_offers(
     """Show each order the coupon it asks for; who comes too late for a use is shown it used up."""
     coupons = await lock_codes(tx, {plain_code(command.code) for command in commands})
     asked = [
-        (order, coupon)
+        (command, order, coupon)
         for command in commands
         if (order := orders.get(command.order_id)) is not None
         and (coupon := coupons.get(plain_code(command.code))) is not None
     ]
-    claims = [(order.id, coupon.id) for order, coupon in asked if _would_use(order, coupon, now)]
+    claims = [
+        (order.id, coupon.id)
+        for command, order, coupon in asked
+        if _would_use(command, order, coupon, now)
+    ]
     late = beyond_uses(claims, {coupon.id: coupon for coupon in coupons.values()})
     return {
         order.id: replace(order, on_offer=_used_up(coupon) if order.id in late else coupon)
-        for order, coupon in asked
+        for _, order, coupon in asked
     }
 
 
@@ -52,8 +56,10 @@ def without_coupon(orders: Sequence[Order], coupons: Mapping[int, Coupon]) -> se
     return beyond_uses(claims, coupons)
 
 
-def _would_use(order: Order, coupon: Coupon, now: datetime) -> bool:
-    if order.coupon is not None or order.live_attempts or order.status is not OrderStatus.PENDING:
+def _would_use(command: ApplyCoupon, order: Order, coupon: Coupon, now: datetime) -> bool:
+    if order.coupon is not None or order.status is not OrderStatus.PENDING:
+        return False
+    if keeps_old_price(order, command):
         return False
     price_minor = order.total.amount_minor
     try:

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
+from contracts.commands import ApplyCoupon
 from contracts.coupons import Coupon
 from contracts.errors import CouponInvalid
 from contracts.events import CouponApplied, OrderPaid
 from contracts.facts import FactSource
 from contracts.money import Money
 from contracts.order import Order, Payment
-from contracts.states import CouponKind
+from contracts.states import AttemptState, CouponKind
 
 # Who "moves" the money of an order that costs nothing.
 FREE_PROVIDER = "free"
@@ -61,6 +62,18 @@ def lower_price(order: Order, coupon: Coupon | None, now: datetime) -> CouponApp
     total = Money(amount_minor=price.amount_minor - discount, currency=price.currency)
     return CouponApplied(
         coupon_id=coupon.id, code=coupon.code, discount_minor=discount, total=total
+    )
+
+
+def keeps_old_price(order: Order, command: ApplyCoupon) -> bool:
+    """Tell whether an order must keep its price, for it is being paid or may yet be closed.
+
+    What can be closed is closed first. Where nothing can be, the buyer is not held to the old
+    price for that: who pays it all the same gets the money back.
+    """
+    return any(
+        attempt.state is not AttemptState.OPEN or attempt.attempt_no not in command.unclosed
+        for attempt in order.live_attempts
     )
 
 

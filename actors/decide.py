@@ -10,7 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from actors.coupons import lower_price, settle_if_free
+from actors.coupons import keeps_old_price, lower_price, settle_if_free
 from actors.decide_dispute import record_dispute
 from actors.decide_manual import mark_paid
 from actors.decide_payment import record_payment
@@ -194,7 +194,7 @@ def _decide(  # noqa: C901, PLR0911, PLR0912 - one case per command
         case DecidePlace():
             return decide_place(order, command)
         case ApplyCoupon():
-            return _apply_coupon(order, now)
+            return _apply_coupon(order, command, now)
         case _:
             assert_never(command)
 
@@ -304,17 +304,20 @@ def _cancel(order: Order) -> list[OrderEvent]:
 
 
 def _leave(order: Order, reason: ClosingReason) -> list[OrderEvent]:
-    owed = [
+    if not order.live_attempts:
+        return [_ended(reason)]
+    return [OrderClosing(reason=reason), *_closes_owed(order)]
+
+
+def _closes_owed(order: Order) -> list[AttemptCloseOwed]:
+    return [
         AttemptCloseOwed(attempt_no=attempt.attempt_no)
         for attempt in order.live_attempts
         if not attempt.close_owed
     ]
-    if not order.live_attempts:
-        return [_ended(reason)]
-    return [OrderClosing(reason=reason), *owed]
 
 
-def _apply_coupon(order: Order, now: datetime) -> list[OrderEvent]:
+def _apply_coupon(order: Order, command: ApplyCoupon, now: datetime) -> list[OrderEvent]:
     """Lower the price, and settle when nothing is left of it."""
     coupon = order.on_offer
     if order.coupon is not None and coupon is not None and order.coupon.coupon_id == coupon.id:
@@ -323,10 +326,11 @@ def _apply_coupon(order: Order, now: datetime) -> list[OrderEvent]:
     if order.coupon is not None:
         raise errors.InvalidState("Another coupon is applied to this order.")
     lowered = lower_price(order, coupon, now)
-    if order.live_attempts:
+    if keeps_old_price(order, command):
         # Somebody could still pay the old price.
         raise errors.PrepareInProgress
-    return [lowered, *settle_if_free(evolve_all(order, [lowered]), now)]
+    owed = _closes_owed(order)
+    return [lowered, *owed, *settle_if_free(evolve_all(order, [lowered]), now)]
 
 
 def _ended(reason: ClosingReason) -> OrderEvent:

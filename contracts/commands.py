@@ -184,10 +184,15 @@ class DecidePlace(msgspec.Struct, frozen=True, kw_only=True, tag="decide_place")
 
 
 class ApplyCoupon(msgspec.Struct, frozen=True, kw_only=True, tag="apply_coupon"):
-    """Lower the price of an order that waits; *code* is as the buyer wrote it."""
+    """Lower the price of an order that waits; *code* is as the buyer wrote it.
+
+    *unclosed* names attempts of the old price that their providers could not close just now: one
+    that closes none, one that has not heard of the payer yet. Their money would go back.
+    """
 
     order_id: int
     code: str
+    unclosed: frozenset[str] = frozenset()
 
 
 OrderCommand: TypeAlias = (

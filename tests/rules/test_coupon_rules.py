@@ -170,6 +170,25 @@ class TestAnOrderThatAsksForACoupon:
         with pytest.raises(errors.PrepareInProgress):
             after(asking(attempts=(an_attempt(1, state),)), APPLY)
 
+    def test_does_not_wait_for_what_its_provider_cannot_close(self) -> None:
+        order = asking(attempts=(an_attempt(1, AttemptState.OPEN),))
+        number = order.attempts[0].attempt_no
+
+        order, events = after(order, replace(APPLY, unclosed=frozenset({number})))
+
+        assert kinds(events) == ["CouponApplied", "AttemptCloseOwed"]
+        assert order.total.amount_minor == 4950
+        order, events = after(order, RecordPayment(order_id=1, fact=a_payment(1)))
+        assert (order.status, kinds(events)) == ("PENDING", ["SurplusReceived"])
+
+    @pytest.mark.parametrize("state", [AttemptState.OPENING, AttemptState.UNKNOWN])
+    def test_waits_for_what_may_yet_be_opened_whoever_says_what(self, state: AttemptState) -> None:
+        order = asking(attempts=(an_attempt(1, state),))
+        told = frozenset({order.attempts[0].attempt_no})
+
+        with pytest.raises(errors.PrepareInProgress):
+            after(order, replace(APPLY, unclosed=told))
+
     def test_is_told_that_the_coupon_is_bad_before_anything_is_closed(self) -> None:
         order = asking(a_coupon(is_active=False), attempts=(an_attempt(1),))
 

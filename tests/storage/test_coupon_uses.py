@@ -1,6 +1,7 @@
 """Coupons in sales and turns, on the real database."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from actors.actor import Actor
 from actors.checkout import Checkout
 from actors.coupon_desk import change_coupon, make_coupon
 from contracts import errors
+from contracts.attempt import AttemptRequest, Opened
 from contracts.commands import (
     ApplyCoupon,
     Cancel,
@@ -18,10 +20,11 @@ from contracts.commands import (
     RecordAttempt,
 )
 from contracts.coupons import CouponChange, NewCoupon
-from contracts.facts import AttemptClosedAtProvider
+from contracts.facts import AttemptClosedAtProvider, AttemptNotFound, QueryFact
 from contracts.order import Order
 from contracts.states import CouponKind
 from models.engine import Database
+from providers.provider import Capability
 from tests.storage.stage import (
     OnSale,
     a_start,
@@ -440,6 +443,27 @@ class TestAnOpenPayment:
 
         assert (await actor.load(order.id)).total.amount_minor == 9900
 
+    @pytest.mark.parametrize("how", ["closes nothing", "has not met the payer"])
+    async def test_that_nobody_can_close_does_not_hold_the_price(
+        self, actor: Actor, database: Database, how: str
+    ) -> None:
+        provider = Closing(is_stubborn=True)
+        if how == "closes nothing":
+            provider.capabilities = frozenset(Capability) - {Capability.CLOSE}
+        else:
+            provider.has_met_nobody = True
+        (checkout,) = checkouts(database, provider, [actor])
+        order = await opened(actor, await buy(actor, await put_on_sale(database)))
+        await a_coupon(database)
+
+        lowered = await checkout.apply_coupon(order.id, "half")
+
+        assert lowered.total.amount_minor == 4950
+        assert [(a.state, a.close_owed) for a in lowered.attempts] == [("OPEN", True)]
+        assert await uses(database) == 1
+        old = (await actor.take_turn(payment_of(order))).order
+        assert (old.status, [r.amount.amount_minor for r in old.refunds]) == ("PENDING", [9900])
+
     async def test_that_is_just_being_opened_is_waited_for(
         self, actor: Actor, database: Database
     ) -> None:
@@ -458,6 +482,16 @@ class Closing(Counter):
     def __init__(self, *, is_stubborn: bool = False) -> None:
         super().__init__()
         self._is_stubborn = is_stubborn
+        self.capabilities = frozenset(Capability)
+        self.has_met_nobody = False
+
+    async def query(self, request: AttemptRequest, _opened: Opened | None = None) -> QueryFact:
+        """Say whether somebody paid; until somebody is met, of nobody."""
+        told = await super().query(request, _opened)
+        if not self.has_met_nobody:
+            return told
+        number = request.attempt_no
+        return AttemptNotFound(provider="wechat", attempt_no=number, asked_at=datetime.now(UTC))
 
     async def close(self, request: Any, _opened: object = None) -> AttemptClosedAtProvider | None:  # noqa: ANN401 - a request
         """Close an attempt."""

@@ -118,8 +118,8 @@ COUPONS = (
         "coupon.old_price",
         "the price does not change while the old one can be paid",
         "actors/decide.py",
-        "    if order.live_attempts:\n        # Somebody",
-        "    if False:\n        # Somebody",
+        "    if keeps_old_price(order, command):\n",
+        "    if False:\n",
         f"{_COUPON_RULES}TestAnOrderThatAsksForACoupon"
         "::test_waits_until_the_old_price_cannot_be_paid",
     ),
