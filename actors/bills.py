@@ -131,7 +131,7 @@ class Bills:
         return PastUs(billed=refund, moved=moved)
 
     async def _ask(self, provider: str, refund: BilledRefund) -> RefundMoved:
-        moved = await self._keepers[provider].query_refund(refund)
+        moved = await self._providers[provider].query_refund(refund)
         if moved is None:
             # It cannot both have made the refund and not know it: one of the answers is wrong.
             raise OutcomeUnknown(provider, "query_refund", "not_found")

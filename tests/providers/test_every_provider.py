@@ -297,10 +297,10 @@ class TestEveryProvider:
             assert (asked.refund_no, asked.refunded) == (refund.refund_no, refund.amount)
 
         one_more = Money(amount_minor=1, currency="CNY")
-        number = f"{attempt.attempt_no}R03"
+        third = f"{attempt.attempt_no}R03"
         with pytest.raises(ProviderRefused):
             await stage.provider.refund(
-                await refund_of(stage, attempt, refund_no=number, amount=one_more)
+                await refund_of(stage, attempt, refund_no=third, amount=one_more)
             )
 
     @pytest.mark.parametrize(
