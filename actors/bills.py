@@ -24,7 +24,13 @@ from contracts.states import RefundKind
 from models.bills import kinds_of_refunds
 from models.engine import Database
 from models.orders import order_ids_of_attempts
-from providers.provider import KeepsBills, OutcomeUnknown, Provider, ProviderError
+from providers.provider import (
+    KeepsBills,
+    OutcomeUnknown,
+    Provider,
+    ProviderError,
+    read_bill,
+)
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments")
 
@@ -70,15 +76,13 @@ class Bills:
     ) -> None:
         self._actor = actor
         self._database = database
-        self._keepers = {
-            name: keeper for name, keeper in providers.items() if isinstance(keeper, KeepsBills)
-        }
+        self._providers = providers
         self._calls = asyncio.Semaphore(_CALLS)
 
     @property
     def providers(self) -> list[str]:
         """Who keeps bills."""
-        return sorted(self._keepers)
+        return sorted(n for n, one in self._providers.items() if isinstance(one, KeepsBills))
 
     async def check(self, provider: str, day: date) -> CheckedBill:
         """Record each refund past us that one day's bill names.
@@ -87,7 +91,7 @@ class Bills:
 
         :raises ProviderError: the bill was not read; come back later.
         """
-        billed = await self._keepers[provider].billed_refunds(day)
+        billed = await read_bill(self._providers[provider], day)
         kinds = await kinds_of_refunds(self._database, [refund.refund_no for refund in billed])
         orders = await order_ids_of_attempts(
             self._database, [refund.attempt_no for refund in billed]
@@ -127,7 +131,7 @@ class Bills:
         return PastUs(billed=refund, moved=moved)
 
     async def _ask(self, provider: str, refund: BilledRefund) -> RefundMoved:
-        moved = await self._keepers[provider].query_refund(refund)
+        moved = await self._providers[provider].query_refund(refund)
         if moved is None:
             # It cannot both have made the refund and not know it: one of the answers is wrong.
             raise OutcomeUnknown(provider, "query_refund", "not_found")

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import get, post
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.params import JSONBody
 from litestar.types import Guard
 
 from api.bodies import invalid
@@ -67,7 +68,7 @@ async def get_config(request: Anybody) -> ClientConfig:
 
 
 @post("/api/auth/sandbox-login", opt=PUBLIC, status_code=200, responses=documented(413, 415))
-async def sandbox_login(request: Anybody, data: SandboxLogin) -> SignedIn:
+async def sandbox_login(request: Anybody, data: JSONBody[SandboxLogin]) -> SignedIn:
     """Become anybody, in the sandbox only. The same name is the same user."""
     if not data.name.isprintable():
         raise invalid("name", "Only printable characters, please.")

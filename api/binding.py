@@ -1,6 +1,7 @@
 """The doors through which WeChat accounts are bound to users: from the Mini Program, from H5."""
 
 from litestar import post
+from litestar.params import JSONBody
 
 from api.auth import PUBLIC
 from api.bodies import refuse_words
@@ -21,7 +22,7 @@ async def make_mini_bind_token(request: Visitor) -> wire.BindToken:
 
 
 @post(f"{_BASE}/bind-mini-openid", status_code=200, responses=documented(401, 413, 415))
-async def bind_mini_openid(request: Visitor, data: wire.BindMiniOpenid) -> wire.Bound:
+async def bind_mini_openid(request: Visitor, data: JSONBody[wire.BindMiniOpenid]) -> wire.Bound:
     """Bind the account that is logged in to the Mini Program to yourself."""
     await house_of(request).bindings.bind_login(request.user.user_id, data.code)
     return _BOUND
@@ -34,7 +35,7 @@ async def bind_mini_openid(request: Visitor, data: wire.BindMiniOpenid) -> wire.
     responses=documented(401, 413, 415),
 )
 async def bind_mini_openid_with_token(
-    request: Anybody, data: wire.BindMiniOpenidWithToken
+    request: Anybody, data: JSONBody[wire.BindMiniOpenidWithToken]
 ) -> wire.Bound:
     """Bind the account that is logged in to the Mini Program to whom the token stands for."""
     await house_of(request).bindings.bind_login_by_token(data.bind_token, data.code)
@@ -54,7 +55,7 @@ async def make_h5_bind_state(request: Visitor) -> wire.BindState:
 
 
 @post(f"{_BASE}/bind-openid", status_code=200, responses=documented(401, 413, 415))
-async def bind_openid(request: Visitor, data: wire.BindOpenid) -> wire.Bound:
+async def bind_openid(request: Visitor, data: JSONBody[wire.BindOpenid]) -> wire.Bound:
     """Bind the account that came back from WeChat to yourself."""
     await house_of(request).bindings.bind_consent(request.user.user_id, data.code, data.state)
     return _BOUND

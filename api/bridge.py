@@ -2,6 +2,7 @@
 
 import structlog
 from litestar import get, post, put
+from litestar.params import JSONBody
 
 from actors.biz_types import finder_of
 from api.answers import request_payment_params
@@ -29,7 +30,7 @@ async def get_bridge_settings(request: Visitor) -> wire.BridgeSettings:
 
 @put("/api/admin/bridge", opt=role("admin"), responses=documented(401, 403, 413, 415))
 async def change_bridge_settings(
-    request: Visitor, data: wire.BridgeSettings
+    request: Visitor, data: JSONBody[wire.BridgeSettings]
 ) -> wire.BridgeSettings:
     """Roll the bridge out, or back; every process follows within seconds."""
     gate = BridgeGate(rollout_percent=data.rollout_percent, min_version=data.min_version)
@@ -38,7 +39,7 @@ async def change_bridge_settings(
 
 
 @post(f"{_BASE}/bridge-report", status_code=204, responses=documented(401, 404, 413, 415))
-async def report_bridge_payment(request: Visitor, data: wire.BridgeReport) -> None:
+async def report_bridge_payment(request: Visitor, data: JSONBody[wire.BridgeReport]) -> None:
     """Tell what the bridge answered. It is counted, and decides nothing."""
     house = house_of(request)
     order = await reported_order(
@@ -62,7 +63,9 @@ async def report_bridge_payment(request: Visitor, data: wire.BridgeReport) -> No
 
 
 @post(f"{_BASE}/bridge-ticket", responses=documented(401, 404, 409, 413, 415))
-async def make_bridge_ticket(request: Visitor, data: wire.BridgeTicketRequest) -> wire.BridgeTicket:
+async def make_bridge_ticket(
+    request: Visitor, data: JSONBody[wire.BridgeTicketRequest]
+) -> wire.BridgeTicket:
     """Make a ticket with which the Mini Program's own page fetches what it pays with, once."""
     house = house_of(request)
     find = finder_of(data.biz_type)
@@ -79,7 +82,7 @@ async def make_bridge_ticket(request: Visitor, data: wire.BridgeTicketRequest) -
     responses=documented(401, 403, 409, 413, 415),
 )
 async def redeem_bridge_ticket(
-    request: Anybody, data: wire.RedeemBridgeTicket
+    request: Anybody, data: JSONBody[wire.RedeemBridgeTicket]
 ) -> wire.RedeemedBridgeTicket:
     """Hand the payer's Mini Program what it pays with; the ticket is used up."""
     crossing = await house_of(request).tickets.redeem(data.ticket, data.code)

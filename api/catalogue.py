@@ -6,7 +6,7 @@ A PUT says the whole: what it leaves out goes back to its default.
 from typing import Annotated
 
 from litestar import delete, get, post, put
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from actors import catalogue
 from api.events import event_answer, ticket_type_answer
@@ -41,7 +41,7 @@ async def list_managed_events(
 
 
 @post("/api/events", responses=documented(401, 403, 409, 413, 415))
-async def create_event(request: Visitor, data: wire.EventToMake) -> wire.Event:
+async def create_event(request: Visitor, data: JSONBody[wire.EventToMake]) -> wire.Event:
     """Make an event of your own."""
     manager_of(request)
     made = await catalogue.create_event(
@@ -52,7 +52,7 @@ async def create_event(request: Visitor, data: wire.EventToMake) -> wire.Event:
 
 @put("/api/events/{event_id:str}", responses=documented(401, 403, 404, 409, 413, 415))
 async def replace_event(
-    request: Visitor, event_id: FromPath[str], data: wire.EventToBe
+    request: Visitor, event_id: FromPath[str], data: JSONBody[wire.EventToBe]
 ) -> wire.Event:
     """Change an event. A draft is published, what is published closes, what is closed reopens."""
     house, managed = house_of(request), await managed_event(request, event_id)
@@ -62,7 +62,7 @@ async def replace_event(
 
 @post(_TYPES, responses=documented(401, 403, 404, 413, 415))
 async def create_ticket_type(
-    request: Visitor, event_id: FromPath[str], data: wire.TicketTypeToBe
+    request: Visitor, event_id: FromPath[str], data: JSONBody[wire.TicketTypeToBe]
 ) -> wire.TicketType:
     """Put a kind of ticket beside the others."""
     house, managed = house_of(request), await managed_event(request, event_id)
@@ -75,7 +75,7 @@ async def replace_ticket_type(
     request: Visitor,
     event_id: FromPath[str],
     ticket_type_id: FromPath[str],
-    data: wire.TicketTypeToBe,
+    data: JSONBody[wire.TicketTypeToBe],
 ) -> wire.TicketType:
     """Change a kind of ticket, its tiers replaced whole; orders that exist keep their price."""
     house, managed = house_of(request), await managed_event(request, event_id)

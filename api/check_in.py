@@ -5,7 +5,7 @@ from io import BytesIO
 import segno
 from litestar import Response, get, post
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from actors.entrance import Ticket
 from api.organizers import managed_event
@@ -56,7 +56,9 @@ async def get_ticket_picture(request: Visitor, registration_id: FromPath[str]) -
     status_code=200,
     responses=documented(401, 403, 404, 409, 413, 415),
 )
-async def check_in(request: Visitor, event_id: FromPath[str], data: wire.CheckIn) -> wire.CheckedIn:
+async def check_in(
+    request: Visitor, event_id: FromPath[str], data: JSONBody[wire.CheckIn]
+) -> wire.CheckedIn:
     """Let in who shows a ticket of your event; a repeated scan tells when that was."""
     arrival = await house_of(request).entrance.check_in(
         event_id=await managed_event(request, event_id),

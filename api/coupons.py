@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import get, post, put
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from actors.coupon_desk import change_coupon, make_coupon
 from api import answers
@@ -30,7 +30,10 @@ _Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_SIZE_MAX)]
     responses=documented(401, 404, 409, 413, 415, 422),
 )
 async def apply_coupon(
-    request: Visitor, event_id: FromPath[str], order: FromPath[str], data: wire.ApplyCoupon
+    request: Visitor,
+    event_id: FromPath[str],
+    order: FromPath[str],
+    data: JSONBody[wire.ApplyCoupon],
 ) -> wire.DiscountedOrder:
     """Lower the price of an order of your own that waits to be paid.
 
@@ -46,7 +49,7 @@ async def apply_coupon(
 
 @post("/api/events/{event_id:str}/coupons", responses=documented(401, 403, 404, 409, 413, 415))
 async def make_event_coupon(
-    request: Visitor, event_id: FromPath[str], data: wire.MakeCoupon
+    request: Visitor, event_id: FromPath[str], data: JSONBody[wire.MakeCoupon]
 ) -> wire.Coupon:
     """Make a coupon for an event you manage."""
     return await _make(request, data, event_id=await managed_event(request, event_id))
@@ -69,7 +72,10 @@ async def list_event_coupons(
     responses=documented(401, 403, 404, 409, 413, 415),
 )
 async def change_event_coupon(
-    request: Visitor, event_id: FromPath[str], coupon_id: FromPath[str], data: wire.ChangeCoupon
+    request: Visitor,
+    event_id: FromPath[str],
+    coupon_id: FromPath[str],
+    data: JSONBody[wire.ChangeCoupon],
 ) -> wire.Coupon:
     """Change a coupon of an event you manage."""
     managed = await managed_event(request, event_id)
@@ -77,7 +83,7 @@ async def change_event_coupon(
 
 
 @post("/api/coupons", opt=_ADMIN, responses=documented(401, 403, 409, 413, 415))
-async def make_coupon_for_all(request: Visitor, data: wire.MakeCoupon) -> wire.Coupon:
+async def make_coupon_for_all(request: Visitor, data: JSONBody[wire.MakeCoupon]) -> wire.Coupon:
     """Make a coupon that is good for every event."""
     return await _make(request, data, event_id=None)
 
@@ -96,7 +102,7 @@ async def list_coupons_for_all(
     responses=documented(401, 403, 404, 409, 413, 415),
 )
 async def change_coupon_for_all(
-    request: Visitor, coupon_id: FromPath[str], data: wire.ChangeCoupon
+    request: Visitor, coupon_id: FromPath[str], data: JSONBody[wire.ChangeCoupon]
 ) -> wire.Coupon:
     """Change a coupon that is good for every event."""
     return await _change(request, coupon_id, data, event_id=None)

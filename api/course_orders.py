@@ -6,6 +6,7 @@ A body says which order, by its number or its id; someone else's is not there.
 from datetime import UTC, datetime
 
 from litestar import post
+from litestar.params import JSONBody
 
 from actors.biz_types import finder_of
 from actors.pay_channels import FALLBACK
@@ -29,7 +30,7 @@ _COURSE = "EVENT_TICKET"
 
 
 @post("/api/order/init-order", status_code=200, responses=documented(401, 404, 409, 413, 415, 422))
-async def init_course_order(request: Visitor, data: wire.InitOrder) -> wire.CourseOrder:
+async def init_course_order(request: Visitor, data: JSONBody[wire.InitOrder]) -> wire.CourseOrder:
     """Order one seat of a ticket type, or find your order of it that waits to be paid.
 
     A free one is simply given: then there is no order, and nothing to pay.
@@ -60,7 +61,7 @@ async def init_course_order(request: Visitor, data: wire.InitOrder) -> wire.Cour
     status_code=200,
     responses=documented(401, 404, 409, 413, 415, 422),
 )
-async def require_to_pay(request: Visitor, data: wire.RequireToPay) -> wire.CourseCharge:
+async def require_to_pay(request: Visitor, data: JSONBody[wire.RequireToPay]) -> wire.CourseCharge:
     """Open what an order of your own is paid with, or find it open.
 
     Another channel than before is another charge, and the one before is closed.
@@ -74,7 +75,7 @@ async def require_to_pay(request: Visitor, data: wire.RequireToPay) -> wire.Cour
 
 
 @post("/api/order/query-order", status_code=200, responses=documented(401, 404, 413, 415))
-async def query_course_order(request: Visitor, data: wire.NamedOrder) -> wire.CourseOrder:
+async def query_course_order(request: Visitor, data: JSONBody[wire.NamedOrder]) -> wire.CourseOrder:
     """Tell how an order of your own stands; ask as often as you like."""
     seen = await _own(request, data.order_id)
     mark_order(seen.order)
@@ -86,7 +87,7 @@ async def query_course_order(request: Visitor, data: wire.NamedOrder) -> wire.Co
     status_code=200,
     responses=documented(401, 404, 409, 413, 415, 422),
 )
-async def apply_discount(request: Visitor, data: wire.ApplyDiscount) -> wire.CourseOrder:
+async def apply_discount(request: Visitor, data: JSONBody[wire.ApplyDiscount]) -> wire.CourseOrder:
     """Lower the price of an order of your own that waits to be paid.
 
     What was opened for the old price is closed; require to pay again.
@@ -98,7 +99,9 @@ async def apply_discount(request: Visitor, data: wire.ApplyDiscount) -> wire.Cou
 
 
 @post("/api/order/payment-detail", status_code=200, responses=documented(401, 404, 413, 415))
-async def get_payment_detail(request: Visitor, data: wire.NamedOrder) -> wire.PaymentDetail:
+async def get_payment_detail(
+    request: Visitor, data: JSONBody[wire.NamedOrder]
+) -> wire.PaymentDetail:
     """Tell what is known of the payment of an order of your own, with what its provider sent."""
     seen = await _own(request, data.order_id)
     mark_order(seen.order)
@@ -106,7 +109,9 @@ async def get_payment_detail(request: Visitor, data: wire.NamedOrder) -> wire.Pa
 
 
 @post("/api/order/stripe/sync", status_code=200, responses=documented(401, 404, 413, 415))
-async def sync_stripe_payment(request: Visitor, data: wire.SyncStripe) -> wire.PaymentDetail:
+async def sync_stripe_payment(
+    request: Visitor, data: JSONBody[wire.SyncStripe]
+) -> wire.PaymentDetail:
     """Have Stripe asked what became of an order of your own; only its answer settles anything."""
     house, seen = house_of(request), await _own(request, data.order_id)
     order = await house.cashier.sync(seen.order, data.session_id)

@@ -1,6 +1,7 @@
 """The doors to intents: ask for one, confirm it."""
 
 from litestar import Response, post
+from litestar.params import JSONBody
 from msgspec import UNSET
 
 from actors.client_secrets import client_secret
@@ -23,7 +24,9 @@ from models.payment_keys import Key, Scope
         **documented(401, 404, 409, 413, 415, 422),
     },
 )
-async def create_intent(request: Visitor, data: wire.CreateIntent) -> Response[wire.Intent]:
+async def create_intent(
+    request: Visitor, data: JSONBody[wire.CreateIntent]
+) -> Response[wire.Intent]:
     """Ask for leave to collect what an order of your own costs.
 
     An order has one intent at a time: another key finds it too.
@@ -59,7 +62,7 @@ async def create_intent(request: Visitor, data: wire.CreateIntent) -> Response[w
     },
 )
 async def confirm_intent(
-    request: Visitor, data: wire.ConfirmIntent
+    request: Visitor, data: JSONBody[wire.ConfirmIntent]
 ) -> Response[wire.ConfirmedIntent]:
     """Try to pay by an intent of your own; whether the order is paid, its provider tells later.
 

@@ -1,7 +1,7 @@
 """The doors to gift seats: their buyer hands codes out, their guests come in by them."""
 
 from litestar import Response, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from actors.places import ShownGift
 from api.bodies import refuse_words
@@ -53,7 +53,7 @@ async def redeem_invite(
     request: Visitor,
     event_id: FromPath[str],
     code: FromPath[str],
-    data: wire.RedeemInvite = _NO_WORDS,
+    data: JSONBody[wire.RedeemInvite] = _NO_WORDS,
 ) -> Response[Registration]:
     """Take the gift seat that a code is for."""
     redeemed = await house_of(request).places.redeem(

@@ -1,6 +1,7 @@
 """The doors to yourself: what you are called, and where mail reaches you."""
 
 from litestar import get, put
+from litestar.params import JSONBody
 from msgspec import UNSET
 
 from api.problems import documented
@@ -17,7 +18,7 @@ async def get_me(request: Visitor) -> Me:
 
 
 @put("/api/me", responses=documented(401, 409, 413, 415))
-async def change_me(request: Visitor, data: ChangeMe) -> Me:
+async def change_me(request: Visitor, data: JSONBody[ChangeMe]) -> Me:
     """Say where mail reaches you and in which language; null forgets it.
 
     What your sign-in says of you counts, so that cannot be changed here.

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import structs
 
 from actors.sale import Sale
@@ -55,7 +55,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 async def create_order(
     request: Visitor,
     event_id: FromPath[str],
-    data: wire.CreateOrder,
+    data: JSONBody[wire.CreateOrder],
 ) -> Response[OrderToPay | wire.FreeRegistration]:
     """Take seats and, unless told not to, open the payment.
 

@@ -1,6 +1,7 @@
 """The doors to an order's money for who sends it back by the payments API."""
 
 from litestar import Response, post
+from litestar.params import JSONBody
 
 from actors.refund_desk import Told
 from api.keys import body_hash, idempotency_key
@@ -24,7 +25,9 @@ from models.refunds import managed_refund
         **documented(401, 403, 404, 409, 413, 415, 422),
     },
 )
-async def refund_payment(request: Visitor, data: wire.RefundPayment) -> Response[RefundView]:
+async def refund_payment(
+    request: Visitor, data: JSONBody[wire.RefundPayment]
+) -> Response[RefundView]:
     """Send money of a paid order at an event of your own back, all that is left or a part."""
     house = house_of(request)
     order_id = await managed_order_id(
@@ -52,7 +55,7 @@ async def refund_payment(request: Visitor, data: wire.RefundPayment) -> Response
         **documented(401, 403, 404, 409, 413, 415, 422),
     },
 )
-async def retry_refund(request: Visitor, data: wire.RetryRefund) -> Response[RefundView]:
+async def retry_refund(request: Visitor, data: JSONBody[wire.RetryRefund]) -> Response[RefundView]:
     """Go on with a refund: under its number while that is under way, under another once it failed.
 
     What has succeeded is told as it is, and of one that was asked for again the newest is meant.

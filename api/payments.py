@@ -1,6 +1,7 @@
 """The door to paying by WeChat."""
 
 from litestar import post
+from litestar.params import JSONBody
 
 from actors.biz_types import finder_of
 from api import opening
@@ -15,7 +16,7 @@ from contracts.wire.payments import OrderToPay, PrepareRequest
     status_code=200,
     responses=documented(401, 404, 409, 413, 415),
 )
-async def prepare_wechat_payment(request: Visitor, data: PrepareRequest) -> OrderToPay:
+async def prepare_wechat_payment(request: Visitor, data: JSONBody[PrepareRequest]) -> OrderToPay:
     """Open the payment of an order of your own where you are, or find it open.
 
     Repeat it as often as you like: the same channel brings the same payment, signed anew.

@@ -1,7 +1,7 @@
 """The doors to an order's money, for the organizer of its event and for admins."""
 
 from litestar import Response, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from actors.manual import mark_paid
 from actors.order_refunds import refund_order_payment
@@ -25,7 +25,10 @@ from models.order_views import order_id_at
     },
 )
 async def refund_order(
-    request: Visitor, event_id: FromPath[str], order: FromPath[str], data: wire.RefundOrder
+    request: Visitor,
+    event_id: FromPath[str],
+    order: FromPath[str],
+    data: JSONBody[wire.RefundOrder],
 ) -> Response[wire.RefundView]:
     """Send money of a paid order back, all that is left or a part, with the seats you name.
 
@@ -54,7 +57,7 @@ async def refund_order(
     responses=documented(401, 403, 404, 409, 413, 415),
 )
 async def mark_order_paid(
-    request: Visitor, event_id: FromPath[str], order: FromPath[str], data: wire.MarkPaid
+    request: Visitor, event_id: FromPath[str], order: FromPath[str], data: JSONBody[wire.MarkPaid]
 ) -> OrderStatusOnly:
     """Say that you have the money; every open payment is closed at its provider first."""
     house = house_of(request)

@@ -1,7 +1,7 @@
 """The doors to places: taken for nothing, given up, and decided upon by organizers."""
 
 from litestar import delete, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from api import answers
 from api.bodies import refuse_words
@@ -21,7 +21,9 @@ from models.order_views import place_of
     "/api/events/{event_id:str}/register",
     responses=documented(401, 404, 409, 413, 415, 422),
 )
-async def register(request: Visitor, event_id: FromPath[str], data: Register) -> FreeRegistration:
+async def register(
+    request: Visitor, event_id: FromPath[str], data: JSONBody[Register]
+) -> FreeRegistration:
     """Take a free ticket."""
     house = house_of(request)
     command = CreateOrder(

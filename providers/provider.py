@@ -217,3 +217,13 @@ class KeepsBills(Provider, Protocol):
         :raises ProviderUnreachable: the bill is not made yet; come back later.
         :raises OutcomeUnknown: the bill cannot be read, or not believed; come back later.
         """
+
+
+async def read_bill(provider: Provider, day: date) -> Sequence[BilledRefund]:
+    """See KeepsBills.billed_refunds.
+
+    :raises ProviderRefused: also, as ``unsupported``, where a provider keeps no bills.
+    """
+    if not isinstance(provider, KeepsBills):
+        raise ProviderRefused(provider.name, "bill", "unsupported")
+    return await provider.billed_refunds(day)

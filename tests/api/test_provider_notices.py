@@ -1,8 +1,12 @@
-"""The doors of Stripe, Ping++ and Alipay, in this process, before a provider that tells facts."""
+"""The doors of Stripe, Ping++ and Alipay, in this process.
+
+Behind most stands a provider that tells whatever facts it is given; behind one of each the adapter.
+"""
 
 import json
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -35,13 +39,15 @@ from providers.provider import Provider
 from runtime.settings import read_settings
 from tests.conftest import check_promises, empty
 from tests.hostile import door
+from tests.hostile.entry import Entry
+from tests.hostile.entry_alipay import alipay
+from tests.hostile.entry_pingxx import pingxx
+from tests.hostile.entry_stripe import stripe
 from tests.hostile.entry_wechat import wechat
 from tests.hostile.mutants import pairs
+from tests.hostile.pens import a_notice_of_nothing
 from tests.storage.messenger import Messenger, a_notice, closed_by
 from tests.storage.stage import POLICY, buy, opened, put_on_sale
-
-# The framework's word about its next major version, which no running service shows.
-pytestmark = pytest.mark.filterwarnings("ignore:.*Reserved kwarg")
 
 STRIPE, PINGXX, ALIPAY = (
     "/api/order/stripe/webhook",
@@ -93,22 +99,38 @@ class Doors:
         return [dict(row) for row in await self.database.fetch("SELECT * FROM webhook_events")]
 
 
-@pytest.fixture
-async def closed(database_url: str, pool: Database) -> AsyncIterator[Doors]:
-    """Serve without any of the three."""
+@asynccontextmanager
+async def serving(dsn: str, pool: Database, *others: Entry) -> AsyncIterator[Doors]:
+    """Serve with WeChat Pay and *others* set up."""
     environ = {
         "APP_ENV": "sandbox",
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": dsn,
         "JWT_SECRET": "sandbox-" + secrets.token_hex(32),
-        **wechat().environ,
     }
-    settings = read_settings(environ)
-    async with door.opened(create_app(settings)) as app:
-        yield Doors(app, pool)
+    for entry in (wechat(), *others):
+        environ |= entry.environ
     try:
+        async with door.opened(create_app(read_settings(environ))) as app:
+            yield Doors(app, pool)
         await check_promises(pool)
     finally:
         await empty(pool)
+
+
+@pytest.fixture
+async def closed(database_url: str, pool: Database) -> AsyncIterator[Doors]:
+    """Serve without any of the three."""
+    async with serving(database_url, pool) as doors:
+        assert not set(NAMES.values()) & set(doors.providers)
+        yield doors
+
+
+@pytest.fixture
+async def wired(database_url: str, pool: Database) -> AsyncIterator[Doors]:
+    """Serve with the adapters of the three."""
+    async with serving(database_url, pool, stripe(), pingxx(), alipay()) as doors:
+        assert set(NAMES.values()) <= set(doors.providers)
+        yield doors
 
 
 @pytest.fixture
@@ -341,6 +363,27 @@ class TestANoticeThatProvesNothing:
         assert is_problem(packed, 415, "UNSUPPORTED_MEDIA_TYPE")
         assert is_problem(large, 413, "BODY_TOO_LARGE")
         assert await doors.rows() == []
+
+
+class TestADoorOfAProviderThatIsSetUp:
+    @EVERY_DOOR
+    async def test_stores_what_its_provider_signed(self, wired: Doors, path: str) -> None:
+        notice = a_notice_of_nothing(path, salt=1)
+        answer = await wired.send(path, dict(notice.headers), notice.body)
+
+        assert 200 <= answer.status < 300
+        (row,) = await wired.rows()
+        assert (row["provider"], bytes(row["body"])) == (NAMES[path], notice.body)
+
+    @EVERY_DOOR
+    async def test_turns_away_what_it_did_not_sign(self, wired: Doors, path: str) -> None:
+        notice = a_notice_of_nothing(path, salt=1)
+        forged = notice.body.replace(NUMBER.encode(), NUMBER[:-1].encode() + b"2")
+        answer = await wired.send(path, dict(notice.headers), forged)
+
+        assert forged != notice.body
+        assert _is_refusal(path, answer)
+        assert await wired.rows() == []
 
 
 class TestADoorOfAProviderThatIsNotSetUp:

@@ -27,6 +27,7 @@ from tests.hostile.honest import aimed, body_for, is_known
 from tests.hostile.intents import aim_at_intents, is_of_intents
 from tests.hostile.organizers import manage, manage_order
 from tests.hostile.party import Party
+from tests.hostile.pens import PENS, a_notice_of_nothing
 from tests.hostile.stand import DOORS, EVENTS, OF_A_MANAGED_ORDER, WEBHOOK, Door, Stand
 from tests.sandbox.simulator import WEBHOOK_SECRET, Simulator
 from tests.storage.told import signed as signed_event
@@ -45,7 +46,7 @@ _CHECKS = [
 ]
 _OFFERED = (1, 2, 4)
 _OTHER_METHODS = ("PUT", "DELETE", "PATCH", "TRACE", "POST", "GET")
-_DESCRIBED = tuple(door for door in DOORS if door.described and door.needs is None)
+_DESCRIBED = tuple(door for door in DOORS if door.described)
 
 
 class Tally:
@@ -210,7 +211,10 @@ class TestAnOperation:
         party: Party,
     ) -> None:
         def as_meant(case: "Case[Any]", salt: int) -> None:
-            if door.path == WEBHOOK:
+            if door.path in PENS:
+                notice = a_notice_of_nothing(door.path, salt)
+                answer = caller.call(case, headers=notice.headers, data=notice.body)
+            elif door.path == WEBHOOK:
                 body = salt.to_bytes(8, "big")
                 headers = signed(body, simulator.keyring.platform)
                 answer = caller.call(case, headers=headers, data=body)

@@ -1,4 +1,11 @@
-"""What every adapter must do, each against its simulator over real HTTP and signatures."""
+"""What every adapter must do, each against its simulator over real HTTP and signatures.
+
+What nobody but a pen can write, notices forged, stale, foreign or malformed, is in
+test_every_notice. The mock's notices are normalized events, which no adapter reads: the same list
+holds for them by TestAnEventThatProvesNothing and TestTheWebhookDoor of
+tests/api/test_payment_webhook.py, and by TestAnEventThatContradicts and TestAnEventThatComesAgain
+of tests/storage/test_stored_events.py.
+"""
 
 import logging
 import traceback
@@ -10,6 +17,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
@@ -26,19 +36,23 @@ from contracts.facts import (
 )
 from contracts.money import Money
 from contracts.states import Channel
+from providers import watch
 from providers.provider import (
+    Capability,
     NoticeRefused,
     OutcomeUnknown,
     Provider,
     ProviderError,
     ProviderRefused,
     ProviderUnreachable,
+    read_bill,
 )
 from tests.providers.merchant import OPENID, a_refund_of
 from tests.providers.stage import Stage
 from tests.providers.stages import STAGES
 
 SILENCE_MS = 1500
+A_QUIET_DAY = (datetime.now(UTC) - timedelta(days=3)).date()
 KNOWN_PAYERS = frozenset(
     {Channel.WECHAT_JSAPI, Channel.MINIPROGRAM_BRIDGE, Channel.WX_PUB, Channel.WX_LITE}
 )
@@ -50,6 +64,15 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     async with STAGES[request.param](tmp_path_factory.mktemp(request.param)) as on_stage:
         yield on_stage
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    exporter = InMemorySpanExporter()
+    tracing = TracerProvider(shutdown_on_exit=False)
+    tracing.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(watch, "_tracer", tracing.get_tracer("tests"))
+    return exporter
 
 
 async def opened(stage: Stage) -> AttemptRequest:
@@ -166,10 +189,22 @@ class TestEveryProvider:
         assert isinstance(await stage.provider.query(attempt), PaymentSucceeded)
 
     async def test_refuses_what_it_does_not_claim_to_do(self, stage: Stage) -> None:
-        lacking = {"close"} - stage.provider.capabilities
+        claimed = stage.provider.capabilities
+        lacking = {"open", "query", "close", "refund", "query_refund"} - claimed
         for operation in lacking:
             with pytest.raises(ProviderRefused, match="unsupported"):
                 await call(stage, operation, await opened(stage))
+        if Capability.BILLS not in claimed:
+            with pytest.raises(ProviderRefused, match="unsupported"):
+                await read_bill(stage.provider, A_QUIET_DAY)
+        if Capability.NOTICES not in claimed:
+            with pytest.raises(NoticeRefused):
+                stage.provider.verify({}, b"{}", datetime.now(UTC))
+
+    async def test_keeps_the_bills_that_it_claims_to_keep(self, stage: Stage) -> None:
+        skip_unless_it_can(stage, "bills")
+
+        assert list(await read_bill(stage.provider, A_QUIET_DAY)) == []
 
     async def test_never_takes_a_paid_number_for_a_refusal(self, stage: Stage) -> None:
         attempt = await paid(stage)
@@ -244,6 +279,29 @@ class TestEveryProvider:
             assert (told.attempt_no, told.refund_no) == (attempt.attempt_no, refund.refund_no)
         else:
             assert [*before, told] == [msgspec.structs.replace(asked, source=FactSource.NOTICE)]
+
+    async def test_refunds_part_by_part_until_nothing_is_left(self, stage: Stage) -> None:
+        attempt = await paid(stage)
+        all_of_it = attempt.amount.amount_minor
+        for number, part in enumerate((all_of_it // 3, all_of_it - all_of_it // 3), 1):
+            refund = await refund_of(
+                stage,
+                attempt,
+                refund_no=f"{attempt.attempt_no}R0{number}",
+                amount=Money(amount_minor=part, currency="CNY"),
+            )
+            await stage.provider.refund(refund)
+            asked = await stage.provider.query_refund(refund)
+
+            assert isinstance(asked, RefundMoved)
+            assert (asked.refund_no, asked.refunded) == (refund.refund_no, refund.amount)
+
+        one_more = Money(amount_minor=1, currency="CNY")
+        third = f"{attempt.attempt_no}R03"
+        with pytest.raises(ProviderRefused):
+            await stage.provider.refund(
+                await refund_of(stage, attempt, refund_no=third, amount=one_more)
+            )
 
     @pytest.mark.parametrize(
         ("end", "outcome"), [("close", RefundOutcome.CLOSED), ("abnormal", RefundOutcome.ABNORMAL)]
@@ -328,7 +386,8 @@ class TestEveryProvider:
         if refunding:
             assert await stage.provider.query_refund(await refund_of(stage, attempt)) is not None
         else:
-            await stage.arrive(attempt.attempt_no)
+            if operation == "open":
+                await stage.arrive(attempt.attempt_no)
             assert not isinstance(await stage.provider.query(attempt), AttemptNotFound)
         await call(stage, operation, attempt)
 
@@ -348,9 +407,9 @@ class TestEveryProvider:
         assert count("FREQUENCY_LIMITED") == limited + 1
 
     async def test_keeps_every_secret_to_itself(
-        self, stage: Stage, caplog: pytest.LogCaptureFixture
+        self, stage: Stage, caplog: pytest.LogCaptureFixture, spans: InMemorySpanExporter
     ) -> None:
-        skip_unless_it_speaks(stage)
+        """Look at logs of every level, spans, exceptions and representations."""
         told = StringIO()
         with caplog.at_level(logging.DEBUG), capture_logs() as lines:
             named = {} if stage.openid_channel is None else {"channel": stage.openid_channel}
@@ -365,18 +424,24 @@ class TestEveryProvider:
                 stage.spoil("query", "bad_signature")
                 told.write(await self.failure(stage, "query", attempt))
             stage.pay(attempt.attempt_no)
-            told.write(await self.failure(stage, "open", attempt))
-            (notice,) = await stage.notices(attempt.attempt_no, 1)
-            with pytest.raises(NoticeRefused) as refused:
-                stage.provider.verify(notice.headers, notice.body + b" ", datetime.now(UTC))
-            told.writelines(traceback.format_exception(refused.value))
+            if stage.speaks:
+                told.write(await self.failure(stage, "open", attempt))
+                told.write(await self.refusal(stage, attempt))
 
+        told.write("".join(span.to_json() for span in spans.get_finished_spans()))
+        assert f"{stage.provider.name}.query" in told.getvalue(), "no span was captured"
         told.write(caplog.text + repr(lines) + repr(stage.provider) + repr(vars(stage.provider)))
         traces = {attempt.attempt_no, handed_out.reference or "gateway.do"}
         assert any(trace in told.getvalue() for trace in traces), "nothing was captured"
-        for secret in stage.secrets | {what_pays(handed_out)}:
+        for secret in stage.secrets | {what_pays(handed_out)} - {attempt.attempt_no, None}:
             assert secret
             assert secret not in told.getvalue()
+
+    async def refusal(self, stage: Stage, attempt: AttemptRequest) -> str:
+        (notice,) = await stage.notices(attempt.attempt_no, 1)
+        with pytest.raises(NoticeRefused) as refused:
+            stage.provider.verify(notice.headers, notice.body + b" ", datetime.now(UTC))
+        return "".join(traceback.format_exception(refused.value))
 
     async def failure(self, stage: Stage, operation: str, attempt: AttemptRequest) -> str:
         with pytest.raises(ProviderError) as caught:
