@@ -34,8 +34,8 @@ class Learner(Person):
     def __init__(self, service: Service) -> None:
         super().__init__(service, f"learner-{secrets.token_hex(6)}")
         self.number: str = self.ask("init-order", course_id=COURSE)["order_id"]
-        self.order: dict[str, Any] = self.now() | {"orderNo": self.number}
-        self.order["orderId"] = self.order["id"]
+        self.bought: dict[str, Any] = self.now() | {"orderNo": self.number}
+        self.bought["orderId"] = self.bought["id"]
 
     def post(self, door: str, **body: Any) -> httpx.Response:  # noqa: ANN401
         """Ask at one of the course shop's doors."""
@@ -75,7 +75,7 @@ class Learner(Person):
 
     def wait(self, status: str = "PAID", within: float = 15) -> dict[str, Any]:
         """Wait until the order has come so far."""
-        return wait_for(self, self.order, status, within)
+        return wait_for(self, self.bought, status, within)
 
     def number_of(self, n: int = 1) -> str:
         """Name the order's n-th attempt."""
@@ -103,7 +103,7 @@ class Desk(Person):
 async def case_of(books: Database, learner: Learner) -> tuple[str, str]:
     """Wait for the question that an order raises: its kind and its reason."""
     sql = "SELECT kind, reason FROM cases WHERE order_id = $1"
-    row = await wait_for_row(books, sql, learner.order["orderId"])
+    row = await wait_for_row(books, sql, learner.bought["orderId"])
     return row["kind"], row["reason"]
 
 

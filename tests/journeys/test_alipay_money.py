@@ -120,7 +120,7 @@ class TestACharge:
 
         await asyncio.to_thread(learner.wait)
         assert calls_of(service, learner.number_of())["open"] == 2
-        assert await count_of(books, "payments", learner.order) == 1
+        assert await count_of(books, "payments", learner.bought) == 1
 
     async def test_that_somebody_scanned_is_closed_when_its_order_ends(
         self, learner: Learner, service: Service, books: Database
@@ -128,7 +128,7 @@ class TestACharge:
         learner.charge(ALIPAY)
         act(service, learner.number_of(), "fail")
 
-        await end_time(books, learner.order)
+        await end_time(books, learner.bought)
 
         await asyncio.to_thread(learner.wait, "EXPIRED")
         assert at_provider(service, learner.number_of()) == "TRADE_CLOSED"
@@ -147,8 +147,8 @@ class TestANotice:
             eventually, lambda: len(statuses_of(service, learner.number_of())) >= 100
         )
         assert 200 in statuses_of(service, learner.number_of())
-        assert await count_of(books, "payments", learner.order) == 1
-        assert await count_of(books, "webhook_events", learner.order) == 1
+        assert await count_of(books, "payments", learner.bought) == 1
+        assert await count_of(books, "webhook_events", learner.bought) == 1
 
     async def test_that_never_comes_is_made_up_for_by_a_query(
         self, learner: Learner, service: Service, books: Database
@@ -170,7 +170,7 @@ class TestANotice:
 
         assert await case_of(books, learner) == ("PAYMENT_MISMATCH", "amount")
         assert learner.now()["status"] == "PENDING"
-        assert await count_of(books, "payments", learner.order) == 0
+        assert await count_of(books, "payments", learner.bought) == 0
 
     @pytest.mark.parametrize(
         "forgery",
@@ -195,7 +195,7 @@ class TestANotice:
 
         assert (answer["status"], answer["body"]) == (401, "failure"), answer
         assert learner.now()["status"] == "PENDING"
-        assert await count_of(books, "webhook_events", learner.order) == 0
+        assert await count_of(books, "webhook_events", learner.bought) == 0
 
     @pytest.mark.parametrize(
         ("lie", "reason"),
@@ -265,7 +265,7 @@ class TestANotice:
         learner.charge(ALIPAY)
 
         assert craft(service, learner.number_of(), bytes_appended=70_000)["status"] == 413
-        assert await count_of(books, "webhook_events", learner.order) == 0
+        assert await count_of(books, "webhook_events", learner.bought) == 0
 
 
 class TestMoneyBack:
@@ -279,7 +279,7 @@ class TestMoneyBack:
         assert (seen["status"], seen["paymentStatus"]) == ("PAID", "PAID")
         assert paid.detail()["status"] == PAID
 
-        await a_minute_passes(books, paid.order)
+        await a_minute_passes(books, paid.bought)
         rest = await refund_that(books, desk.refund(paid), "succeeded")
 
         assert rest["amount_minor"] == PRICE - 2000
@@ -288,7 +288,7 @@ class TestMoneyBack:
         assert paid.detail()["status"] == REFUNDED
         # A trade whose money has all gone back is closed, and was paid for all that.
         is_eventually(service, paid.number_of(), "TRADE_CLOSED")
-        assert await count_of(books, "payments", paid.order) == 1
+        assert await count_of(books, "payments", paid.bought) == 1
 
     async def test_that_alipay_gives_up_is_told_as_failed_and_may_be_asked_for_again(
         self, paid: Learner, desk: Desk, service: Service, books: Database
@@ -303,7 +303,7 @@ class TestMoneyBack:
         await refund_that(books, owed, "failed")
 
         assert paid.now()["paymentStatus"] == "PAID"
-        await a_minute_passes(books, paid.order)
+        await a_minute_passes(books, paid.bought)
         again = await refund_that(books, desk.refund(paid), "succeeded")
         assert again["refund_no"] != row["refund_no"]
         await asyncio.to_thread(paid.wait, "REFUNDED")
@@ -317,7 +317,7 @@ class TestMoneyBack:
         row = await refund_that(books, desk.refund(paid, amount=100), "succeeded")
 
         gone = "SELECT refund_minor FROM payments WHERE order_id = $1"
-        assert await books.fetchval(gone, paid.order["orderId"]) == 100
+        assert await books.fetchval(gone, paid.bought["orderId"]) == 100
         assert row["refund_no"] == f"{paid.number_of()}R01"
 
     async def test_at_the_console_is_noticed_and_lowers_what_is_left(

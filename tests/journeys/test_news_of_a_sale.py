@@ -97,7 +97,7 @@ class TestASale:
         assert len(await asyncio.to_thread(eventually, lambda: news_of(learner))) == 1
         tries = """SELECT tries FROM effects WHERE kind = 'SALE_NEWS' AND holder_kind = 'order'
                    AND holder_id = $1 AND done_at IS NOT NULL"""
-        assert (await wait_for_row(books, tries, learner.order["orderId"]))["tries"] >= 1
+        assert (await wait_for_row(books, tries, learner.bought["orderId"]))["tries"] >= 1
 
     async def test_that_is_taken_back_leaves_its_buyer_as_one_who_has_paid(
         self, learner: Learner, service: Service, books: Database
@@ -122,6 +122,6 @@ class TestWhatWasNotPaid:
         act(service, learner.number_of(), wrong_amount=1)
 
         sql = "SELECT 1 FROM cases WHERE order_id = $1"
-        assert await wait_for_row(books, sql, learner.order["orderId"])
+        assert await wait_for_row(books, sql, learner.bought["orderId"])
         assert await state_of(books, learner) == "registered"
         assert news_of(learner) == []

@@ -114,7 +114,7 @@ class TestACharge:
         await asyncio.to_thread(learner.wait, within=20)
         assert charge["qr_url"]
         assert calls_of(service, learner.number_of())["open"] >= 2
-        assert await count_of(books, "payments", learner.order) == 1
+        assert await count_of(books, "payments", learner.bought) == 1
 
 
 class TestANotice:
@@ -130,8 +130,8 @@ class TestANotice:
             eventually, lambda: len(statuses_of(service, learner.number_of())) >= 100
         )
         assert 200 in statuses_of(service, learner.number_of())
-        assert await count_of(books, "payments", learner.order) == 1
-        assert await count_of(books, "webhook_events", learner.order) == 1
+        assert await count_of(books, "payments", learner.bought) == 1
+        assert await count_of(books, "webhook_events", learner.bought) == 1
 
     async def test_that_never_comes_is_made_up_for_by_a_query(
         self, learner: Learner, service: Service, books: Database
@@ -153,7 +153,7 @@ class TestANotice:
 
         assert await case_of(books, learner) == ("PAYMENT_MISMATCH", "amount")
         assert learner.now()["status"] == "PENDING"
-        assert await count_of(books, "payments", learner.order) == 0
+        assert await count_of(books, "payments", learner.bought) == 0
 
     @pytest.mark.parametrize(
         "forgery",
@@ -176,7 +176,7 @@ class TestANotice:
         assert answer["status"] == 401, answer
         assert "BAD_SIGNATURE" in answer["body"]
         assert learner.now()["status"] == "PENDING"
-        assert await count_of(books, "webhook_events", learner.order) == 0
+        assert await count_of(books, "webhook_events", learner.bought) == 0
 
     @pytest.mark.parametrize(
         "lie", [{"app": "app_of_somebody_else"}, {"livemode": True}], ids=["app", "mode"]
@@ -237,7 +237,7 @@ class TestANotice:
         learner.charge(PINGXX)
 
         assert craft(service, learner.number_of(), padding_bytes=70_000)["status"] == 413
-        assert await count_of(books, "webhook_events", learner.order) == 0
+        assert await count_of(books, "webhook_events", learner.bought) == 0
 
 
 class TestMoneyBack:
@@ -251,7 +251,7 @@ class TestMoneyBack:
         assert (seen["status"], seen["paymentStatus"]) == ("PAID", "PAID")
         assert paid.detail()["status"] == PAID
 
-        await a_minute_passes(books, paid.order)
+        await a_minute_passes(books, paid.bought)
         rest = await refund_that(books, desk.refund(paid), "succeeded")
 
         assert rest["amount_minor"] == PRICE - 2000
@@ -273,7 +273,7 @@ class TestMoneyBack:
         await refund_that(books, owed, "failed")
 
         assert paid.now()["paymentStatus"] == "PAID"
-        await a_minute_passes(books, paid.order)
+        await a_minute_passes(books, paid.bought)
         again = await refund_that(books, desk.refund(paid), "succeeded")
         assert again["refund_no"] != row["refund_no"]
         await asyncio.to_thread(paid.wait, "REFUNDED")

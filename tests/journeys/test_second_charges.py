@@ -87,7 +87,7 @@ class TestTwoSuccesses:
                  JOIN refunds r ON r.payment_id = p.id
                  WHERE p.order_id = $1 AND NOT p.honoured AND r.status = 'succeeded'
                  AND r.amount_minor = p.amount_minor"""
-        returned = await wait_for_row(books, sql, learner.order["orderId"])
+        returned = await wait_for_row(books, sql, learner.bought["orderId"])
 
         later, earlier = learner.payments()["payments"]
         assert (earlier["isHonoured"], later["isHonoured"]) == (True, False)
