@@ -1,6 +1,5 @@
 """Somebody who pays for a course, and what may be seen and done around that."""
 
-import asyncio
 import secrets
 from typing import Any
 
@@ -107,14 +106,10 @@ async def case_of(books: Database, learner: Learner) -> tuple[str, str]:
     return row["kind"], row["reason"]
 
 
-async def refund_that(
-    books: Database, owed: dict[str, Any], status: str, within: float = 15
-) -> asyncpg.Record:
+async def refund_that(books: Database, owed: dict[str, Any], status: str) -> asyncpg.Record:
     """Wait until a refund has come so far."""
     sql = "SELECT * FROM refunds WHERE id = $1 AND status = $2"
-    async with asyncio.timeout(within):
-        while (row := await books.fetchrow(sql, owed["refundId"], status)) is None:  # noqa: ASYNC110 - another process writes
-            await asyncio.sleep(0.05)
+    row: asyncpg.Record = await wait_for_row(books, sql, owed["refundId"], status)
     return row
 
 

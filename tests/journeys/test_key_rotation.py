@@ -52,7 +52,7 @@ def settings(relay: Relay, database_url: str) -> dict[str, str]:
     return {
         "APP_URL": relay.url,
         "DATABASE_URL": database_url,
-        "REDIS_URL": os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/4",
+        "REDIS_URL": os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/7",
         "SANDBOX_TIME_SCALE": "60",
     }
 
