@@ -8,8 +8,8 @@ Modes of a call:
 - ``hang_before``: silence for ``delay_ms`` (60 s), then done, unless the caller hung up.
 - ``bad_signature``: done, the answer signed by a foreign key.
 - ``signtest``: done, the answer's signature marked as a probe that must be refused.
-- ``bad_signature`` and ``signtest`` (stripe, whose answers are not signed): done, answered with a
-  page for people.
+- ``bad_signature`` and ``signtest`` (stripe and pingxx, whose answers are not signed): done,
+  answered with a page for people.
 - ``hold`` (refund): accepted, and PROCESSING until the control API settles it.
 - ``bad_signature`` and ``signtest`` (bill_file): answered with a file that is not the one offered.
 - ``min_age`` (close): refused while the trade is younger than ``delay_ms`` (5 min, scaled).

@@ -37,6 +37,7 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Operation = Callable[[Call], dict[str, Any]]
+_PAGE_FOR_PEOPLE = b"<!doctype html><title>Ping++</title>"
 _FAULTS = {
     "error_500": Refusal(500, "api_error", "Ping++ 服务器出现的异常错误"),
     "rate_limited": Refusal(403, "rate_limit_error", "请求过于频繁"),
@@ -67,6 +68,8 @@ class Gateway:
         if not await self._still_wanted(request, fault):
             return Response(b"", status_code=408)
         response = _perform(perform, _call(request, body, fault))
+        if fault and fault.mode in {"bad_signature", "signtest"}:
+            response = Response(_PAGE_FOR_PEOPLE, status_code=200, media_type="text/html")
         if fault and fault.mode == "timeout_after":
             await still_there_after(request, fault.hang_seconds)
         return response

@@ -312,6 +312,18 @@ class TestACall:
 
         assert counted == {"open": 1, "query": 1, "query_refund": 1}
 
+    def test_may_be_done_and_answered_with_what_nobody_can_read(
+        self, simulator: Simulator, merchant: PingxxMerchant
+    ) -> None:
+        simulator.fault("open", "bad_signature", provider="pingxx")
+        wanted = a_charge()
+
+        reply = merchant.call("POST", CHARGES, wanted)
+
+        assert (reply.status_code, reply.text[:9]) == (200, "<!doctype")
+        (made,) = merchant.list()["data"][:1]
+        assert made["order_no"] == wanted["order_no"]
+
 
 class TestARefund:
     def test_is_pending_until_it_is_told_of(
