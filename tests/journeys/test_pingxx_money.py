@@ -85,7 +85,12 @@ class TestACharge:
 
         await asyncio.to_thread(learner.wait)
         assert no_secret_in(str(learner.detail()))
-        assert books
+        sql = "SELECT body::text FROM provider_records WHERE attempt_no = $1"
+        kept = [row["body"] for row in await books.fetch(sql, learner.number_of())]
+        assert kept
+        assert all(map(no_secret_in, kept))
+        package = charge["payment_payload"]["credential"][channel]["package"]
+        assert not [line for line in service.log if package in line]
 
     async def test_is_told_in_detail(self, paid: Learner, books: Database) -> None:
         detail = paid.detail()
