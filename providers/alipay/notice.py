@@ -74,10 +74,13 @@ def verify_notice(ring: KeyRing, body: bytes, now: datetime | None) -> VerifiedN
 def parameters_of(body: bytes) -> dict[str, str]:
     """Read what a verified notice says; fields that say nothing are left out.
 
-    :raises NoticeUnreadable: it is in no charset that we know.
+    :raises NoticeUnreadable: it is in no charset that we know, or no text.
     """
     try:
         fields = _fields(body)
+        # No row takes this character.
+        if any(b"\0" in value for value in fields.values()):
+            raise NoticeUnreadable("form")
         named = fields.get(b"charset", b"utf-8").decode("ascii").lower()
         charset = _CHARSETS[named]
         return {k.decode(charset): v.decode(charset) for k, v in fields.items() if v}

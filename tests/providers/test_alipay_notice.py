@@ -286,6 +286,8 @@ class TestWhatItSays:
             {"gmt_payment": "0000-00-00 00:00:00"},
             {"refund_fee": "1.00", "out_biz_no": None},
             {"charset": "utf-7"},
+            {"app_id": "a\x00b"},
+            {"subject": "\x00"},
         ],
     )
     def test_that_cannot_be_read_is_for_a_person(self, changes: dict[str, Any]) -> None:
