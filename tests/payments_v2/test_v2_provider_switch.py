@@ -13,7 +13,11 @@ from tests.journeys.service import ROOT
 class TestTheProviderSwitch:
     @pytest.mark.parametrize(
         ("provider", "complaint"),
-        [("alipay", "PAYMENT_PROVIDER"), ("wechat", "WECHAT_PAY_MCH_ID is missing")],
+        [
+            ("paypal", "PAYMENT_PROVIDER"),
+            ("alipay", "ALIPAY_APP_ID is missing"),
+            ("wechat", "WECHAT_PAY_MCH_ID is missing"),
+        ],
     )
     def test_names_what_is_missing_at_the_start(self, provider: str, complaint: str) -> None:
         known = {k: v for k, v in os.environ.items() if not k.startswith("WECHAT")}
