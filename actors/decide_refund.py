@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from actors.decide_payment import SURPLUS_REASON
 from actors.decide_places import REJECTED_REASON, refund_of_rejected
-from actors.evolve import case_subject_of, evolve, evolve_all
+from actors.evolve import REFUNDED_TWICE, case_subject_of, evolve, evolve_all
 from actors.refund_marks import marked_by
 from actors.refund_numbers import next_refund_no, stem_of
 from contracts.commands import RecordRefundRefused
@@ -40,6 +40,11 @@ def record_refund(order: Order, fact: RefundMoved) -> list[OrderEvent]:
         return _not_ours(order, fact)
     if fact.refunded != refund.amount:
         return [*_processing(refund, fact), *_stuck(order, fact.refund_no, "amount")]
+    if refund.provider_refund_id not in (None, fact.provider_refund_id):
+        # Of the second one only that it went through matters: the first speaks for itself.
+        is_back = fact.outcome is RefundOutcome.SUCCESS
+        moved = _succeeded(order, refund, fact) if is_back else []
+        return [*moved, *_stuck(order, refund.refund_no, REFUNDED_TWICE)]
     match fact.outcome:
         case RefundOutcome.PROCESSING:
             return _processing(refund, fact)

@@ -1,4 +1,5 @@
 import pytest
+from msgspec import structs
 
 from contracts.commands import RecordPayment, RecordRefund, RecordRefundRefused
 from contracts.facts import RefundOutcome
@@ -73,6 +74,18 @@ class TestARefund:
         _, events = after(with_surplus(), RecordRefund(order_id=1, fact=fact))
 
         assert kinds(events) == ["RefundAdvanced", "RefundStuck"]
+
+    def test_that_its_provider_made_twice_asks_a_person_once_more(self) -> None:
+        order, _ = after(with_surplus(), moved(RefundOutcome.ABNORMAL))
+        fact = structs.replace(moved(RefundOutcome.SUCCESS).fact, provider_refund_id="another")
+        second = RecordRefund(order_id=1, fact=fact)
+
+        order, events = after(order, second)
+
+        assert kinds(events) == ["RefundAdvanced", "RefundStuck"]
+        assert order.refunds[0].status is RefundStatus.SUCCEEDED
+        assert f"twice:{NUMBER}" in order.case_subjects
+        assert after(order, second)[1] == []
 
     def test_that_is_not_ours_asks_a_person(self) -> None:
         _, events = after(with_surplus(), moved(RefundOutcome.SUCCESS, f"{ORDER_NO}09R01"))
