@@ -125,6 +125,14 @@ REFUNDS = (
         f"{RULES}decide_refund.py::TestARefund::test_that_its_provider_made_twice_asks_a_person_once_more",
     ),
     Guard(
+        "refund.failed_after_success",
+        "a refund that came back after it had succeeded is a case",
+        "actors/decide_refund.py",
+        "        return _failed_too(order, refund)\n    failed",
+        "        return []\n    failed",
+        f"{RULES}decide_refund.py::TestARefund::test_that_its_provider_says_succeeded_and_failed_asks_a_person_in_either_order",
+    ),
+    Guard(
         "bill.known",
         "a bill's refunds that the books know are not asked about",
         "actors/bills.py",
