@@ -229,7 +229,8 @@ class Checkout:
             raise errors.NotFound
         try:
             await self._reach("query.calling")
-            fact = await self._provider(attempt).query(attempt.request, attempt.opened)
+            provider = self._provider(attempt.request.provider, "query")
+            fact = await provider.query(attempt.request, attempt.opened)
             await self._reach("query.called")
         except ProviderError as failure:
             _note("payments.query.failed", order_id, attempt_no, failure)
@@ -248,7 +249,8 @@ class Checkout:
             return True
         try:
             await self._reach("close.calling")
-            closed = await self._provider(attempt).close(attempt.request, attempt.opened)
+            provider = self._provider(attempt.request.provider, "close")
+            closed = await provider.close(attempt.request, attempt.opened)
             await self._reach("close.called")
         except ProviderRefused as refused:
             # It will not close this one, so only a query can tell when it is over.
@@ -285,7 +287,12 @@ class Checkout:
         if refund.kind is not RefundKind.OURS:
             # Asking for a payer's dispute would send the same money back a second time.
             return True
-        seconds = 2 * self._merchants[refund.provider].call_seconds + CLAIM_MARGIN_SECONDS
+        try:
+            call_seconds = self._merchant(refund.provider, "refund").call_seconds
+        except ProviderUnreachable as failure:
+            _note("payments.refund.call_failed", order_id, refund_no, failure)
+            return True
+        seconds = 2 * call_seconds + CLAIM_MARGIN_SECONDS
         claim = await claim_refund(self._database, refund_no, seconds=seconds)
         if claim is None:
             return False
@@ -375,7 +382,8 @@ class Checkout:
         channel = attempt.request.channel
         try:
             await self._reach("open.calling")
-            opened = await self._provider(attempt).open(attempt.request)
+            provider = self._provider(attempt.request.provider, "open")
+            opened = await provider.open(attempt.request)
             await self._reach("open.called")
         except ProviderError as failure:
             _note("payments.open.failed", order.id, attempt.attempt_no, failure)
@@ -429,7 +437,7 @@ class Checkout:
             await self._actor.take_turn(RecordAttempt(order_id=order_id, fact=fact))
 
     async def _move(self, request: RefundRequest) -> RefundMoved:
-        provider = self._providers[request.provider]
+        provider = self._provider(request.provider, "query_refund")
         try:
             moved = await provider.query_refund(request)
         except ProviderRefused as refused:
@@ -440,7 +448,7 @@ class Checkout:
         return moved
 
     async def _make(self, provider: Provider, request: RefundRequest) -> RefundMoved:
-        pause_seconds = self._merchants[request.provider].refund_pause_seconds
+        pause_seconds = self._merchant(request.provider, "refund").refund_pause_seconds
         number = request.refund_no
         # Noted before the call: who dies in it must not leave a number that is made again at once.
         if pause_seconds and not await may_make_refund(
@@ -469,19 +477,36 @@ class Checkout:
             amount=refund.amount,
             paid=order.payment_of(refund).paid,
             reason=refund.reason,
-            notify_url=self._merchants[refund.provider].notify_url,
+            notify_url=self._merchant(refund.provider, "refund").notify_url,
         )
 
-    def _provider(self, attempt: Attempt) -> Provider:
-        return self._providers[attempt.request.provider]
+    def _provider(self, name: str, operation: str) -> Provider:
+        """Find who is to be called.
+
+        :raises ProviderUnreachable: they were taken out of the settings; it is as if they were
+            away, until they are back.
+        """
+        try:
+            return self._providers[name]
+        except KeyError:
+            raise ProviderUnreachable(name, operation, "not_configured") from None
+
+    def _merchant(self, name: str, operation: str) -> Merchant:
+        try:
+            return self._merchants[name]
+        except KeyError:
+            raise ProviderUnreachable(name, operation, "not_configured") from None
 
     def _can_be_closed(self, attempt: Attempt, told: QueryFact) -> bool:
         if isinstance(told, PaymentNotPaid):
-            return Capability.CLOSE in self._provider(attempt).capabilities
+            return (
+                Capability.CLOSE in self._provider(attempt.request.provider, "close").capabilities
+            )
         return not isinstance(told, AttemptNotFound)
 
     def _is_too_young(self, attempt: Attempt) -> bool:
-        age = timedelta(seconds=self._merchants[attempt.request.provider].close_min_age_seconds)
+        merchant = self._merchants.get(attempt.request.provider)
+        age = timedelta(seconds=merchant.close_min_age_seconds if merchant else 0)
         return attempt.opened_at is not None and datetime.now(UTC) < attempt.opened_at + age
 
     async def _finish(self, call: Coroutine[Any, Any, Result]) -> Result:
