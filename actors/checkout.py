@@ -55,6 +55,12 @@ from contracts.states import (
 )
 from models.attempts import may_ask
 from models.engine import CONFLICTS, Database
+from models.refunds import (
+    claim_refund,
+    may_make_refund,
+    note_refund_not_made,
+    release_refund,
+)
 from models.sales import remember_found
 from providers.provider import (
     Capability,
@@ -62,6 +68,7 @@ from providers.provider import (
     Provider,
     ProviderError,
     ProviderRefused,
+    ProviderUnreachable,
 )
 
 log = structlog.get_logger("payments")
@@ -71,6 +78,8 @@ Result = TypeVar("Result")
 # How long a caller waits for another's provider call, or for a close, before it is told "later".
 WAIT_SECONDS = 3.0
 POLL_SECONDS = 0.1
+# A refund is claimed for as long as both of its calls may take, and to write what they brought.
+CLAIM_MARGIN_SECONDS = 5.0
 # A buyer may press "I have paid" as often as they like; the provider is asked this often.
 ASK_EVERY_SECONDS = 6.0
 
@@ -220,7 +229,8 @@ class Checkout:
             raise errors.NotFound
         try:
             await self._reach("query.calling")
-            fact = await self._provider(attempt).query(attempt.request, attempt.opened)
+            provider = self._provider(attempt.request.provider, "query")
+            fact = await provider.query(attempt.request, attempt.opened)
             await self._reach("query.called")
         except ProviderError as failure:
             _note("payments.query.failed", order_id, attempt_no, failure)
@@ -239,7 +249,8 @@ class Checkout:
             return True
         try:
             await self._reach("close.calling")
-            closed = await self._provider(attempt).close(attempt.request, attempt.opened)
+            provider = self._provider(attempt.request.provider, "close")
+            closed = await provider.close(attempt.request, attempt.opened)
             await self._reach("close.called")
         except ProviderRefused as refused:
             # It will not close this one, so only a query can tell when it is over.
@@ -262,29 +273,34 @@ class Checkout:
         if not isinstance(await self._finish(self.look(order_id, attempt_no)), PaymentSucceeded):
             await self._finish(self.close_attempt(order_id, attempt_no))
 
-    async def pursue_refund(self, order_id: int, refund_no: str) -> None:
+    async def pursue_refund(self, order_id: int, refund_no: str) -> bool:
         """Take one refund a step further; quiet failure means later.
 
         The provider is asked about the number before it is told to move money: after a lost
-        answer it may have moved it already.
+        answer it may have moved it already. One caller does so at a time, whoever they are and in
+        whatever process; False says that another was at it.
         """
         order = _trace(await self._actor.load(order_id))
         refund = order.refund(refund_no)
         if refund is None or refund.status not in REFUNDS_UNDER_WAY:
-            return
+            return True
         if refund.kind is not RefundKind.OURS:
             # Asking for a payer's dispute would send the same money back a second time.
-            return
+            return True
         try:
-            moved = await self._move(self._refund_request(order, refund))
-        except ProviderRefused as refused:
-            await self._actor.take_turn(
-                RecordRefundRefused(order_id=order_id, refund_no=refund_no, code=refused.code)
-            )
-        except ProviderError as failure:
+            call_seconds = self._merchant(refund.provider, "refund").call_seconds
+        except ProviderUnreachable as failure:
             _note("payments.refund.call_failed", order_id, refund_no, failure)
-        else:
-            await self._record_refund(order_id, moved)
+            return True
+        seconds = 2 * call_seconds + CLAIM_MARGIN_SECONDS
+        claim = await claim_refund(self._database, refund_no, seconds=seconds)
+        if claim is None:
+            return False
+        try:
+            await self._pursue(order, refund)
+        finally:
+            await release_refund(self._database, refund_no, claim)
+        return True
 
     async def open_attempt(self, order: Order, attempt_no: str) -> Order:
         """Open the attempt that the caller has just claimed; it shows how that went.
@@ -309,7 +325,11 @@ class Checkout:
         """Take a refund a step further as :meth:`pursue_refund` does, and wait a moment."""
         with suppress(TimeoutError):
             async with asyncio.timeout(WAIT_SECONDS):
-                await self._finish(self.pursue_refund(order_id, refund_no))
+                # Another process may be at it, so there is nothing here to be woken by.
+                while not await self._finish(  # noqa: ASYNC110
+                    self.pursue_refund(order_id, refund_no)
+                ):
+                    await asyncio.sleep(POLL_SECONDS)
         return await self._actor.load(order_id)
 
     def pursue_soon(self, order_id: int, refund_no: str) -> None:
@@ -322,6 +342,19 @@ class Checkout:
         """Wait for the provider calls in flight."""
         if self._calls:
             await asyncio.wait(self._calls)
+
+    async def _pursue(self, order: Order, refund: Refund) -> None:
+        order_id, refund_no = order.id, refund.refund_no
+        try:
+            moved = await self._move(self._refund_request(order, refund))
+        except ProviderRefused as refused:
+            await self._actor.take_turn(
+                RecordRefundRefused(order_id=order_id, refund_no=refund_no, code=refused.code)
+            )
+        except ProviderError as failure:
+            _note("payments.refund.call_failed", order_id, refund_no, failure)
+        else:
+            await self._record_refund(order_id, moved)
 
     async def _pursue_quietly(self, order_id: int, refund_no: str) -> None:
         try:
@@ -349,7 +382,8 @@ class Checkout:
         channel = attempt.request.channel
         try:
             await self._reach("open.calling")
-            opened = await self._provider(attempt).open(attempt.request)
+            provider = self._provider(attempt.request.provider, "open")
+            opened = await provider.open(attempt.request)
             await self._reach("open.called")
         except ProviderError as failure:
             _note("payments.open.failed", order.id, attempt.attempt_no, failure)
@@ -403,16 +437,32 @@ class Checkout:
             await self._actor.take_turn(RecordAttempt(order_id=order_id, fact=fact))
 
     async def _move(self, request: RefundRequest) -> RefundMoved:
-        provider = self._providers[request.provider]
+        provider = self._provider(request.provider, "query_refund")
         try:
             moved = await provider.query_refund(request)
         except ProviderRefused as refused:
             # A refused question says nothing about the money.
             raise OutcomeUnknown(refused.provider, refused.operation, refused.code) from refused
         if moved is None:
+            moved = await self._make(provider, request)
+        return moved
+
+    async def _make(self, provider: Provider, request: RefundRequest) -> RefundMoved:
+        pause_seconds = self._merchant(request.provider, "refund").refund_pause_seconds
+        number = request.refund_no
+        # Noted before the call: who dies in it must not leave a number that is made again at once.
+        if pause_seconds and not await may_make_refund(
+            self._database, number, every_seconds=pause_seconds
+        ):
+            raise OutcomeUnknown(provider.name, "refund", "made_before")
+        try:
             await self._reach("refund.calling")
             moved = await provider.refund(request)
             await self._reach("refund.called")
+        except ProviderUnreachable:
+            if pause_seconds:
+                await note_refund_not_made(self._database, number)
+            raise
         return moved
 
     async def _record_refund(self, order_id: int, moved: RefundMoved) -> None:
@@ -427,19 +477,36 @@ class Checkout:
             amount=refund.amount,
             paid=order.payment_of(refund).paid,
             reason=refund.reason,
-            notify_url=self._merchants[refund.provider].notify_url,
+            notify_url=self._merchant(refund.provider, "refund").notify_url,
         )
 
-    def _provider(self, attempt: Attempt) -> Provider:
-        return self._providers[attempt.request.provider]
+    def _provider(self, name: str, operation: str) -> Provider:
+        """Find who is to be called.
+
+        :raises ProviderUnreachable: they were taken out of the settings; it is as if they were
+            away, until they are back.
+        """
+        try:
+            return self._providers[name]
+        except KeyError:
+            raise ProviderUnreachable(name, operation, "not_configured") from None
+
+    def _merchant(self, name: str, operation: str) -> Merchant:
+        try:
+            return self._merchants[name]
+        except KeyError:
+            raise ProviderUnreachable(name, operation, "not_configured") from None
 
     def _can_be_closed(self, attempt: Attempt, told: QueryFact) -> bool:
         if isinstance(told, PaymentNotPaid):
-            return Capability.CLOSE in self._provider(attempt).capabilities
+            return (
+                Capability.CLOSE in self._provider(attempt.request.provider, "close").capabilities
+            )
         return not isinstance(told, AttemptNotFound)
 
     def _is_too_young(self, attempt: Attempt) -> bool:
-        age = timedelta(seconds=self._merchants[attempt.request.provider].close_min_age_seconds)
+        merchant = self._merchants.get(attempt.request.provider)
+        age = timedelta(seconds=merchant.close_min_age_seconds if merchant else 0)
         return attempt.opened_at is not None and datetime.now(UTC) < attempt.opened_at + age
 
     async def _finish(self, call: Coroutine[Any, Any, Result]) -> Result:

@@ -1,10 +1,21 @@
-"""What becomes of money on its way back. Pure."""
+"""What becomes of money on its way back. Pure.
+
+A card's bank may send back days later what had gone through. Notices come in any order, and seats
+that went with the money do not come back: so success absorbs failure whichever is told first, and
+where a provider says both a person is asked, for the buyer may be without the money.
+"""
 
 from msgspec.structs import replace
 
 from actors.decide_payment import SURPLUS_REASON
 from actors.decide_places import REJECTED_REASON, refund_of_rejected
-from actors.evolve import case_subject_of, evolve, evolve_all
+from actors.evolve import (
+    FAILED_AFTER_SUCCESS,
+    REFUNDED_TWICE,
+    case_subject_of,
+    evolve,
+    evolve_all,
+)
 from actors.refund_marks import marked_by
 from actors.refund_numbers import next_refund_no, stem_of
 from contracts.commands import RecordRefundRefused
@@ -40,6 +51,12 @@ def record_refund(order: Order, fact: RefundMoved) -> list[OrderEvent]:
         return _not_ours(order, fact)
     if fact.refunded != refund.amount:
         return [*_processing(refund, fact), *_stuck(order, fact.refund_no, "amount")]
+    if refund.provider_refund_id not in (None, fact.provider_refund_id):
+        return _made_twice(order, refund, fact)
+    return _moved(order, refund, fact)
+
+
+def _moved(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
     match fact.outcome:
         case RefundOutcome.PROCESSING:
             return _processing(refund, fact)
@@ -122,7 +139,23 @@ def _succeeded(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEve
     if refund.status is RefundStatus.FAILED and _has_no_room(order, refund):
         # It was closed, and another number took its place: both cannot be.
         return _stuck(order, refund.refund_no, "contradiction")
-    return with_end(order, [_advanced(fact, RefundStatus.SUCCEEDED)])
+    succeeded = with_end(order, [_advanced(fact, RefundStatus.SUCCEEDED)])
+    has_failed = refund.status is RefundStatus.FAILED
+    return [*succeeded, *_failed_too(order, refund)] if has_failed else succeeded
+
+
+def _failed_too(order: Order, refund: Refund) -> list[OrderEvent]:
+    if refund.kind is not RefundKind.OURS:
+        # Who made it at the console hears of it there.
+        return []
+    return _stuck(order, refund.refund_no, FAILED_AFTER_SUCCESS)
+
+
+def _made_twice(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
+    # Of the second one only that it went through matters: the first speaks for itself.
+    is_back = fact.outcome is RefundOutcome.SUCCESS and refund.status in REFUNDS_UNDER_WAY
+    moved = _succeeded(order, refund, fact) if is_back else []
+    return [*moved, *_stuck(order, refund.refund_no, REFUNDED_TWICE)]
 
 
 def _has_no_room(order: Order, refund: Refund) -> bool:
@@ -131,8 +164,10 @@ def _has_no_room(order: Order, refund: Refund) -> bool:
 
 
 def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
-    if refund.status not in REFUNDS_UNDER_WAY:
+    if refund.status is RefundStatus.FAILED:
         return []
+    if refund.status is RefundStatus.SUCCEEDED:
+        return _failed_too(order, refund)
     failed = _advanced(fact, RefundStatus.FAILED)
     if not refund.idempotency_key.startswith(_OWED_ANYWAY):
         # What this one leaves is owed all the same to a buyer who was not let in.
@@ -155,7 +190,7 @@ def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]
 
 
 def _abnormal(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
-    if refund.status not in REFUNDS_UNDER_WAY:
+    if refund.status is RefundStatus.FAILED:
         return []
     # The provider has it: later ones need not wait for it to be accepted.
     return [*_processing(refund, fact), *_stuck(order, refund.refund_no, "abnormal")]

@@ -66,8 +66,10 @@ from contracts.states import (
 
 DISPUTE_WON = "dispute_won"
 DISPUTE_AMOUNT = "dispute_amount"
+REFUNDED_TWICE = "twice"
+FAILED_AFTER_SUCCESS = "failed_after_success"
 # A person has been asked about the refund itself before, and may have settled that.
-_FURTHER_QUESTIONS = frozenset({DISPUTE_WON, DISPUTE_AMOUNT})
+_FURTHER_QUESTIONS = frozenset({DISPUTE_WON, DISPUTE_AMOUNT, REFUNDED_TWICE, FAILED_AFTER_SUCCESS})
 
 
 def evolve_all(order: Order, events: list[OrderEvent]) -> Order:

@@ -39,6 +39,9 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     cancel_url: str | None = None
     # The longest that a call to the provider may take.
     call_seconds: float = 10.0
+    # How long a refund is only asked about once its provider was told to make it, where a repeat
+    # would make it twice; 0 where none does.
+    refund_pause_seconds: float = 0.0
 
 
 # What is bound to an openid; everything else is for whoever has it before them.

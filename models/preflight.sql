@@ -42,6 +42,19 @@ FROM refunds f
 WHERE f.kind = 'ours' AND f.status IN ('requested', 'processing')
   AND f.updated_at < now() - interval '1 day';
 
+-- Attempts that could still be paid, and money on its way back, at providers that are not set up:
+-- nobody can be asked what becomes of them.
+SELECT 'providers.left' AS id, coalesce(sum(w.number), 0)::bigint AS violations,
+  string_agg(format('%s %s', w.provider, w.number), ', ' ORDER BY w.provider) AS detail
+FROM (SELECT u.provider, count(*) AS number
+      FROM (SELECT a.provider FROM payment_attempts a
+            WHERE a.state IN ('OPENING', 'OPEN', 'UNKNOWN')
+            UNION ALL
+            SELECT p.provider FROM refunds f JOIN payments p ON p.id = f.payment_id
+            WHERE f.kind = 'ours' AND f.status IN ('requested', 'processing')) u
+      GROUP BY u.provider) w
+WHERE w.provider <> ALL(nullif(current_setting('guichet.providers', true), '')::text[]);
+
 -- More on its way back, or back, than was paid.
 SELECT 'refunds.too_much' AS id, count(*) AS violations, min(format('payment %s', p.id)) AS detail
 FROM payments p

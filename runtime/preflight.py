@@ -113,6 +113,13 @@ def _half_configured(settings: Settings) -> list[str]:
     ]
 
 
+def _set_up(settings: Settings) -> list[str] | None:
+    """Name the providers that have all they need; None where the settings could not be read."""
+    if settings is _DEFAULT:
+        return None
+    return [provider for provider in PROVIDERS if not missing(settings, {provider})]
+
+
 def _finding(name: str, problems: Sequence[str]) -> Finding:
     return Finding(id=name, violations=len(problems), detail="; ".join(problems) or None)
 
@@ -122,6 +129,8 @@ async def _about_rows(dsn: str, settings: Settings) -> list[Finding]:
     # An intent is ended by the first sweep after its time, if there is a sweep at all.
     idle_min = settings.payments_intent_expire_min + settings.payments_job_cleanup_interval_min
     try:
-        return await check_preflight(database, intent_idle_min=idle_min)
+        return await check_preflight(
+            database, intent_idle_min=idle_min, providers=_set_up(settings)
+        )
     finally:
         await database.close()

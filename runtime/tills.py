@@ -12,6 +12,7 @@ from providers.mock.settings import CALL_SECONDS as MOCK_CALL_SECONDS
 from providers.mock.settings import MockSettings
 from providers.pingxx.adapter import PingxxPay
 from providers.pingxx.settings import CALL_SECONDS as PINGXX_CALL_SECONDS
+from providers.pingxx.settings import REFUND_PAUSE_SECONDS as PINGXX_REFUND_PAUSE_SECONDS
 from providers.pingxx.settings import PingxxSettings
 from providers.provider import Keep, unkept
 from providers.stripe.adapter import StripePay
@@ -122,6 +123,7 @@ def _pingxx(settings: Settings, keep: Keep) -> Till | None:
         mini_program_appid=settings.other_mini_program_app_id,
         notify_url=settings.pingxx_notices_url,
         call_seconds=PINGXX_CALL_SECONDS,
+        refund_pause_seconds=PINGXX_REFUND_PAUSE_SECONDS,
     )
     return Till(provider=adapter, merchant=merchant, running=lambda: adapter)
 

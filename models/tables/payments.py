@@ -154,6 +154,8 @@ class Refunds(Table, tablename="refunds"):
     seats = document(null=True)
     due_at = instant(null=True)
     looks = number()
+    claim_until = instant(null=True)
+    made_at = instant(null=True)
     created_at = stamped()
     updated_at = stamped()
 

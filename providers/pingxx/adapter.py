@@ -5,7 +5,8 @@
 2. Ping++ knows no idempotency. An opening that is repeated may make a second charge of the same
    number, of which the channel below takes money once; a query looks through all of them. A refund
    is looked for under its number before it is made: two callers at the same instant could still
-   both make it, so whoever repeats one must wait for the first to end.
+   both make it, and one that was made a moment ago may not be listed yet. So one caller at a time
+   may come with a number, and not again within REFUND_PAUSE_SECONDS.
 3. Ping++ closes nothing: an attempt ends by the time it was given.
 """
 

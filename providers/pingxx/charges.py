@@ -1,9 +1,10 @@
 """Opening and asking about charges: what one call says, and what a search adds to it."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+import structlog
 
 from contracts.attempt import AttemptRequest, Opened
 from contracts.facts import (
@@ -17,9 +18,11 @@ from providers.pingxx import errors, requests
 from providers.pingxx.client import Answer, Client, decoded
 from providers.pingxx.errors import PROVIDER
 from providers.pingxx.evidence import Keeper
-from providers.pingxx.search import CHARGES, Search
+from providers.pingxx.search import CHARGES, SLACK_SECONDS, Search
 from providers.pingxx.words import Charge
-from providers.provider import ProviderRefused
+from providers.provider import OutcomeUnknown, ProviderRefused
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("payments")
 
 
 class Charges:
@@ -53,15 +56,15 @@ class Charges:
         :raises ProviderError: nothing was learnt.
         """
         charge = await self._known(request, opened)
-        # What we know of may not be what the payer paid.
-        if charge is None or not charge.paid:
-            is_known = charge is not None
-            charge = await self._found("query", request, paid_only=is_known) or charge
+        if charge is None:
+            charge = await self._found("query", request)
+        elif not charge.paid:
+            charge = await self._paid_beside(charge, request, asked_at) or charge
         return self._fact(charge, request, asked_at)
 
     async def _opened_before(self, request: AttemptRequest, refused: ProviderRefused) -> Charge:
         """Find what an earlier opening made, for which the channel may have refused this one."""
-        charge = await self._found("open", request, paid_only=False)
+        charge = await self._found("open", request)
         if charge is None:
             raise refused
         if charge.paid:
@@ -83,11 +86,28 @@ class Charges:
             raise errors.error_of("query", errors.FOREIGN)
         return charge
 
-    async def _found(
-        self, operation: str, request: AttemptRequest, *, paid_only: bool
-    ) -> Charge | None:
-        raw = await self._search.charge_of(operation, request, paid_only=paid_only)
+    async def _found(self, operation: str, request: AttemptRequest) -> Charge | None:
+        raw = await self._search.charge_of(operation, request)
         return None if raw is None else self._kept(operation, raw)
+
+    async def _paid_beside(
+        self, known: Charge, request: AttemptRequest, asked_at: datetime
+    ) -> Charge | None:
+        """Look for what the payer paid if not the charge we know of."""
+        try:
+            raw = await self._search.paid_beside("query", request, known.created)
+        except OutcomeUnknown as unknown:
+            if unknown.code != errors.TOO_MANY or not _is_over(known, request, asked_at):
+                raise
+            # Seats must not wait for good because others pay much: its notice would bring it in.
+            _log.warning(
+                "payments.query.beside_unseen",
+                provider=PROVIDER,
+                number=request.attempt_no,
+                code=unknown.code,
+            )
+            return None
+        return None if raw is None else self._kept("query", raw)
 
     def _read(self, answer: Answer, request: AttemptRequest) -> Charge:
         charge = self._kept(answer.operation, answer.read(msgspec.Raw))
@@ -125,3 +145,11 @@ class Charges:
         if charge.reversed:
             return AttemptClosedAtProvider(provider=PROVIDER, attempt_no=number)
         return PaymentNotPaid(provider=PROVIDER, attempt_no=number, asked_at=asked_at)
+
+
+def _is_over(charge: Charge, request: AttemptRequest, now: datetime) -> bool:
+    """Tell whether nobody can pay a charge any more, by their clock and by ours."""
+    ends_at = request.payable_until
+    if charge.time_expire is not None:
+        ends_at = max(ends_at, datetime.fromtimestamp(charge.time_expire, UTC))
+    return now > ends_at + timedelta(seconds=SLACK_SECONDS)

@@ -22,8 +22,10 @@ from providers.pingxx.words import Charge, Listed, ListedRefund, Page
 CHARGES: Final = "/v1/charges"
 PAGE_SIZE: Final = 100
 PAGES_MAX: Final = 100
+# Beside a charge that is known: a search of more pages would only run out of its time.
+PAGES_BESIDE: Final = 10
 # Theirs and our clocks need not agree.
-_SLACK_SECONDS = 300
+SLACK_SECONDS: Final = 300
 
 
 class Search:
@@ -33,22 +35,36 @@ class Search:
         self._client = client
         self._settings = settings
 
-    async def charge_of(
-        self, operation: str, request: AttemptRequest, *, paid_only: bool = False
-    ) -> msgspec.Raw | None:
+    async def charge_of(self, operation: str, request: AttemptRequest) -> msgspec.Raw | None:
         """Find the charge of an attempt: one that was paid, else the newest.
 
         :raises ProviderError: nothing was learnt.
         """
         newest: msgspec.Raw | None = None
-        query = self._window(request) | ({"paid": "true"} if paid_only else {})
-        async for raw in self._all(operation, CHARGES, query):
+        async for raw in self._all(operation, CHARGES, self._window(request)):
             if decoded(operation, raw, Listed).order_no != request.attempt_no:
                 continue
             if decoded(operation, raw, Charge).paid:
                 return raw
             newest = newest or raw
         return newest
+
+    async def paid_beside(
+        self, operation: str, request: AttemptRequest, since: int | None
+    ) -> msgspec.Raw | None:
+        """Find the charge of an attempt that was paid instead of one made at *since*.
+
+        What was made before that one was handed to nobody: its answer was lost.
+
+        :raises ProviderError: nothing was learnt, ``too_many_pages`` where others paid too much.
+        """
+        query = self._window(request) | {"paid": "true"}
+        if since is not None:
+            query["created[gte]"] = max(query["created[gte]"], since - SLACK_SECONDS)
+        async for raw in self._all(operation, CHARGES, query, pages_max=PAGES_BESIDE):
+            if decoded(operation, raw, Listed).order_no == request.attempt_no:
+                return raw
+        return None
 
     async def refund_of(self, operation: str, charge_id: str, refund_no: str) -> msgspec.Raw | None:
         """Find the refund of a charge that carries our number, the newest if there are several.
@@ -65,15 +81,15 @@ class Search:
         return {
             "app[id]": self._settings.app_id,
             "channel": request.channel.value,
-            "created[gte]": ends_at - int(self._settings.open_window_seconds) - _SLACK_SECONDS,
-            "created[lte]": ends_at + _SLACK_SECONDS,
+            "created[gte]": ends_at - int(self._settings.open_window_seconds) - SLACK_SECONDS,
+            "created[lte]": ends_at + SLACK_SECONDS,
         }
 
     async def _all(
-        self, operation: str, path: str, query: dict[str, Any]
+        self, operation: str, path: str, query: dict[str, Any], *, pages_max: int = PAGES_MAX
     ) -> AsyncIterator[msgspec.Raw]:
         after: dict[str, str] = {}
-        for _ in range(PAGES_MAX):
+        for _ in range(pages_max):
             asked = query | {"limit": PAGE_SIZE} | after
             page = (await self._client.send(operation, "GET", path, query=asked)).read(Page)
             for raw in page.data:

@@ -9,6 +9,8 @@ import msgspec
 
 PRODUCTION_GATEWAY: Final = "https://api.pingxx.com"
 CALL_SECONDS = 10.0
+# A refund whose making outlived our patience may be listed late, and a repeat makes another one.
+REFUND_PAUSE_SECONDS = 300.0
 _LIVE: Final = "sk_live_"
 
 

@@ -50,6 +50,8 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     amount: Fen
     currency: Annotated[str, msgspec.Meta(pattern=r"\A[a-z]{3}\Z")]
     reversed: bool = False
+    created: Seconds | None = None
+    time_expire: Seconds | None = None
     time_paid: Seconds | None = None
     credential: dict[str, Any] | list[Any] | None = None
 

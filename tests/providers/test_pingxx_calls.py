@@ -27,7 +27,7 @@ from contracts.facts import (
 from contracts.money import Money
 from contracts.states import Channel
 from providers.pingxx.client import MAX_ANSWER_BYTES
-from providers.pingxx.search import PAGE_SIZE, PAGES_MAX
+from providers.pingxx.search import PAGE_SIZE, PAGES_BESIDE, PAGES_MAX
 from providers.provider import (
     Capability,
     OutcomeUnknown,
@@ -432,6 +432,45 @@ class TestAskingAboutANumber:
             on.answers(a_page(has_more=True))
             with pytest.raises(OutcomeUnknown, match="unreadable"):
                 await on.provider.query(an_attempt())
+
+
+class TestAskingAboutANumberAmongMany:
+    BUSY = a_page(a_charge(order_no="G9999999999"), has_more=True)
+
+    async def test_that_is_known_looks_only_at_what_was_made_since(self) -> None:
+        ends = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
+        made = int((ends - timedelta(minutes=20)).timestamp())
+        async with played() as on:
+            on.answers(an_open_charge(created=made), a_page())
+            known = Opened(reference=CHARGE_ID)
+            await on.provider.query(an_attempt(payable_until=ends), known)
+            _, listed = on.sent()
+
+        assert int(asked(listed)["created[gte]"]) == made - 300
+        assert int(asked(listed)["created[lte]"]) == int((ends + timedelta(minutes=5)).timestamp())
+
+    async def test_is_over_once_its_time_is_however_much_others_pay(self) -> None:
+        ended = datetime.now(UTC) - timedelta(minutes=6)
+        async with played() as on:
+            on.answers(an_open_charge(time_expire=int(ended.timestamp())), self.BUSY)
+            known = Opened(reference=CHARGE_ID)
+            with capture_logs() as logs:
+                fact = await on.provider.query(an_attempt(payable_until=ended), known)
+            sent = on.sent()
+
+        assert isinstance(fact, PaymentNotPaid)
+        assert len(sent) == 1 + PAGES_BESIDE
+        assert [line["event"] for line in logs] == ["payments.query.beside_unseen"]
+
+    @pytest.mark.parametrize("who", ["ours", "theirs"])
+    async def test_is_not_over_while_it_could_be_paid(self, who: str) -> None:
+        soon, over = (datetime.now(UTC) - timedelta(minutes=ago) for ago in (4, 6))
+        ours, theirs = (soon, over) if who == "ours" else (over, soon)
+        async with played() as on:
+            on.answers(an_open_charge(time_expire=int(theirs.timestamp())), self.BUSY)
+            known = Opened(reference=CHARGE_ID)
+            with pytest.raises(OutcomeUnknown, match="too_many_pages"):
+                await on.provider.query(an_attempt(payable_until=ours), known)
 
 
 class TestARefund:

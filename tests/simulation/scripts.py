@@ -31,7 +31,7 @@ from contracts.money import Money
 from contracts.order import Attempt, Order, Refund
 from contracts.policy import Policy
 from contracts.states import Channel, NoticeStatus
-from models import attempts, inbox, orders, sweeps
+from models import attempts, inbox, orders, refunds, sweeps
 from tests.simulation.twins import Twin
 
 _STEPS = 28
@@ -287,7 +287,21 @@ class Script:
             for txn in (payment.provider_txn_id, "unknown")
         ]
         asked = [await attempts.may_ask(self._database, n, 3600.0) for n in [*numbers, *numbers]]
-        return f"{sorted(found)} {asked} {of_payments}"
+        made = [await self._go_on_with(refund.refund_no) for refund in order.refunds]
+        return f"{sorted(found)} {asked} {of_payments} {made}"
+
+    async def _go_on_with(self, number: str) -> tuple[bool, ...]:
+        claims = [
+            await refunds.claim_refund(self._database, number, seconds=3600.0) for _ in range(2)
+        ]
+        made = [
+            await refunds.may_make_refund(self._database, number, every_seconds=3600.0)
+            for _ in range(2)
+        ]
+        if claims[0] is not None and self._random.random() < 0.7:
+            await refunds.release_refund(self._database, number, claims[0])
+            await refunds.note_refund_not_made(self._database, number)
+        return (*(claim is not None for claim in claims), *made)
 
 
 def _without_ids(name: str) -> str:

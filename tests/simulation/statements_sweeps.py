@@ -231,6 +231,55 @@ def may_ask(tx: Transaction, attempt_no: str, every_seconds: float) -> Waiting:
     return [{"id": row["id"]}]
 
 
+def _locked_refund(tx: Transaction, refund_no: str) -> Waiting:
+    seen = tx.find("refunds", "refunds_refund_no_key", (refund_no,))
+    if seen is None:
+        return None
+    yield from tx.lock("refunds", seen["id"])
+    return tx.get("refunds", seen["id"])
+
+
+@stands_for("models.refunds", "_CLAIM")
+def claim_refund(tx: Transaction, refund_no: str, seconds: float) -> Waiting:
+    """Take the right to call about a refund."""
+    row = yield from _locked_refund(tx, refund_no)
+    if row is None or row["kind"] != "ours" or row["status"] not in ("requested", "processing"):
+        return []
+    if row["claim_until"] is not None and row["claim_until"] > tx.clock:
+        return []
+    claim_until = tx.clock + timedelta(seconds=seconds)
+    yield from tx.update("refunds", row["id"], claim_until=claim_until)
+    return [{"claim_until": claim_until}]
+
+
+@stands_for("models.refunds", "_RELEASE")
+def release_refund(tx: Transaction, refund_no: str, claim_until: datetime) -> Waiting:
+    """Let others have a refund."""
+    row = yield from _locked_refund(tx, refund_no)
+    if row is not None and row["claim_until"] == claim_until:
+        yield from tx.update("refunds", row["id"], claim_until=None)
+
+
+@stands_for("models.refunds", "_MAY_MAKE")
+def may_make_refund(tx: Transaction, refund_no: str, every_seconds: float) -> Waiting:
+    """Note that a refund is made now, unless it was a while ago."""
+    row = yield from _locked_refund(tx, refund_no)
+    if row is None:
+        return []
+    if row["made_at"] is not None and row["made_at"] > tx.clock - timedelta(seconds=every_seconds):
+        return []
+    yield from tx.update("refunds", row["id"], made_at=tx.clock)
+    return [{"id": row["id"]}]
+
+
+@stands_for("models.refunds", "_NOT_MADE")
+def note_refund_not_made(tx: Transaction, refund_no: str) -> Waiting:
+    """Take back that a refund was made."""
+    row = yield from _locked_refund(tx, refund_no)
+    if row is not None:
+        yield from tx.update("refunds", row["id"], made_at=None)
+
+
 @stands_for("models.inbox", "_STORE")
 def store(  # noqa: PLR0917 - as the statement has it
     tx: Transaction,

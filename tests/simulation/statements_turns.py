@@ -301,6 +301,8 @@ def write_refunds(tx: Transaction, rows: str) -> Waiting:
             **moved,
             "payment_id": payment["id"],
             "looks": 0,
+            "claim_until": None,
+            "made_at": None,
         }
         yield from _upsert(tx, "refunds", "refunds_refund_no_key", row, moved)
 

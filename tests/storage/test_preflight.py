@@ -40,6 +40,12 @@ BREAKS = {
         "UPDATE refunds SET status = 'processing', updated_at = now() - interval '25 h'",
         (1, "refund "),
     ),
+    # The attempt that waits, and the refund.
+    "providers.left": (
+        """UPDATE payment_attempts SET provider = 'alipay' WHERE state = 'OPEN';
+           UPDATE payments SET provider = 'stripe'""",
+        (2, "alipay 1, stripe 1"),
+    ),
     "refunds.too_much": ("UPDATE refunds SET amount_minor = 9901", (1, "payment 2")),
     "seats.drift": ("UPDATE ticket_types SET current_quantity = 7", (2, "event 1")),
 }
@@ -65,7 +71,7 @@ async def lived_in(emptied: Database) -> AsyncIterator[Database]:
 
 
 async def found(database: Database) -> dict[str, tuple[int, str | None]]:
-    findings = await check_preflight(database, intent_idle_min=70)
+    findings = await check_preflight(database, intent_idle_min=70, providers=["wechat", "mock"])
     return {finding.id: (finding.violations, finding.detail) for finding in findings}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from random import Random
+from unittest.mock import patch
 
 import asyncpg
 import pytest
@@ -15,8 +16,10 @@ from contracts import errors
 from contracts.attempt import RefundRequest
 from contracts.commands import Cancel, Expire, MarkPaid, OrderCommand, RecordAttempt
 from contracts.facts import AttemptClosedAtProvider, FactSource, RefundMoved, RefundOutcome
+from contracts.order import Order
 from models.engine import Database
-from providers.provider import OutcomeUnknown
+from models.refunds import claim_refund
+from providers.provider import OutcomeUnknown, ProviderUnreachable
 from tests.storage.stage import (
     buy,
     invite_ids,
@@ -87,6 +90,116 @@ class TestARefund:
 
         assert teller.asked == ["query_refund", "refund", "query_refund"]
         assert (await actor.load(order.id)).refunds[0].status == "succeeded"
+
+
+class Twice(Teller):
+    """Makes a refund as often as it is told to, lists it late, and is slow about it.
+
+    *lost* says how many answers get lost.
+    """
+
+    name = "pingxx"
+
+    def __init__(self, *, lost: int = 0) -> None:
+        super().__init__()
+        self.lost = lost
+        self.is_listed = True
+
+    async def refund(self, request: RefundRequest) -> RefundMoved:
+        """Move the money, once more."""
+        await asyncio.sleep(0.02)
+        try:
+            return await super().refund(request)
+        except OutcomeUnknown:
+            if self.lost:
+                self.lost -= 1
+                raise
+            assert self.moved is not None
+            return self.moved
+
+    async def query_refund(self, request: RefundRequest) -> RefundMoved | None:
+        """Tell what it lists."""
+        await asyncio.sleep(0.02)
+        moved = await super().query_refund(request)
+        return moved if self.is_listed else None
+
+
+class TestARefundThatItsProviderWouldMakeTwice:
+    @pytest.fixture
+    async def order(self, actor: Actor, database: Database) -> Order:
+        paid_for = await paid(actor, await put_on_sale(database))
+        return (await actor.take_turn(refund_of(paid_for, 100))).order
+
+    def _desk(self, actor: Actor, database: Database, teller: Twice) -> Checkout:
+        merchant = replace(MERCHANT, refund_pause_seconds=300.0)
+        return Checkout(
+            actor=actor,
+            database=database,
+            providers={"wechat": teller},  # type: ignore[dict-item]  # as much as refunds need
+            merchants={"wechat": merchant},
+        )
+
+    async def test_is_made_once_by_a_hundred_who_pursue_it(
+        self, actor: Actor, other: Actor, database: Database, order: Order
+    ) -> None:
+        teller, number = Twice(), order.refunds[0].refund_no
+        teller.is_listed = False
+        desks = [self._desk(one, database, teller) for one in (actor, other)]
+        for desk in desks:
+            # What is only asked about would hide that two were at it.
+            desk._merchants = {"wechat": MERCHANT}  # noqa: SLF001
+
+        await asyncio.gather(
+            *(desk.pursue_refund(order.id, number) for desk in desks * 25),
+            *(desk.pursue_briefly(order.id, number) for desk in desks * 25),
+        )
+
+        assert teller.asked.count("refund") == 1
+        assert (await actor.load(order.id)).refunds[0].status == "succeeded"
+        assert await database.fetchval("SELECT claim_until FROM refunds") is None
+
+    async def test_is_only_asked_about_for_a_while_once_it_was_made(
+        self, actor: Actor, database: Database, order: Order
+    ) -> None:
+        teller, number = Twice(lost=1), order.refunds[0].refund_no
+        teller.is_listed = False
+        desk = self._desk(actor, database, teller)
+
+        for _ in range(3):
+            await desk.pursue_refund(order.id, number)
+        made_at_first = teller.asked.count("refund")
+        await database.execute("UPDATE refunds SET made_at = made_at - interval '301 s'")
+        await desk.pursue_refund(order.id, number)
+
+        assert (made_at_first, teller.asked.count("refund")) == (1, 2)
+        assert (await actor.load(order.id)).refunds[0].status == "succeeded"
+
+    async def test_may_be_made_at_once_where_its_provider_never_heard_of_it(
+        self, actor: Actor, database: Database, order: Order
+    ) -> None:
+        teller, number = Twice(), order.refunds[0].refund_no
+        desk = self._desk(actor, database, teller)
+        away = ProviderUnreachable("pingxx", "refund", "connect")
+
+        with patch.object(teller, "refund", side_effect=away):
+            await desk.pursue_refund(order.id, number)
+        await desk.pursue_refund(order.id, number)
+
+        assert (await actor.load(order.id)).refunds[0].status == "succeeded"
+
+    async def test_is_taken_up_by_another_when_who_was_at_it_died(
+        self, actor: Actor, database: Database, order: Order
+    ) -> None:
+        teller, number = Twice(), order.refunds[0].refund_no
+        desk = self._desk(actor, database, teller)
+        await claim_refund(database, number, seconds=30.0)
+
+        is_ours = await desk.pursue_refund(order.id, number)
+        await database.execute("UPDATE refunds SET claim_until = now()")
+
+        assert (is_ours, teller.asked) == (False, [])
+        assert await desk.pursue_refund(order.id, number)
+        assert teller.asked == ["query_refund", "refund"]
 
 
 class TestAHundredRequests:

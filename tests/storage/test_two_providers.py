@@ -82,7 +82,7 @@ class Shop:
         self.database, self.actor = database, actor
         self.wechat, self.stripe = WeChatBank(), StripeBank()
         self.banks: dict[str, Bank] = {"wechat": self.wechat, "stripe": self.stripe}
-        merchants = {
+        self.merchants = {
             name: Merchant(
                 provider=name,
                 merchant_id=f"m-{name}",
@@ -92,17 +92,21 @@ class Shop:
             for name in self.banks
         }
         self.checkout = Checkout(
-            actor=actor, database=database, providers=self.banks, merchants=merchants
+            actor=actor, database=database, providers=self.banks, merchants=self.merchants
         )
         self.payers = Payers(
             database=database,
             providers=self.banks,
-            merchants=merchants,
+            merchants=self.merchants,
             enabled=("wechat", "stripe", "pingxx"),
         )
         self.cashier = Cashier(
             database=database, actor=actor, checkout=self.checkout, payers=self.payers
         )
+
+    def take_out(self, provider: str) -> None:
+        """Start again without one of them."""
+        del self.banks[provider], self.merchants[provider]
 
     async def charge(
         self, order: Order, payment_channel: str | None = None, channel: str | None = None
@@ -357,6 +361,53 @@ class TestMoneyBack:
             PaymentStatus.PAID,
             RefundStatus.FAILED,
         )
+
+
+class TestAProviderThatWasTakenOutOfTheSettings:
+    @pytest.fixture
+    async def waiting(self, shop: Shop, order: Order) -> Order:
+        charge = await shop.charge(order, "stripe", "stripe:checkout_session")
+        shop.take_out("stripe")
+        return charge.order
+
+    async def test_is_away_for_who_asks(self, shop: Shop, waiting: Order) -> None:
+        asked, told = await shop.checkout.query(waiting.id)
+        synced = await shop.cashier.sync(waiting, None)
+
+        assert (asked.status, told) == (OrderStatus.PENDING, None)
+        assert synced.status is OrderStatus.PENDING
+
+    async def test_is_away_for_who_leaves(self, shop: Shop, waiting: Order) -> None:
+        left = await shop.checkout.cancel(waiting.id)
+        still = await shop.close_what_is_owed(left)
+
+        assert (left.status, still.status) == (OrderStatus.CLOSING, OrderStatus.CLOSING)
+
+    async def test_is_away_for_who_has_a_coupon(
+        self, shop: Shop, waiting: Order, database: Database
+    ) -> None:
+        await database.execute(
+            """INSERT INTO coupons (code, kind, value, event_id, used_count, is_active, created_by)
+               VALUES ('HALF', 'PERCENT', 50, $1, 0, true, 1)""",
+            waiting.event_id,
+        )
+        with pytest.raises(ProviderUnavailable):
+            await shop.checkout.apply_coupon(waiting.id, "HALF")
+
+    async def test_is_away_for_a_refund_until_it_is_back(self, shop: Shop, order: Order) -> None:
+        await shop.charge(order, "stripe")
+        paid = await shop.paid(order, "stripe", f"{order.order_no}01")
+        asked = await shop.send_back(paid)
+        assert asked.refund_no is not None
+        merchant = shop.merchants["stripe"]
+
+        shop.take_out("stripe")
+        after = await shop.checkout.pursue_briefly(order.id, asked.refund_no)
+        assert after.refunds[0].status is RefundStatus.REQUESTED
+        shop.banks["stripe"], shop.merchants["stripe"] = shop.stripe, merchant
+        after = await shop.checkout.pursue_briefly(order.id, asked.refund_no)
+
+        assert after.refunds[0].status is RefundStatus.SUCCEEDED
 
 
 class TestASync:

@@ -5,6 +5,7 @@ from scripts.guards.rows.paths import API, JOBS, RULES, STORAGE
 
 _ASKED = f"{RULES}decide_refund_request.py::"
 _MANAGED = f"{API}order_refunds.py::"
+_MADE_TWICE = f"{STORAGE}refunds.py::TestARefundThatItsProviderWouldMakeTwice::test_"
 _BILLS = f"{JOBS}bills.py::"
 
 REFUNDS = (
@@ -98,6 +99,38 @@ REFUNDS = (
         "and fact.refunded.amount_minor <= order.left_minor(payment)",
         "and True",
         f"{_ASKED}TestARefundNobodyAskedFor::test_of_more_than_is_left_is_only_a_case",
+    ),
+    Guard(
+        "refund.one_at_a_time",
+        "one caller at a time pursues a refund",
+        "models/refunds.py",
+        "  AND (claim_until IS NULL OR claim_until <= clock_timestamp())\n",
+        "",
+        f"{_MADE_TWICE}is_made_once_by_a_hundred_who_pursue_it",
+    ),
+    Guard(
+        "refund.pause",
+        "a refund that may have been made is not made again at once",
+        "models/refunds.py",
+        "(made_at IS NULL OR made_at <= clock_timestamp() - make_interval(secs => $2))",
+        "($2::float8 IS NOT NULL)",
+        f"{_MADE_TWICE}is_only_asked_about_for_a_while_once_it_was_made",
+    ),
+    Guard(
+        "refund.twice",
+        "a refund that was made twice is a case of its own",
+        "actors/decide_refund.py",
+        "if refund.provider_refund_id not in (None, fact.provider_refund_id):",
+        "if False:",
+        f"{RULES}decide_refund.py::TestARefund::test_that_its_provider_made_twice_asks_a_person_once_more",
+    ),
+    Guard(
+        "refund.failed_after_success",
+        "a refund that came back after it had succeeded is a case",
+        "actors/decide_refund.py",
+        "        return _failed_too(order, refund)\n    failed",
+        "        return []\n    failed",
+        f"{RULES}decide_refund.py::TestARefund::test_that_its_provider_says_succeeded_and_failed_asks_a_person_in_either_order",
     ),
     Guard(
         "bill.known",
