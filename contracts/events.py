@@ -137,7 +137,7 @@ class ExternalRefund(msgspec.Struct, frozen=True, kw_only=True, tag="external_re
 
 
 class DisputeMoved(msgspec.Struct, frozen=True, kw_only=True, tag="dispute_moved"):
-    """A payer's bank wants money back, has taken it, or has given up; *refund* is how it stands."""
+    """A payer's bank wants money back, has it, or has given up; *refund* is how it stands."""
 
     refund: Refund
 

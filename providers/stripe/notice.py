@@ -168,12 +168,12 @@ def _of_dispute(told: _Told) -> list[Fact]:
 
 
 def _outcome_of(dispute: Dispute, event_type: str) -> RefundOutcome:
-    if dispute.status in {"won", "prevented"}:
-        return RefundOutcome.CLOSED
-    if dispute.status == "lost" or event_type == "charge.dispute.funds_withdrawn":
+    if dispute.status == "lost":
         return RefundOutcome.SUCCESS
-    if event_type == "charge.dispute.funds_reinstated":
+    is_back = event_type == "charge.dispute.funds_reinstated"
+    if is_back or dispute.status in {"won", "prevented"}:
         return RefundOutcome.CLOSED
+    # The money is mostly withdrawn with the first word of a dispute, and comes back with a won one.
     return RefundOutcome.PROCESSING
 
 

@@ -341,9 +341,12 @@ class TestADispute:
         ("kind", "status", "outcome"),
         [
             ("created", "needs_response", RefundOutcome.PROCESSING),
-            ("funds_withdrawn", "needs_response", RefundOutcome.SUCCESS),
+            ("funds_withdrawn", "needs_response", RefundOutcome.PROCESSING),
+            ("funds_withdrawn", "under_review", RefundOutcome.PROCESSING),
+            ("funds_withdrawn", "lost", RefundOutcome.SUCCESS),
             ("funds_withdrawn", "won", RefundOutcome.CLOSED),
             ("funds_reinstated", "under_review", RefundOutcome.CLOSED),
+            ("funds_reinstated", "won", RefundOutcome.CLOSED),
             ("closed", "lost", RefundOutcome.SUCCESS),
             ("closed", "won", RefundOutcome.CLOSED),
         ],

@@ -104,6 +104,14 @@ STRIPE = (
         f"{_ADAPTER}::TestAnAnswer::test_that_came_once_is_not_taken_back_by_a_broken_repeat",
     ),
     Guard(
+        "stripe.withdrawn",
+        "funds that are withdrawn are not lost yet",
+        "providers/stripe/notice.py",
+        'if dispute.status == "lost":',
+        'if dispute.status == "lost" or event_type == "charge.dispute.funds_withdrawn":',
+        f"{_NOTICE}::TestADispute::test_is_money_that_goes_back",
+    ),
+    Guard(
         "stripe.simulated_key",
         "the simulator of Stripe refuses a known key with other words",
         "sandbox/stripe/gateway.py",
