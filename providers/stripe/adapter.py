@@ -125,6 +125,9 @@ class StripePay:
                 outcome.code = errors.OK
                 number = request.attempt_no
                 return AttemptNotFound(provider=PROVIDER, attempt_no=number, asked_at=asked_at)
+            if found.is_void:
+                outcome.code = errors.OK
+                return _closed(request)
             answer = await self._retrieve(request, found.reference, "query")
             self._keep_answer(request, answer)
             fact = answers.asked(answer, request, asked_at)
@@ -138,7 +141,7 @@ class StripePay:
         requests.require_own(request, self._merchant_id, "close")
         with watched_call(PROVIDER, "close", request.channel, faults=_FAULTS) as outcome:
             found = await self._found(request, opened, "close")
-            closed = None if found is None else await self._end(request, found.reference)
+            closed = None if found is None else await self._end(request, found)
             outcome.code = errors.OK
             return None if found is None or found.is_new else closed
 
@@ -217,7 +220,10 @@ class StripePay:
             ),
         )
 
-    async def _end(self, request: AttemptRequest, reference: str) -> AttemptClosedAtProvider | None:
+    async def _end(self, request: AttemptRequest, found: Found) -> AttemptClosedAtProvider | None:
+        if found.is_void:
+            return _closed(request)
+        reference = found.reference
         try:
             if request.channel is Channel.STRIPE:
                 answer = await self._cancel(reference)
@@ -271,3 +277,7 @@ class StripePay:
             body=scrubbed(answer.told()),
         )
         self._keep(evidence)
+
+
+def _closed(request: AttemptRequest) -> AttemptClosedAtProvider:
+    return AttemptClosedAtProvider(provider=PROVIDER, attempt_no=request.attempt_no)

@@ -238,6 +238,36 @@ class TestALostOpening:
         assert await stage.provider.close(late(attempt)) is None
 
 
+@pytest.mark.parametrize("channel", [Channel.STRIPE, CHECKOUT])
+class TestAnOpeningThatFailedAtStripe:
+    """Stripe keeps its own failure under our number and answers it for a day."""
+
+    async def failed(self, stage: StripeStage, channel: Channel) -> AttemptRequest:
+        attempt = a_stripe_attempt(channel=channel)
+        stage.spoil("open", "kept_500")
+        with pytest.raises(OutcomeUnknown, match="api_error"):
+            await stage.provider.open(attempt)
+        return attempt
+
+    async def test_gives_its_number_up_when_it_is_tried_again(
+        self, stage: StripeStage, channel: Channel
+    ) -> None:
+        attempt = await self.failed(stage, channel)
+
+        with pytest.raises(ProviderRefused, match="kept_failure"):
+            await stage.provider.open(attempt)
+
+        assert (await stage.provider.open(a_stripe_attempt(channel=channel))).reference
+
+    async def test_is_over_for_whoever_asks_or_closes(
+        self, stage: StripeStage, channel: Channel
+    ) -> None:
+        attempt = await self.failed(stage, channel)
+
+        assert await stage.provider.query(attempt) == closed(attempt)
+        assert await stage.provider.close(attempt) == closed(attempt)
+
+
 class TestARefund:
     async def paid(self, stage: StripeStage) -> tuple[AttemptRequest, str]:
         attempt = a_stripe_attempt()

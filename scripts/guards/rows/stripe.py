@@ -104,6 +104,14 @@ STRIPE = (
         f"{_ADAPTER}::TestAnAnswer::test_that_came_once_is_not_taken_back_by_a_broken_repeat",
     ),
     Guard(
+        "stripe.kept_failure",
+        "an opening that failed at Stripe for good does not keep its order from being paid",
+        "providers/stripe/errors.py",
+        '    (KEPT_FAILURE, "open"): ProviderRefused,\n',
+        "",
+        f"{_ADAPTER}::TestAnOpeningThatFailedAtStripe::test_gives_its_number_up_when_it_is_tried_again",
+    ),
+    Guard(
         "stripe.withdrawn",
         "funds that are withdrawn are not lost yet",
         "providers/stripe/notice.py",
