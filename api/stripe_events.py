@@ -21,6 +21,7 @@ from contracts.facts import (
     AttemptNotFound,
     Fact,
     PayerAwaited,
+    PaymentDeclined,
     PaymentFailed,
     PaymentNotPaid,
     PaymentSucceeded,
@@ -54,7 +55,6 @@ _REFUNDS: Final[dict[RefundOutcome, StripeStatus]] = {
 }
 
 _WORDS: Final[dict[str, StripeStatus]] = {
-    "payment_intent.payment_failed": "failed",
     "charge.refunded": "refunded",
 }
 
@@ -133,7 +133,7 @@ def answer_to(facts: list[Fact] | None, event_type: str, named: str = "") -> Ans
 
 
 def _word_of(facts: list[Fact], event_type: str) -> StripeStatus:
-    # What these say is no fact: an intent takes another card, and each refund tells of itself.
+    # What this says is no fact: each refund tells of itself.
     return _WORDS.get(event_type) or (_status(facts[0]) if facts else "pending")
 
 
@@ -141,7 +141,7 @@ def _status(fact: Fact) -> StripeStatus:  # noqa: PLR0911 - one case per kind
     match fact:
         case PaymentSucceeded():
             return "paid"
-        case PaymentFailed():
+        case PaymentFailed() | PaymentDeclined():
             return "failed"
         case AttemptClosedAtProvider():
             return "cancelled"

@@ -24,7 +24,7 @@ from contracts.facts import (
     Fact,
     FactSource,
     PayerAwaited,
-    PaymentFailed,
+    PaymentDeclined,
     PaymentNotPaid,
     PaymentSucceeded,
     RefundMoved,
@@ -188,7 +188,7 @@ def is_problem(answer: door.Answer, status: int, code: str) -> bool:
 
 NUMBER = "G00000000000000001"
 _SAID: dict[str, Fact] = {
-    "failed": PaymentFailed(provider="stripe", attempt_no=NUMBER, code="declined"),
+    "failed": PaymentDeclined(provider="stripe", attempt_no=NUMBER, code="stolen_card"),
     "cancelled": AttemptClosedAtProvider(provider="stripe", attempt_no=NUMBER),
     "requires_action": PayerAwaited(provider="stripe", attempt_no=NUMBER),
     "pending": PaymentNotPaid(provider="stripe", attempt_no=NUMBER, asked_at=datetime.now(UTC)),
@@ -280,7 +280,6 @@ class TestItsAnswer:
     @pytest.mark.parametrize(
         ("kind", "status"),
         [
-            ("payment_intent.payment_failed", "failed"),
             ("payment_intent.processing", "pending"),
             ("charge.refunded", "refunded"),
         ],

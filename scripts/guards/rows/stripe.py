@@ -104,6 +104,14 @@ STRIPE = (
         f"{_ADAPTER}::TestAnAnswer::test_that_came_once_is_not_taken_back_by_a_broken_repeat",
     ),
     Guard(
+        "stripe.declined",
+        "a payer who was declined can still pay",
+        "providers/stripe/notice.py",
+        "return [PaymentDeclined(provider=PROVIDER, attempt_no=number, code=_why(told))]",
+        "return [PaymentFailed(provider=PROVIDER, attempt_no=number, code=_why(told))]",
+        f"{_NOTICE}::TestAPayment::test_that_failed_can_be_tried_again",
+    ),
+    Guard(
         "stripe.kept_failure",
         "an opening that failed at Stripe for good does not keep its order from being paid",
         "providers/stripe/errors.py",
