@@ -178,6 +178,17 @@ class StripePay:
             self._keep_refund(refund.attempt_no, found)
             return answers.refunded(found, refund)
 
+    async def attempt_no_of(self, provider_txn_id: str) -> str:
+        """See NamesPayments.attempt_no_of."""
+        reference = requests.reference_of(provider_txn_id, "query")
+        with watched_call(PROVIDER, "query", None, faults=_FAULTS) as outcome:
+            answer = await self._client.send(
+                "query", lambda stripe: stripe.v1.payment_intents.retrieve_async(reference)
+            )
+            number = answers.attempt_no_of(answer, reference)
+            outcome.code = errors.OK
+            return number
+
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> VerifiedNotice:
         """See Provider.verify."""
         return self._verified(headers, body, now)

@@ -393,8 +393,8 @@ class TestADetail:
 
     def test_of_a_declined_payer_has_failed_until_they_pay(self) -> None:
         opened = Opened(reference="pi_1", is_declined=True)
-        declined = an_attempt(opened=opened)
-        closed = an_attempt(opened=opened, state=AttemptState.CLOSED)
+        declined = structs.replace(an_attempt(), opened=opened)
+        closed = structs.replace(declined, state=AttemptState.CLOSED)
 
         told = [detail(an_order(attempts=(one,)))["status"] for one in (declined, closed)]
 

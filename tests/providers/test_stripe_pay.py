@@ -25,6 +25,7 @@ from contracts.facts import (
 from contracts.money import Money
 from contracts.states import Channel, RefundKind
 from providers.provider import (
+    NamesPayments,
     OutcomeUnknown,
     ProviderError,
     ProviderRefused,
@@ -327,6 +328,23 @@ class TestARefund:
 
         with pytest.raises(ProviderRefused, match="not_sent"):
             await stage.provider.refund(refund)
+
+
+class TestAPaymentOfTheAccount:
+    async def test_says_by_its_metadata_who_sold_it(self, stage: StripeStage) -> None:
+        attempt = a_stripe_attempt()
+        opened = await stage.provider.open(attempt)
+        foreign = stage.simulated.control.post(
+            "/stripe/v1/payment_intents",
+            data={"amount": "100", "currency": "usd"},
+            headers={"Authorization": f"Bearer {STRIPE_KEY}"},
+        ).json()
+
+        assert isinstance(stage.provider, NamesPayments)
+        assert await stage.provider.attempt_no_of(opened.reference or "") == attempt.attempt_no
+        assert await stage.provider.attempt_no_of(foreign["id"]) == ""
+        with pytest.raises(ProviderRefused, match="not_sent"):
+            await stage.provider.attempt_no_of("pi_1/../x")
 
 
 class TestWhatIsSent:
