@@ -29,6 +29,8 @@ Call: TypeAlias = Callable[[stripe.StripeClient], Awaitable[Any]]
 MAX_BYTES: Final = 1024 * 1024
 # Anything it would say of a call at INFO is in our spans, and at DEBUG it shows client secrets.
 logging.getLogger("stripe").setLevel(logging.WARNING)
+# The environment may not ask for more: it writes whole answers to standard error.
+stripe._util.STRIPE_LOG = None  # noqa: SLF001 - there is no other way to take it back
 # It would tell Stripe about this machine and how long earlier calls took.
 stripe.enable_telemetry = False
 

@@ -107,7 +107,7 @@ class Lookup:
 def _creation(request: AttemptRequest) -> Call:
     key = request.attempt_no
     if request.channel is Channel.STRIPE_CHECKOUT:
-        session = requests.session_words(request, datetime.now(UTC))
+        session = requests.session_words(request)
         return lambda stripe: stripe.v1.checkout.sessions.create_async(
             session,  # type: ignore[arg-type] # a plain dict of what the SDK types word for word
             {"idempotency_key": key},

@@ -1,6 +1,9 @@
 """Stripe's adapter: what only this provider does."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import AsyncIterator
@@ -162,7 +165,7 @@ class TestASession:
 
         assert await stage.provider.close(attempt, opened) is None
 
-    @pytest.mark.parametrize("minutes", [1, 45, 60 * 30])
+    @pytest.mark.parametrize("minutes", [1, 45, 60 * 23])
     async def test_is_opened_twice_with_the_same_words(
         self, stage: StripeStage, minutes: int
     ) -> None:
@@ -567,6 +570,19 @@ class TestASecret:
         told = "".join(traceback.format_exception(refused.value)) + repr(lines) + repr(settings)
         assert "sk_test_wrong" not in told
         assert STRIPE_WEBHOOK_SECRET not in told
+
+    def test_is_not_shown_by_the_sdk_either(self) -> None:
+        look = "import providers.stripe.client, stripe._util as u; print(u._console_log_level())"
+
+        told = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", look],
+            env=os.environ | {"STRIPE_LOG": "debug"},
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+
+        assert told.stdout.strip() == "None"
 
     async def test_of_an_answer_is_not_behind_its_error(self) -> None:
         attempt = a_stripe_attempt()
