@@ -45,6 +45,7 @@ from contracts.commands import (
 from contracts.events import (
     AttemptClosed,
     AttemptCloseOwed,
+    AttemptDeclined,
     AttemptOpened,
     AttemptOutcomeLost,
     AttemptReclaimed,
@@ -58,6 +59,7 @@ from contracts.events import (
 from contracts.facts import (
     AttemptClosedAtProvider,
     PayerAwaited,
+    PaymentDeclined,
     PaymentFailed,
     PaymentNotPaid,
 )
@@ -259,7 +261,7 @@ def _record_open_failed(order: Order, command: RecordOpenFailed) -> list[OrderEv
     return [AttemptOutcomeLost(attempt_no=attempt.attempt_no)]
 
 
-def _record_attempt(
+def _record_attempt(  # noqa: PLR0911 - one case per kind
     order: Order, command: RecordAttempt, now: datetime, policy: Policy
 ) -> list[OrderEvent]:
     attempt = _known_attempt(order, command.fact.attempt_no)
@@ -267,6 +269,8 @@ def _record_attempt(
         return []
     if isinstance(command.fact, AttemptClosedAtProvider | PaymentFailed):
         return [AttemptClosed(attempt_no=attempt.attempt_no)]
+    if isinstance(command.fact, PaymentDeclined):
+        return _declined(attempt, command.fact)
     if isinstance(command.fact, PayerAwaited):
         return _awaited(attempt, now)
     # "Not paid" and "not found" say nothing about the next minute, until the time the provider
@@ -287,6 +291,13 @@ def _awaited(attempt: Attempt, now: datetime) -> list[OrderEvent]:
         return []
     opened = replace(attempt.opened or Opened(), needs_payer=True)
     return [AttemptOpened(attempt_no=attempt.attempt_no, opened=opened, at=now)]
+
+
+def _declined(attempt: Attempt, fact: PaymentDeclined) -> list[OrderEvent]:
+    """Remember that a try failed; before it is open there is nobody who could have tried."""
+    if attempt.state is not AttemptState.OPEN or attempt.is_declined:
+        return []
+    return [AttemptDeclined(attempt_no=attempt.attempt_no, code=fact.code)]
 
 
 def _expire(order: Order, now: datetime) -> list[OrderEvent]:

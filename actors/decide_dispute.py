@@ -1,9 +1,10 @@
 """What becomes of money that its payer's bank wants back. Pure.
 
-1. Under review it counts as gone, taken it is gone, given back it is ours again.
+1. Until it is decided it counts as gone and ends nothing, withdrawn or not; lost it is gone, won it
+   is ours again.
 2. The last word about a dispute is that it is over, whenever the words before that arrive.
 3. A person is told of each at once, for a bank waits some days for an answer and no longer; and
-   once more when what was taken came back, for nobody's seat comes back with it.
+   once more when what was lost came back, for nobody's seat comes back with it.
 """
 
 from msgspec.structs import replace

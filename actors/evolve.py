@@ -20,13 +20,15 @@ from actors.evolve_seats import (
     with_invites,
     with_places,
 )
-from actors.intent_status import result_of
+from actors.intent_status import told_result
 from actors.refund_marks import free, mark, mark_again, unmark
 from actors.transitions import next_status
+from contracts.attempt import Opened
 from contracts.coupons import AppliedCoupon
 from contracts.events import (
     AttemptClosed,
     AttemptCloseOwed,
+    AttemptDeclined,
     AttemptOpened,
     AttemptOutcomeLost,
     AttemptReclaimed,
@@ -116,6 +118,7 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
             | AttemptOpened()
             | AttemptRefused()
             | AttemptOutcomeLost()
+            | AttemptDeclined()
             | AttemptCloseOwed()
             | AttemptClosed()
         ):
@@ -166,12 +169,13 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
             assert_never(event)
 
 
-def _attempt_after(
+def _attempt_after(  # noqa: PLR0911 - one case per event
     attempt: Attempt,
     event: AttemptReclaimed
     | AttemptOpened
     | AttemptRefused
     | AttemptOutcomeLost
+    | AttemptDeclined
     | AttemptCloseOwed
     | AttemptClosed,
 ) -> Attempt:
@@ -186,6 +190,9 @@ def _attempt_after(
             return replace(attempt, state=AttemptState.REFUSED, claim_until=None)
         case AttemptOutcomeLost():
             return replace(attempt, state=AttemptState.UNKNOWN, claim_until=None)
+        case AttemptDeclined():
+            opened = replace(attempt.opened or Opened(), is_declined=True)
+            return replace(attempt, opened=opened)
         case AttemptCloseOwed():
             return replace(attempt, close_owed=True)
         case AttemptClosed():
@@ -308,4 +315,4 @@ def _attempt_result(order: Order) -> AttemptResult | None:
         return None
     if any(attempt.state is AttemptState.PAID for attempt in order.attempts):
         return AttemptResult.SUCCEEDED
-    return result_of(order.attempts[-1])
+    return told_result(order.attempts[-1])

@@ -22,7 +22,7 @@ from actors.notice_readers import Read, Readers
 from actors.tracing import describe_order, link, work_span
 from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
 from contracts.effects import Case, CaseKind
-from contracts.facts import Fact, PaymentSucceeded, RefundMoved, WholeFact
+from contracts.facts import Fact, PaymentSucceeded, RefundMoved, RefundSpotted, WholeFact
 from contracts.states import NoticeStatus
 from models import inbox
 from models.engine import Database
@@ -38,6 +38,12 @@ IN_BACKGROUND = 2000
 SEEN = 10_000
 # The last one for every further try, however many an operator wants.
 RETRY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 3600)
+# A payment's own notice may be some seconds behind that of its refund; then its provider is asked.
+TRIES_BEFORE_ASKING = 3
+
+
+class NotOurs(Exception):
+    """Money goes back that something else on the same account has taken."""
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +128,13 @@ class Inbox:
         """Read a notice that was stored before as :meth:`store` did then; None where nobody can."""
         return self._readers.glance(twin.provider, headers, body)
 
+    async def attempt_of(self, fact: Fact) -> str:
+        """Return the attempt that a fact names, or that its payment was of; empty if unknown."""
+        txn = fact.provider_txn_id if isinstance(fact, RefundMoved | RefundSpotted) else None
+        if fact.attempt_no or not txn:
+            return fact.attempt_no
+        return await attempt_of_payment(self._database, fact.provider, txn) or ""
+
     async def process(
         self, notice_id: int, *, is_claimed: bool = False, is_try: bool = True
     ) -> None:
@@ -205,6 +218,9 @@ class Inbox:
                     told = Read(notice=notice, facts=facts)
                 await self._reach("notice.read")
                 await self._record_all(told)
+            except NotOurs:
+                await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, "not_ours")
+                NOTICES.labels(provider=notice.provider, outcome="processed").inc()
             except NoticeUnreadable as unreadable:
                 await self._bury(notice, unreadable.reason)
             except EventHeld as held:
@@ -218,7 +234,7 @@ class Inbox:
             await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, told.reason)
         for told_fact in facts:
             known = notice.order_id if told_fact is facts[0] else None
-            fact = await self._named(await self._readers.whole(told_fact))
+            fact = await self._named(notice, await self._readers.whole(told_fact))
             order_id = known or await self._order_of(fact)
             if order_id is None:
                 await self._quarantine(notice, fact)
@@ -228,17 +244,27 @@ class Inbox:
         NOTICES.labels(provider=notice.provider, outcome="processed").inc()
         log.info("payments.webhook.processed", provider=notice.provider, notice_id=notice.id)
 
-    async def _named(self, fact: WholeFact) -> WholeFact:
+    async def _named(self, notice: StoredNotice, fact: WholeFact) -> WholeFact:
         """Name the attempt that a refund is about, where its provider names only the payment.
 
         :raises PaymentNotKnown: its notice may be on its way; try again later.
+        :raises NotOurs: it never comes, for the payment was of something else.
         """
         if not isinstance(fact, RefundMoved) or fact.attempt_no or not fact.provider_txn_id:
             return fact
-        number = await attempt_of_payment(self._database, fact.provider, fact.provider_txn_id)
-        if number is None:
-            raise PaymentNotKnown
-        return msgspec.structs.replace(fact, attempt_no=number)
+        number = await self.attempt_of(fact)
+        if number:
+            return msgspec.structs.replace(fact, attempt_no=number)
+        if notice.retry_count >= TRIES_BEFORE_ASKING and await self._is_foreign(fact):
+            raise NotOurs
+        raise PaymentNotKnown
+
+    async def _is_foreign(self, fact: RefundMoved) -> bool:
+        told = await self._readers.attempt_no_of(fact)
+        if told is None:
+            return False
+        # Another house that sells as we do may use the same account.
+        return told not in await order_ids_of_attempts(self._database, [told])
 
     async def _order_of(self, fact: WholeFact) -> int | None:
         found = await order_ids_of_attempts(self._database, [fact.attempt_no])

@@ -31,6 +31,11 @@ def result_of(attempt: Attempt) -> AttemptResult:
             return AttemptResult.FAILED
 
 
+def told_result(attempt: Attempt) -> AttemptResult:
+    """Say how one attempt went so far: declined it has failed, though it can still be paid."""
+    return AttemptResult.FAILED if attempt.is_declined else result_of(attempt)
+
+
 def intent_status(intent: Intent, attempts: Sequence[Attempt], order: Order) -> IntentStatus:
     """Say where an intent of *order* stands, whose attempts are *attempts*, oldest first.
 

@@ -9,9 +9,15 @@ import msgspec
 
 from actors.normalized import NormalizedEvents, is_normalized
 from contracts.attempt import BilledRefund
-from contracts.facts import Fact, RefundSpotted, WholeFact
+from contracts.facts import Fact, RefundMoved, RefundSpotted, WholeFact
 from models.inbox import StoredNotice
-from providers.provider import NoticeRefused, OutcomeUnknown, Provider, RefusalReason
+from providers.provider import (
+    NamesPayments,
+    NoticeRefused,
+    OutcomeUnknown,
+    Provider,
+    RefusalReason,
+)
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +85,16 @@ class Readers:
         if moved is None:
             raise OutcomeUnknown(fact.provider, "query_refund", "not_found")
         return moved
+
+    async def attempt_no_of(self, fact: RefundMoved) -> str | None:
+        """Ask which attempt paid what goes back; empty: none of ours, None: nobody can tell.
+
+        :raises ProviderError: nothing was learnt; ask again later.
+        """
+        provider = self._providers[fact.provider]
+        if not isinstance(provider, NamesPayments) or not fact.provider_txn_id:
+            return None
+        return await provider.attempt_no_of(fact.provider_txn_id)
 
     def _of_events(self) -> NormalizedEvents:
         if self._events is None:

@@ -128,8 +128,10 @@ def _charge_detail(
 
 def _status(order: Order, attempt: Attempt | None) -> int:
     payment = order.settlement if attempt is None else _payment_by(order, attempt)
+    if payment is None and attempt is not None:
+        return _REFUSED if attempt.is_declined else _OF_ATTEMPT[attempt.state]
     if payment is None:
-        return _PENDING if attempt is None else _OF_ATTEMPT[attempt.state]
+        return _PENDING
     returned = sum(
         refund.amount.amount_minor
         for refund in order.refunds_of(payment)

@@ -3,7 +3,7 @@
 from litestar import get
 from litestar.params import FromPath
 
-from actors.intent_status import result_of
+from actors.intent_status import told_result
 from actors.intents import status_of
 from api.organizers import organizer_id_of
 from api.problems import documented
@@ -74,7 +74,7 @@ def _attempt(row: AttemptRow, attempt: Attempt) -> wire.AttemptView:
         attempt_no=row.attempt_no,
         provider=request.provider,
         channel=request.channel.value,
-        status=result_of(attempt).value,
+        status=told_result(attempt).value,
         amount=request.amount.amount_minor,
         currency=request.amount.currency,
         created_at=row.created_at,

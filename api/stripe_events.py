@@ -21,6 +21,7 @@ from contracts.facts import (
     AttemptNotFound,
     Fact,
     PayerAwaited,
+    PaymentDeclined,
     PaymentFailed,
     PaymentNotPaid,
     PaymentSucceeded,
@@ -54,31 +55,10 @@ _REFUNDS: Final[dict[RefundOutcome, StripeStatus]] = {
 }
 
 _WORDS: Final[dict[str, StripeStatus]] = {
-    "payment_intent.payment_failed": "failed",
     "charge.refunded": "refunded",
 }
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.webhook")
-
-
-class _Type(msgspec.Struct, frozen=True):
-    type: str
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    attempt_no: str | None = None
-
-
-class _Object(msgspec.Struct, frozen=True):
-    metadata: _Metadata | None = None
-
-
-class _Data(msgspec.Struct, frozen=True):
-    object: _Object
-
-
-class _About(msgspec.Struct, frozen=True):
-    data: _Data
 
 
 def turn_away(_request: Request[Any, Any, Any], refused: NoticeRefused) -> Response[Any]:
@@ -100,10 +80,12 @@ def turn_away(_request: Request[Any, Any, Any], refused: NoticeRefused) -> Respo
 async def receive_stripe_event(request: Anybody) -> Response[Answer]:
     """Take an event of Stripe, signed in `stripe-signature`; 2xx means that it is stored."""
     body = await request.body()
-    facts = await take(
-        house_of(request), _STRIPE, request.scope, body, is_signed=_SIGNED.__contains__
-    )
-    answer = answer_to(facts, _type_of(body), _attempt_no_of(body))
+    house = house_of(request)
+    facts = await take(house, _STRIPE, request.scope, body, is_signed=_SIGNED.__contains__)
+    event_type, named = _told_by(body)
+    if facts:
+        named = await house.inbox.attempt_of(facts[0])
+    answer = answer_to(facts, event_type, named)
     if isinstance(answer, StripeEventTaken):
         return Response(answer)
     log.info(
@@ -116,24 +98,23 @@ async def receive_stripe_event(request: Anybody) -> Response[Answer]:
 
 
 def answer_to(facts: list[Fact] | None, event_type: str, named: str = "") -> Answer:
-    """Say what an event was taken for; *named* is the attempt that its metadata names."""
+    """Say what an event was taken for; *named* is the attempt that it is about, if we know it."""
     if facts is None:
         return StripeEventSetAside(status="ignored", event_type=event_type, reason="unreadable")
     is_about_money = event_type.startswith(_ABOUT_MONEY)
-    if facts or (named and is_about_money):
-        number = facts[0].attempt_no if facts else named
+    if named and (facts or is_about_money):
         return StripeEventTaken(
             status=_word_of(facts, event_type),
-            order_bid=number[:ORDER_NO_LENGTH] or None,
+            order_bid=named[:ORDER_NO_LENGTH],
             event_type=event_type,
         )
-    if is_about_money:
+    if facts or is_about_money:
         return StripeEventSetAside(status="ignored", event_type=event_type, reason="no_order")
     return StripeEventSetAside(status="acknowledged", event_type=event_type)
 
 
 def _word_of(facts: list[Fact], event_type: str) -> StripeStatus:
-    # What these say is no fact: an intent takes another card, and each refund tells of itself.
+    # What this says is no fact: each refund tells of itself.
     return _WORDS.get(event_type) or (_status(facts[0]) if facts else "pending")
 
 
@@ -141,7 +122,7 @@ def _status(fact: Fact) -> StripeStatus:  # noqa: PLR0911 - one case per kind
     match fact:
         case PaymentSucceeded():
             return "paid"
-        case PaymentFailed():
+        case PaymentFailed() | PaymentDeclined():
             return "failed"
         case AttemptClosedAtProvider():
             return "cancelled"
@@ -159,16 +140,18 @@ def _status(fact: Fact) -> StripeStatus:  # noqa: PLR0911 - one case per kind
             assert_never(fact)
 
 
-def _type_of(body: bytes) -> str:
+def _told_by(body: bytes) -> tuple[str, str]:
+    """Read an event's type, and the attempt that its object's metadata names."""
     try:
-        return msgspec.json.decode(body, type=_Type).type[:_TYPE_MAX]
+        event = msgspec.json.decode(body)
     except _JSON_FAULTS:
-        return ""
+        return "", ""
+    event_type, number = _within(event, "type"), event
+    for name in ("data", "object", "metadata", "attempt_no"):
+        number = _within(number, name)
+    is_text = isinstance(event_type, str)
+    return event_type[:_TYPE_MAX] if is_text else "", number if isinstance(number, str) else ""
 
 
-def _attempt_no_of(body: bytes) -> str:
-    try:
-        metadata = msgspec.json.decode(body, type=_About).data.object.metadata
-    except _JSON_FAULTS:
-        return ""
-    return (metadata and metadata.attempt_no) or ""
+def _within(told: Any, name: str) -> Any:  # noqa: ANN401 - JSON
+    return told.get(name) if isinstance(told, dict) else None

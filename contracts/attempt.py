@@ -57,13 +57,14 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     *reference* is the provider's own number of it, where it has one already: a normalized event
     under another number is held. Without *needs_payer* the provider goes on by itself and nobody
-    has to do anything.
+    has to do anything. *is_declined* says that a try of the payer's failed and another may follow.
     """
 
     code_url: str | None = None
     prepay_id: str | None = None
     reference: str | None = None
     needs_payer: bool = True
+    is_declined: bool = False
     redirect_url: str | None = None
     client_secret: str | None = None
     signed_call: SignedCall | None = None

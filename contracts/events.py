@@ -45,6 +45,13 @@ class AttemptOutcomeLost(msgspec.Struct, frozen=True, kw_only=True, tag="attempt
     attempt_no: str
 
 
+class AttemptDeclined(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_declined"):
+    """The payer's first try that failed; they may try again."""
+
+    attempt_no: str
+    code: str
+
+
 class AttemptCloseOwed(msgspec.Struct, frozen=True, kw_only=True, tag="attempt_close_owed"):
     """The provider must be told to take no money for it."""
 
@@ -137,7 +144,7 @@ class ExternalRefund(msgspec.Struct, frozen=True, kw_only=True, tag="external_re
 
 
 class DisputeMoved(msgspec.Struct, frozen=True, kw_only=True, tag="dispute_moved"):
-    """A payer's bank wants money back, has taken it, or has given up; *refund* is how it stands."""
+    """A payer's bank wants money back, has it, or has given up; *refund* is how it stands."""
 
     refund: Refund
 
@@ -194,6 +201,7 @@ OrderEvent: TypeAlias = (
     | AttemptOpened
     | AttemptRefused
     | AttemptOutcomeLost
+    | AttemptDeclined
     | AttemptCloseOwed
     | AttemptClosed
     | OrderClosing

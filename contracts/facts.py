@@ -66,6 +66,14 @@ class PaymentFailed(msgspec.Struct, frozen=True, kw_only=True, tag="payment_fail
     code: str
 
 
+class PaymentDeclined(msgspec.Struct, frozen=True, kw_only=True, tag="payment_declined"):
+    """A try of the payer's failed; the attempt takes another one, as long as it is open."""
+
+    provider: str
+    attempt_no: str
+    code: str
+
+
 class PayerAwaited(msgspec.Struct, frozen=True, kw_only=True, tag="payer_awaited"):
     """The provider goes on with an attempt when its payer has done something."""
 
@@ -123,7 +131,12 @@ def is_nameless(provider_txn_id: str) -> bool:
 
 QueryFact: TypeAlias = PaymentSucceeded | PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider
 AttemptFact: TypeAlias = (
-    PaymentNotPaid | AttemptNotFound | AttemptClosedAtProvider | PaymentFailed | PayerAwaited
+    PaymentNotPaid
+    | AttemptNotFound
+    | AttemptClosedAtProvider
+    | PaymentFailed
+    | PaymentDeclined
+    | PayerAwaited
 )
-WholeFact: TypeAlias = QueryFact | RefundMoved | PaymentFailed | PayerAwaited
+WholeFact: TypeAlias = QueryFact | RefundMoved | PaymentFailed | PaymentDeclined | PayerAwaited
 Fact: TypeAlias = WholeFact | RefundSpotted

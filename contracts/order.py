@@ -42,6 +42,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether it waits for its payer, and not for its provider."""
         return self.opened is None or self.opened.needs_payer
 
+    @property
+    def is_declined(self) -> bool:
+        """Tell whether it waits for its payer because a try of theirs failed."""
+        is_open = self.state is AttemptState.OPEN
+        return is_open and self.opened is not None and self.opened.is_declined
+
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """Verified money; *honoured* is the one settlement, everything else is surplus."""

@@ -205,6 +205,17 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class NamesPayments(Protocol):
+    """A provider that tells by its own number of a payment whether we asked for it."""
+
+    async def attempt_no_of(self, provider_txn_id: str) -> str:
+        """Return our number as the payment carries it; empty where something else sold it.
+
+        :raises ProviderError: nothing was learnt; ask again later.
+        """
+
+
+@runtime_checkable
 class KeepsBills(Provider, Protocol):
     """A provider that writes down each day's refunds, whoever asked for them."""
 

@@ -24,12 +24,15 @@ _SANDBOX_MARK = re.compile(r"(whsec_|[a-z]{2}_test_)?sandbox", re.IGNORECASE)
 _KEY_LENGTH_MIN = 32
 # Standard Webhooks, "Signature scheme", read 2026-11.
 _EVENT_KEY_BYTES_MIN = 24
+# A Checkout Session lives for a day at most, half an hour longer than its order can be paid.
+_SESSION_SECONDS_MAX = 23 * 3600
 
 
 def objections(settings: Settings) -> list[str]:
     """Name every reason why these settings must not be started with."""
     return [
         *_about_providers(settings),
+        *_about_sessions(settings),
         *_about_mail(settings),
         *_about_events(settings),
         *_about_news(settings),
@@ -56,6 +59,13 @@ def _about_providers(settings: Settings) -> list[str]:
     if "mock" in wanted and settings.mock_url is None:
         problems.append("MOCK_GATEWAY is missing, and SANDBOX_URL is too")
     return problems
+
+
+def _about_sessions(settings: Settings) -> list[str]:
+    is_set_up = settings.stripe_secret_key and settings.stripe_webhook_secret
+    if is_set_up and settings.order_expire_seconds > _SESSION_SECONDS_MAX:
+        return ["ORDER_EXPIRE_SECONDS is above 82800, and no session of Stripe's lives longer"]
+    return []
 
 
 def _about_mail(settings: Settings) -> list[str]:

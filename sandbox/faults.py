@@ -3,6 +3,8 @@
 Modes of a call:
 
 - ``error_500``: answered with the provider's system error, nothing done.
+- ``kept_500`` (stripe, under an idempotency key): done, answered with the system error, and so is
+  every repeat.
 - ``rate_limited``: answered with the provider's rate limit, nothing done.
 - ``timeout_after``: done, then silence for ``delay_ms`` (60 s), then the answer.
 - ``hang_before``: silence for ``delay_ms`` (60 s), then done, unless the caller hung up.
@@ -27,6 +29,7 @@ import msgspec
 
 Mode = Literal[
     "error_500",
+    "kept_500",
     "rate_limited",
     "timeout_after",
     "hang_before",

@@ -28,16 +28,19 @@ StripeStatus: TypeAlias = Literal[
 class StripeEventTaken(msgspec.Struct, frozen=True, kw_only=True):
     """The event is stored; *status* is what it says, which the order may show a moment later.
 
-    *order_bid* is the order's number; null where Stripe names only the payment.
+    *order_bid* is the order's number, found by the payment where Stripe names only that.
     """
 
     status: StripeStatus
-    order_bid: str | None
+    order_bid: str
     event_type: str
 
 
 class StripeEventSetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """The event is stored and moves nothing; *reason* says why where it might have."""
+    """The event is stored and moves nothing; *reason* says why where it might have.
+
+    A refund or dispute of a payment that is not known (yet) is ``no_order``, too.
+    """
 
     status: Literal["ignored", "acknowledged"]
     event_type: str

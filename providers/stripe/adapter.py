@@ -125,6 +125,9 @@ class StripePay:
                 outcome.code = errors.OK
                 number = request.attempt_no
                 return AttemptNotFound(provider=PROVIDER, attempt_no=number, asked_at=asked_at)
+            if found.is_void:
+                outcome.code = errors.OK
+                return _closed(request)
             answer = await self._retrieve(request, found.reference, "query")
             self._keep_answer(request, answer)
             fact = answers.asked(answer, request, asked_at)
@@ -138,7 +141,7 @@ class StripePay:
         requests.require_own(request, self._merchant_id, "close")
         with watched_call(PROVIDER, "close", request.channel, faults=_FAULTS) as outcome:
             found = await self._found(request, opened, "close")
-            closed = None if found is None else await self._end(request, found.reference)
+            closed = None if found is None else await self._end(request, found)
             outcome.code = errors.OK
             return None if found is None or found.is_new else closed
 
@@ -174,6 +177,17 @@ class StripePay:
                 return None
             self._keep_refund(refund.attempt_no, found)
             return answers.refunded(found, refund)
+
+    async def attempt_no_of(self, provider_txn_id: str) -> str:
+        """See NamesPayments.attempt_no_of."""
+        reference = requests.reference_of(provider_txn_id, "query")
+        with watched_call(PROVIDER, "query", None, faults=_FAULTS) as outcome:
+            answer = await self._client.send(
+                "query", lambda stripe: stripe.v1.payment_intents.retrieve_async(reference)
+            )
+            number = answers.attempt_no_of(answer, reference)
+            outcome.code = errors.OK
+            return number
 
     def verify(self, headers: Mapping[str, str], body: bytes, now: datetime) -> VerifiedNotice:
         """See Provider.verify."""
@@ -217,7 +231,10 @@ class StripePay:
             ),
         )
 
-    async def _end(self, request: AttemptRequest, reference: str) -> AttemptClosedAtProvider | None:
+    async def _end(self, request: AttemptRequest, found: Found) -> AttemptClosedAtProvider | None:
+        if found.is_void:
+            return _closed(request)
+        reference = found.reference
         try:
             if request.channel is Channel.STRIPE:
                 answer = await self._cancel(reference)
@@ -271,3 +288,7 @@ class StripePay:
             body=scrubbed(answer.told()),
         )
         self._keep(evidence)
+
+
+def _closed(request: AttemptRequest) -> AttemptClosedAtProvider:
+    return AttemptClosedAtProvider(provider=PROVIDER, attempt_no=request.attempt_no)

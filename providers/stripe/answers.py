@@ -39,6 +39,14 @@ def own_id(answer: Answer, request: AttemptRequest) -> str:
     return _object(answer, request).id
 
 
+def attempt_no_of(answer: Answer, intent: str) -> str:
+    """Return our number of a payment, empty where it has none."""
+    told = answer.read(Intent)
+    if told.id != intent:
+        raise errors.error_of(answer.operation, "foreign_answer")
+    return told.attempt_no or ""
+
+
 def opened(answer: Answer, request: AttemptRequest) -> Opened:
     """Read what the payer needs of an attempt that can be paid."""
     thing = _object(answer, request)

@@ -27,9 +27,10 @@ Call: TypeAlias = Callable[[stripe.StripeClient], Awaitable[Any]]
 
 # Stripe's answers are some KiB; a list of a hundred refunds is a hundred KiB.
 MAX_BYTES: Final = 1024 * 1024
-_REPLAYED: Final = "idempotent-replayed"
 # Anything it would say of a call at INFO is in our spans, and at DEBUG it shows client secrets.
 logging.getLogger("stripe").setLevel(logging.WARNING)
+# The environment may not ask for more: it writes whole answers to standard error.
+stripe._util.STRIPE_LOG = None  # noqa: SLF001 - there is no other way to take it back
 # It would tell Stripe about this machine and how long earlier calls took.
 stripe.enable_telemetry = False
 
@@ -87,7 +88,7 @@ class Client:
                 resource = await call(self._stripe)
             response = resource.last_response
             body = response.body.encode()
-            return Answer(operation, body, response.headers.get(_REPLAYED) == "true")
+            return Answer(operation, body, response.headers.get(errors.REPLAYED) == "true")
         except Exception as error:  # noqa: BLE001 - an SDK may raise anything over a hostile answer
             failure = errors.error_of_failure(operation, error, arrived=_arrived.get())
         # Out here the SDK's error, which carries the whole answer, is not behind it.

@@ -1,6 +1,7 @@
 """What each refusal of Stripe means for the caller's next move.
 
-1. The status comes first: whatever a 5xx says, the call may have taken effect.
+1. The status comes first: whatever a 5xx says, the call may have taken effect. One that Stripe
+   keeps answering under its key never brought anybody a secret, and never will.
 2. Only codes decide, never messages; a 4xx without an error object did not come from Stripe.
 3. What only a person can put right (keys, permissions) leaves the call to be repeated.
 
@@ -22,11 +23,16 @@ UNREADABLE: Final = "unreadable"
 NOT_SENT: Final = "not_sent"
 MISSING: Final = "resource_missing"
 STATE: Final = "unexpected_state"
+KEPT_FAILURE: Final = "kept_failure"
+REPLAYED: Final = "idempotent-replayed"
 _OTHER: Final = "other"
 _ANY: Final = "*"
 
 _VERDICTS: Final[dict[tuple[str, str], _Verdict]] = {
     ("api_error", _ANY): OutcomeUnknown,
+    # Money may have moved, so that only a look tells; what would be opened, nobody could pay.
+    (KEPT_FAILURE, _ANY): OutcomeUnknown,
+    (KEPT_FAILURE, "open"): ProviderRefused,
     ("http_status", _ANY): OutcomeUnknown,
     (UNREADABLE, _ANY): OutcomeUnknown,
     ("foreign_answer", _ANY): OutcomeUnknown,
@@ -105,7 +111,7 @@ def code_of(error: stripe.StripeError) -> str:
     """Name what Stripe says, from the closed set of this file."""
     status = error.http_status if isinstance(error.http_status, int) else 0
     if status // 100 == 5:  # noqa: PLR2004 - a class of HTTP status
-        return "api_error"
+        return KEPT_FAILURE if _is_replayed(error) else "api_error"
     if status // 100 != 4:  # noqa: PLR2004 - a class of HTTP status
         return UNREADABLE if status // 100 == 2 else "http_status"  # noqa: PLR2004 - as above
     if status == _TOO_MANY_REQUESTS:
@@ -115,6 +121,10 @@ def code_of(error: stripe.StripeError) -> str:
     if isinstance(error, stripe.PermissionError):
         return "permission"
     return _said(error, status)
+
+
+def _is_replayed(error: stripe.StripeError) -> bool:
+    return (error.headers or {}).get(REPLAYED) == "true"
 
 
 def _said(error: stripe.StripeError, status: int) -> str:

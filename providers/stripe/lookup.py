@@ -9,6 +9,9 @@
 3. A search finds intents, and a session has none before its payer goes on: one that is not found
    after its time is one that took no money, and whose address nobody was ever given.
 
+4. Where Stripe keeps a failure of its own under our number, what it may have made is void: nobody
+   was ever given its secret or its address, and nobody will be.
+
 Source: Stripe API, "Idempotent requests"; "Search", read 2026-11.
 """
 
@@ -19,6 +22,7 @@ import msgspec
 
 from contracts.attempt import AttemptRequest
 from contracts.states import Channel
+from providers.provider import ProviderError
 from providers.stripe import errors, requests
 from providers.stripe.client import Answer, Call, Client
 from providers.stripe.words import Named, Page
@@ -27,10 +31,14 @@ _MANY: Final = 100
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Stripe's number of an attempt; *answer* is what opening it brought, just now or before."""
+    """Stripe's number of an attempt; *answer* is what opening it brought, just now or before.
 
-    reference: str
+    What *is_void* can be paid by nobody, and its number is not known.
+    """
+
+    reference: str = ""
     answer: Answer | None = None
+    is_void: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -58,7 +66,12 @@ class Lookup:
         :raises ProviderError: nothing was learnt, or not yet.
         """
         if datetime.now(UTC) <= request.payable_until:
-            answer = await self.create(request, operation)
+            try:
+                answer = await self.create(request, operation)
+            except ProviderError as failure:
+                if failure.code != errors.KEPT_FAILURE:
+                    raise
+                return Found(is_void=True)
             return Found(answer.read(Named).id, answer)
         intent = await self._searched(request, operation)
         if intent is None or request.channel is Channel.STRIPE:
@@ -94,7 +107,7 @@ class Lookup:
 def _creation(request: AttemptRequest) -> Call:
     key = request.attempt_no
     if request.channel is Channel.STRIPE_CHECKOUT:
-        session = requests.session_words(request, datetime.now(UTC))
+        session = requests.session_words(request)
         return lambda stripe: stripe.v1.checkout.sessions.create_async(
             session,  # type: ignore[arg-type] # a plain dict of what the SDK types word for word
             {"idempotency_key": key},

@@ -20,7 +20,7 @@ from contracts.facts import (
     AttemptClosedAtProvider,
     Fact,
     FactSource,
-    PayerAwaited,
+    PaymentDeclined,
     PaymentFailed,
     RefundOutcome,
 )
@@ -28,7 +28,7 @@ from providers.provider import Keep, NoticeUnreadable
 from providers.stripe.errors import PROVIDER
 from providers.stripe.scrub import scrubbed
 from providers.stripe.settings import merchant_of
-from providers.stripe.words import Dispute, Id, Intent, Refund, Seconds, Session
+from providers.stripe.words import Dispute, Failed, Id, Intent, Refund, Seconds, Session
 
 # Genuine events are about 5 KiB.
 MAX_BYTES: Final = 256 * 1024
@@ -111,8 +111,17 @@ def _of_intent(told: _Told) -> list[Fact]:
         return [AttemptClosedAtProvider(provider=PROVIDER, attempt_no=number)]
     if told.type == "payment_intent.payment_failed":
         # The same intent takes another card: this is no end.
-        return [PayerAwaited(provider=PROVIDER, attempt_no=number)]
+        return [PaymentDeclined(provider=PROVIDER, attempt_no=number, code=_why(told))]
     return []
+
+
+def _why(told: _Told) -> str:
+    try:
+        failed = msgspec.json.decode(bytes(told.object), type=Failed).last_payment_error
+    except _JSON_FAULTS:
+        # That it failed is sure.
+        failed = None
+    return (failed and (failed.decline_code or failed.code)) or "declined"
 
 
 def _of_session(told: _Told) -> list[Fact]:
@@ -168,12 +177,12 @@ def _of_dispute(told: _Told) -> list[Fact]:
 
 
 def _outcome_of(dispute: Dispute, event_type: str) -> RefundOutcome:
-    if dispute.status in {"won", "prevented"}:
-        return RefundOutcome.CLOSED
-    if dispute.status == "lost" or event_type == "charge.dispute.funds_withdrawn":
+    if dispute.status == "lost":
         return RefundOutcome.SUCCESS
-    if event_type == "charge.dispute.funds_reinstated":
+    is_back = event_type == "charge.dispute.funds_reinstated"
+    if is_back or dispute.status in {"won", "prevented"}:
         return RefundOutcome.CLOSED
+    # The money is mostly withdrawn with the first word of a dispute, and comes back with a won one.
     return RefundOutcome.PROCESSING
 
 

@@ -7,7 +7,7 @@ refund", read 2026-11.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any, Final
 
 from contracts.attempt import AttemptRequest, BilledRefund, RefundRequest
@@ -22,9 +22,9 @@ _ORDER_NO_LENGTH: Final = 16
 _TEXT_LENGTH: Final = 250
 # A session lives for 30 minutes at least and for 24 hours at most, counted from its creation. A
 # repeat must name the very same end, so that "half an hour from now" is not to be had: half an
-# hour after the last moment at which we would open it is.
+# hour after the last moment at which we would open it is. An attempt that may be paid for more than
+# 23 hours is one that Stripe refuses.
 _SHORTEST: Final = timedelta(minutes=31)
-_LONGEST: Final = timedelta(hours=24)
 
 
 def require_own(request: AttemptRequest, merchant_id: str, operation: str) -> None:
@@ -56,7 +56,7 @@ def intent_words(request: AttemptRequest) -> dict[str, Any]:
     }
 
 
-def session_words(request: AttemptRequest, now: datetime) -> dict[str, Any]:
+def session_words(request: AttemptRequest) -> dict[str, Any]:
     """Say what a Checkout Session is to be."""
     ends_at = request.payable_until.astimezone(UTC) + _SHORTEST
     price = {
@@ -70,13 +70,11 @@ def session_words(request: AttemptRequest, now: datetime) -> dict[str, Any]:
         "client_reference_id": request.attempt_no,
         "success_url": request.return_url,
         "metadata": _ours(request),
+        "expires_at": int(ends_at.timestamp()),
         "payment_intent_data": {"description": _text(request), "metadata": _ours(request)},
     }
     if request.cancel_url:
         said["cancel_url"] = request.cancel_url
-    # Without a word of it a session lives for the longest time there is.
-    if ends_at <= now + _LONGEST:
-        said["expires_at"] = int(ends_at.timestamp())
     return said
 
 

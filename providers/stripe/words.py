@@ -18,6 +18,7 @@ from providers.stripe.errors import PROVIDER
 
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z_]{1,255}\Z")]
 Number = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z_\-]{1,64}\Z")]
+Word = Annotated[str, msgspec.Meta(pattern=r"\A[0-9A-Za-z_.\-]{1,64}\Z")]
 Minor = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 Currency = Annotated[str, msgspec.Meta(pattern=r"\A[a-z]{3}\Z")]
 # Until the year 9999.
@@ -80,6 +81,19 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
             self.created if told is None else told,
             source,
         )
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a payer's try failed; *decline_code* is the word of the card's bank."""
+
+    code: Word | None = None
+    decline_code: Word | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """A PaymentIntent whose payer's last try failed."""
+
+    last_payment_error: Failure | None = None
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,7 +65,8 @@ class Gateway:
             with self._using(request) as key:
                 if not await _meet(fault, request):
                     return Response(b"", status_code=408)
-                response = self._performed(request, key, text, perform, _at(call, fault))
+                done = _broken(perform) if fault and fault.mode == "kept_500" else perform
+                response = self._performed(request, key, text, done, _at(call, fault))
         except Refusal as refusal:
             response = _response(refusal.status, msgspec.json.encode(refusal.body))
         if fault and fault.mode in {"bad_signature", "signtest"}:
@@ -154,6 +155,15 @@ async def _meet(fault: Fault | None, request: AnyRequest) -> bool:
     if fault and fault.mode == "hang_before":
         return await still_there_after(request, fault.hang_seconds)
     return True
+
+
+def _broken(perform: Operation) -> Operation:
+    def broken(call: Call) -> Reply:
+        perform(call)
+        status, kind, message = _REFUSED_BY_FAULT["error_500"]
+        raise Refusal(status, None, message, kind=kind, is_kept=True)
+
+    return broken
 
 
 def _at(call: Call, fault: Fault | None) -> Call:

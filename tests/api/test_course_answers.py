@@ -390,3 +390,12 @@ class TestADetail:
     )
     def test_stands_in_the_shops_numbers(self, state: AttemptState, status: int) -> None:
         assert detail(an_order(attempts=(an_attempt(state=state),)))["status"] == status
+
+    def test_of_a_declined_payer_has_failed_until_they_pay(self) -> None:
+        opened = Opened(reference="pi_1", is_declined=True)
+        declined = structs.replace(an_attempt(), opened=opened)
+        closed = structs.replace(declined, state=AttemptState.CLOSED)
+
+        told = [detail(an_order(attempts=(one,)))["status"] for one in (declined, closed)]
+
+        assert told == [4, 3]

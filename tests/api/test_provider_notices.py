@@ -24,7 +24,7 @@ from contracts.facts import (
     Fact,
     FactSource,
     PayerAwaited,
-    PaymentFailed,
+    PaymentDeclined,
     PaymentNotPaid,
     PaymentSucceeded,
     RefundMoved,
@@ -188,7 +188,7 @@ def is_problem(answer: door.Answer, status: int, code: str) -> bool:
 
 NUMBER = "G00000000000000001"
 _SAID: dict[str, Fact] = {
-    "failed": PaymentFailed(provider="stripe", attempt_no=NUMBER, code="declined"),
+    "failed": PaymentDeclined(provider="stripe", attempt_no=NUMBER, code="stolen_card"),
     "cancelled": AttemptClosedAtProvider(provider="stripe", attempt_no=NUMBER),
     "requires_action": PayerAwaited(provider="stripe", attempt_no=NUMBER),
     "pending": PaymentNotPaid(provider="stripe", attempt_no=NUMBER, asked_at=datetime.now(UTC)),
@@ -197,6 +197,14 @@ _SAID: dict[str, Fact] = {
     "refund_failed": moved(RefundOutcome.CLOSED),
     "disputed": moved(RefundOutcome.PROCESSING, kind=RefundKind.DISPUTE),
 }
+
+
+# The order's own way of paying, brought by Stripe's messenger.
+_ABOUT: Any = {"provider": "wechat", "attempt_no": "", "provider_txn_id": "pi_1"}
+NAMELESS: list[RefundSpotted | RefundMoved] = [
+    RefundSpotted(refund_no="re_1", **_ABOUT),
+    moved(RefundOutcome.PROCESSING, kind=RefundKind.DISPUTE, **_ABOUT),
+]
 
 
 class TestAGenuineNotice:
@@ -280,7 +288,6 @@ class TestItsAnswer:
     @pytest.mark.parametrize(
         ("kind", "status"),
         [
-            ("payment_intent.payment_failed", "failed"),
             ("payment_intent.processing", "pending"),
             ("charge.refunded", "refunded"),
         ],
@@ -294,14 +301,21 @@ class TestItsAnswer:
         said = {"status": status, "order_bid": NUMBER[:16], "event_type": kind}
         assert (answer.status, json.loads(answer.body)) == (200, said)
 
-    async def test_names_no_order_where_stripe_names_none(self, doors: Doors) -> None:
-        spotted = RefundSpotted(
-            provider="stripe", attempt_no="", refund_no="re_1", provider_txn_id="pi_1"
-        )
-        answer = await doors.tell(STRIPE, a_notice("charge.refunded", spotted))
+    @pytest.mark.parametrize("fact", NAMELESS, ids=["spotted", "disputed"])
+    async def test_finds_the_order_where_stripe_names_only_a_payment(
+        self, doors: Doors, order: Order, fact: RefundSpotted | RefundMoved
+    ) -> None:
+        kind = "charge.dispute.created"
+        unknown = await doors.tell(STRIPE, a_notice(kind, fact))
+        await doors.tell(STRIPE, a_notice("payment_intent.succeeded", paid_by(order, "wechat")))
+        paid = "SELECT status FROM orders"
+        await door.until(lambda: doors.database.fetchval(paid), "PAID")
 
-        told = {"status": "refunded", "order_bid": None, "event_type": "charge.refunded"}
-        assert (answer.status, json.loads(answer.body)) == (200, told)
+        known = await doors.tell(STRIPE, a_notice(kind, fact, notice_id="evt_2"))
+
+        aside = {"status": "ignored", "event_type": kind, "reason": "no_order"}
+        assert (unknown.status, json.loads(unknown.body)) == (202, aside)
+        assert (known.status, json.loads(known.body)["order_bid"]) == (200, order.order_no)
 
     @pytest.mark.parametrize(
         ("body", "answered"),

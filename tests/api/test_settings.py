@@ -580,3 +580,17 @@ class TestTheKeyOfEvents:
 
         said = complaint(PRODUCTION | {"PAYMENT_WEBHOOK_SECRET": secret})
         assert said == "PAYMENT_WEBHOOK_SECRET belongs to the sandbox"
+
+
+class TestAnOrderThatStripeMayBePaidFor:
+    TOLD = PRODUCTION | STRIPE
+
+    def test_lives_no_longer_than_a_session_of_stripes(self) -> None:
+        assert read_settings(self.TOLD | {"ORDER_EXPIRE_SECONDS": "82800"})
+
+        said = complaint(self.TOLD | {"ORDER_EXPIRE_SECONDS": "82801"})
+
+        assert said.startswith("ORDER_EXPIRE_SECONDS is above 82800")
+
+    def test_may_live_longer_where_stripe_is_not_set_up(self) -> None:
+        assert read_settings(PRODUCTION | {"ORDER_EXPIRE_SECONDS": "604800"})

@@ -305,13 +305,13 @@ class TestACard:
         heard = "SELECT 1 FROM webhook_events WHERE order_id = $1 AND status = 'PROCESSED'"
         await wait_for_row(books, heard, before["id"])
         after = ann.order()
-        # The same intent waits for another card.
-        assert after["lastPaymentAttemptStatus"] == "requires_action"
+        assert after["lastPaymentAttemptStatus"] == "failed"
         last = "lastPaymentAttemptStatus"
         assert without(after, last) == without(before, last)
-        assert (ann.standing()["status"], ann.detail()["status"]) == (PAYABLE, 0)
+        assert (ann.standing()["status"], ann.detail()["status"]) == (PAYABLE, 4)
         assert news_of(service, ann.order_no) == []
 
+        # The same intent waits for another card.
         again = ann.charge("stripe")["payment_payload"]
         assert again["client_secret"] == payload["client_secret"]
         assert confirm_card(service, again["client_secret"], GOOD_CARD).status_code == 200

@@ -447,6 +447,8 @@ class TestADispute:
         assert paid.order()["paymentStatus"] == "REFUNDING"
 
         self.dispute(paid, "funds_withdrawn", "needs_response")
+        assert paid.order()["status"] == "PAID"
+        self.dispute(paid, "closed", "lost")
 
         await the_refund(books, row_of(paid), "dispute", "succeeded")
         await asyncio.to_thread(paid.wait, REFUNDED)

@@ -12,7 +12,7 @@ from contracts.facts import (
     AttemptClosedAtProvider,
     Fact,
     FactSource,
-    PayerAwaited,
+    PaymentDeclined,
     PaymentFailed,
     PaymentSucceeded,
     RefundMoved,
@@ -259,11 +259,23 @@ class TestAPayment:
         assert read("payment_intent.succeeded", an_intent(metadata={})) == []
         assert read("checkout.session.completed", a_session(metadata=None)) == []
 
-    def test_that_failed_can_be_tried_again(self) -> None:
-        thing = an_intent(status="requires_payment_method", amount_received=0)
+    @pytest.mark.parametrize(
+        ("error", "code"),
+        [
+            ({"code": "card_declined", "decline_code": "stolen_card"}, "stolen_card"),
+            ({"code": "expired_card"}, "expired_card"),
+            ({"code": "\u0000" * 99}, "declined"),
+            ([], "declined"),
+            (None, "declined"),
+        ],
+    )
+    def test_that_failed_can_be_tried_again(self, error: object, code: str) -> None:
+        thing = an_intent(
+            status="requires_payment_method", amount_received=0, last_payment_error=error
+        )
 
         assert read("payment_intent.payment_failed", thing) == [
-            PayerAwaited(provider="stripe", attempt_no=NUMBER)
+            PaymentDeclined(provider="stripe", attempt_no=NUMBER, code=code)
         ]
 
     def test_that_came_to_nothing_later_is_over(self) -> None:
@@ -341,9 +353,12 @@ class TestADispute:
         ("kind", "status", "outcome"),
         [
             ("created", "needs_response", RefundOutcome.PROCESSING),
-            ("funds_withdrawn", "needs_response", RefundOutcome.SUCCESS),
+            ("funds_withdrawn", "needs_response", RefundOutcome.PROCESSING),
+            ("funds_withdrawn", "under_review", RefundOutcome.PROCESSING),
+            ("funds_withdrawn", "lost", RefundOutcome.SUCCESS),
             ("funds_withdrawn", "won", RefundOutcome.CLOSED),
             ("funds_reinstated", "under_review", RefundOutcome.CLOSED),
+            ("funds_reinstated", "won", RefundOutcome.CLOSED),
             ("closed", "lost", RefundOutcome.SUCCESS),
             ("closed", "won", RefundOutcome.CLOSED),
         ],
@@ -433,6 +448,17 @@ class TestAnEvent:
         assert '"payment_method": "pm_1"' in told
         for secret in ("secret_Canary", "4242", "Canary", "canary", "\\u0000"):
             assert secret not in told
+
+    def test_is_kept_with_why_a_payment_failed(self) -> None:
+        kept = Kept()
+        why = {"type": "card_error", "code": "card_declined", "decline_code": "x", "message": "No."}
+        more = {"payment_method": {"card": {"last4": "4242"}}, "charge": "ch_1", "param": 5}
+
+        the_adapter(NEW, kept=kept).read(
+            an_event("payment_intent.payment_failed", an_intent(last_payment_error=why | more))
+        )
+
+        assert [one.body["last_payment_error"] for one in kept] == [why]
 
     def test_of_somebody_else_is_not_kept(self) -> None:
         kept = Kept()

@@ -1,6 +1,9 @@
 """Stripe's adapter: what only this provider does."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import AsyncIterator
@@ -25,6 +28,7 @@ from contracts.facts import (
 from contracts.money import Money
 from contracts.states import Channel, RefundKind
 from providers.provider import (
+    NamesPayments,
     OutcomeUnknown,
     ProviderError,
     ProviderRefused,
@@ -161,7 +165,7 @@ class TestASession:
 
         assert await stage.provider.close(attempt, opened) is None
 
-    @pytest.mark.parametrize("minutes", [1, 45, 60 * 30])
+    @pytest.mark.parametrize("minutes", [1, 45, 60 * 23])
     async def test_is_opened_twice_with_the_same_words(
         self, stage: StripeStage, minutes: int
     ) -> None:
@@ -238,6 +242,36 @@ class TestALostOpening:
         assert await stage.provider.close(late(attempt)) is None
 
 
+@pytest.mark.parametrize("channel", [Channel.STRIPE, CHECKOUT])
+class TestAnOpeningThatFailedAtStripe:
+    """Stripe keeps its own failure under our number and answers it for a day."""
+
+    async def failed(self, stage: StripeStage, channel: Channel) -> AttemptRequest:
+        attempt = a_stripe_attempt(channel=channel)
+        stage.spoil("open", "kept_500")
+        with pytest.raises(OutcomeUnknown, match="api_error"):
+            await stage.provider.open(attempt)
+        return attempt
+
+    async def test_gives_its_number_up_when_it_is_tried_again(
+        self, stage: StripeStage, channel: Channel
+    ) -> None:
+        attempt = await self.failed(stage, channel)
+
+        with pytest.raises(ProviderRefused, match="kept_failure"):
+            await stage.provider.open(attempt)
+
+        assert (await stage.provider.open(a_stripe_attempt(channel=channel))).reference
+
+    async def test_is_over_for_whoever_asks_or_closes(
+        self, stage: StripeStage, channel: Channel
+    ) -> None:
+        attempt = await self.failed(stage, channel)
+
+        assert await stage.provider.query(attempt) == closed(attempt)
+        assert await stage.provider.close(attempt) == closed(attempt)
+
+
 class TestARefund:
     async def paid(self, stage: StripeStage) -> tuple[AttemptRequest, str]:
         attempt = a_stripe_attempt()
@@ -297,6 +331,23 @@ class TestARefund:
 
         with pytest.raises(ProviderRefused, match="not_sent"):
             await stage.provider.refund(refund)
+
+
+class TestAPaymentOfTheAccount:
+    async def test_says_by_its_metadata_who_sold_it(self, stage: StripeStage) -> None:
+        attempt = a_stripe_attempt()
+        opened = await stage.provider.open(attempt)
+        foreign = stage.simulated.control.post(
+            "/stripe/v1/payment_intents",
+            data={"amount": "100", "currency": "usd"},
+            headers={"Authorization": f"Bearer {STRIPE_KEY}"},
+        ).json()
+
+        assert isinstance(stage.provider, NamesPayments)
+        assert await stage.provider.attempt_no_of(opened.reference or "") == attempt.attempt_no
+        assert await stage.provider.attempt_no_of(foreign["id"]) == ""
+        with pytest.raises(ProviderRefused, match="not_sent"):
+            await stage.provider.attempt_no_of("pi_1/../x")
 
 
 class TestWhatIsSent:
@@ -519,6 +570,19 @@ class TestASecret:
         told = "".join(traceback.format_exception(refused.value)) + repr(lines) + repr(settings)
         assert "sk_test_wrong" not in told
         assert STRIPE_WEBHOOK_SECRET not in told
+
+    def test_is_not_shown_by_the_sdk_either(self) -> None:
+        look = "import providers.stripe.client, stripe._util as u; print(u._console_log_level())"
+
+        told = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", look],
+            env=os.environ | {"STRIPE_LOG": "debug"},
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+
+        assert told.stdout.strip() == "None"
 
     async def test_of_an_answer_is_not_behind_its_error(self) -> None:
         attempt = a_stripe_attempt()

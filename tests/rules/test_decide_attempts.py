@@ -4,8 +4,14 @@ import pytest
 
 from actors.decide import usable_attempt
 from contracts import errors
-from contracts.commands import RecordAttempt, RecordOpenFailed
-from contracts.facts import AttemptClosedAtProvider, AttemptNotFound, PaymentNotPaid
+from contracts.commands import RecordAttempt, RecordOpenFailed, RecordPayment
+from contracts.facts import (
+    AttemptClosedAtProvider,
+    AttemptNotFound,
+    PayerAwaited,
+    PaymentDeclined,
+    PaymentNotPaid,
+)
 from contracts.money import Money
 from contracts.order import Order
 from contracts.states import AttemptResult, AttemptState, Channel, ClosingReason, OrderStatus
@@ -13,6 +19,7 @@ from tests.rules.builders import (
     NOW,
     ORDER_NO,
     POLICY,
+    a_payment,
     after,
     an_attempt,
     an_order,
@@ -230,6 +237,54 @@ class TestAFailedOpening:
 
         assert order.attempts[0].state is AttemptState.UNKNOWN
         assert order.attempts[0].is_live
+
+
+def declined(number: int = 1) -> RecordAttempt:
+    return RecordAttempt(
+        order_id=1,
+        fact=PaymentDeclined(
+            provider="wechat", attempt_no=f"{ORDER_NO}0{number}", code="card_declined"
+        ),
+    )
+
+
+class TestADeclinedPayer:
+    OPEN = an_order(attempts=(an_attempt(),))
+
+    def test_is_told_so_and_may_try_again(self) -> None:
+        order, events = after(self.OPEN, declined())
+
+        assert kinds(events) == ["AttemptDeclined"]
+        assert order.last_payment_attempt_status is AttemptResult.FAILED
+        assert order.attempts[0].is_live
+        assert usable_attempt(order, start(), NOW) == order.attempts[0]
+        assert after(order, start())[1] == []
+
+    def test_is_told_once(self) -> None:
+        order, _ = after(self.OPEN, declined())
+
+        assert after(order, declined())[1] == []
+        awaited = RecordAttempt(order_id=1, fact=PayerAwaited(provider="wechat", attempt_no=FIRST))
+        assert after(order, awaited)[1] == []
+
+    def test_who_pays_in_the_end_has_succeeded(self) -> None:
+        order, _ = after(
+            after(self.OPEN, declined())[0], RecordPayment(order_id=1, fact=a_payment())
+        )
+
+        assert order.last_payment_attempt_status is AttemptResult.SUCCEEDED
+        assert after(order, declined())[1] == []
+
+    def test_who_goes_another_way_is_not_told_of_the_first(self) -> None:
+        order, _ = after(after(self.OPEN, declined())[0], start(openid="o1"))
+
+        assert order.last_payment_attempt_status is AttemptResult.PROCESSING
+
+    @pytest.mark.parametrize(
+        "state", [s for s in AttemptState if s is not AttemptState.OPEN], ids=str
+    )
+    def test_is_nobody_of_an_attempt_that_is_not_open(self, state: AttemptState) -> None:
+        assert after(an_order(attempts=(an_attempt(state=state),)), declined())[1] == []
 
 
 class TestAClosingOrder:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.intent_status import intent_status, result_of
+from actors.intent_status import intent_status, result_of, told_result
 from contracts.attempt import Opened
 from contracts.intents import Intent
 from contracts.states import AttemptResult, AttemptState, IntentEnd, IntentStatus, OrderStatus
@@ -43,6 +43,13 @@ class TestAnAttempt:
         by_itself = an_attempt(opened=Opened(reference="txn_1", needs_payer=False))
 
         assert result_of(by_itself) is AttemptResult.PROCESSING
+
+    def test_that_was_declined_has_failed_and_can_be_paid_all_the_same(self) -> None:
+        declined = an_attempt(opened=Opened(reference="pi_1", is_declined=True))
+
+        assert told_result(declined) is AttemptResult.FAILED
+        assert result_of(declined) is AttemptResult.REQUIRES_ACTION
+        assert told_result(replace(declined, state=AttemptState.PAID)) is AttemptResult.SUCCEEDED
 
 
 class TestAnIntent:

@@ -25,7 +25,12 @@ from contracts.commands import (
     RequestRefund,
 )
 from contracts.coupons import Coupon
-from contracts.facts import AttemptClosedAtProvider, AttemptNotFound, RefundOutcome
+from contracts.facts import (
+    AttemptClosedAtProvider,
+    AttemptNotFound,
+    PaymentDeclined,
+    RefundOutcome,
+)
 from contracts.money import Money
 from contracts.order import Order, Reclaim
 from contracts.states import (
@@ -60,6 +65,11 @@ FACTS: list[OrderCommand] = [
     RecordRefund(order_id=1, fact=a_refund(f"{FIRST}R01", RefundOutcome.PROCESSING)),
     RecordRefund(order_id=1, fact=a_refund(f"{SECOND}R01", RefundOutcome.PROCESSING)),
 ]
+DECLINES: list[OrderCommand] = [
+    RecordAttempt(order_id=1, fact=PaymentDeclined(provider="wechat", attempt_no=number, code=code))
+    for number in (FIRST, SECOND)
+    for code in ("card_declined", "expired_card")
+]
 DISPUTES: list[OrderCommand] = [
     RecordRefund(
         order_id=1,
@@ -77,6 +87,7 @@ DISPUTES: list[OrderCommand] = [
 COMMANDS: list[OrderCommand] = [
     *FACTS,
     *DISPUTES,
+    *DECLINES,
     start(),
     start(channel=Channel.WECHAT_JSAPI, openid="o1"),
     opened(1),
@@ -162,6 +173,20 @@ class TestFacts:
             order = turn(order, fact, NOW, seats_left=True)
 
         # Which of two good payments came first decides which is kept, and nothing else.
+        assert view(order) == view(expected)
+
+    @given(st.permutations([*FACTS[:2], *DECLINES]), st.sets(st.sampled_from(range(6)), min_size=1))
+    def test_of_declined_payers_end_in_the_same_state_in_any_order(
+        self, shuffled: list[OrderCommand], told: set[int]
+    ) -> None:
+        facts = [[*FACTS[:2], *DECLINES][n] for n in sorted(told)]
+        order = expected = an_order(attempts=(an_attempt(1), an_attempt(2)))
+        for fact in facts:
+            expected = turn(expected, fact, NOW, seats_left=True)
+        for fact in shuffled:
+            if fact in facts:
+                order = turn(order, fact, NOW, seats_left=True)
+
         assert view(order) == view(expected)
 
 

@@ -246,6 +246,19 @@ class TestAKey:
 
         assert (wrong.status_code, right.status_code) == (400, 200)
 
+    def test_under_which_stripe_failed_fails_again(
+        self, simulator: Simulator, account: Account
+    ) -> None:
+        words = {"amount": "9900", "currency": "usd"}
+        simulator.fault("open", "kept_500", provider="stripe")
+
+        first, again = (account.post(INTENTS, words, Idempotency_Key="bad") for _ in range(2))
+        other = account.post(INTENTS, words, Idempotency_Key="good")
+
+        assert [one.status_code for one in (first, again, other)] == [500, 500, 200]
+        assert "Idempotent-Replayed" not in first.headers
+        assert again.headers["Idempotent-Replayed"] == "true"
+
     def test_is_not_used_twice_at_once(self, simulator: Simulator, account: Account) -> None:
         words = {"amount": "9900", "currency": "usd"}
         simulator.fault("open", "hang_before", provider="stripe", delay_ms=1500)

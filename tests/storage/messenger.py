@@ -35,6 +35,7 @@ class Messenger:
         self.name = name
         self.moved: RefundMoved | None = None
         self.is_away = False
+        self.sold: dict[str, str] = {}
         self.asked: list[BilledRefund | RefundRequest] = []
         self._header = header
 
@@ -74,6 +75,12 @@ class Messenger:
         if self.is_away:
             raise OutcomeUnknown(self.name, "query_refund", "timeout")
         return self.moved
+
+    async def attempt_no_of(self, provider_txn_id: str) -> str:
+        """See NamesPayments.attempt_no_of."""
+        if self.is_away:
+            raise OutcomeUnknown(self.name, "query", "timeout")
+        return self.sold.get(provider_txn_id, "")
 
 
 def a_notice(kind: str, *facts: Fact, notice_id: str = "evt_1") -> bytes:

@@ -121,6 +121,7 @@ class TestADisputeThatNamesOnlyAPayment:
         self, inbox: Inbox, wechat: Messenger, actor: Actor, database: Database
     ) -> None:
         order = await opened(actor, await _bought(actor, database))
+        wechat.sold[txn_of(order)] = order.attempts[-1].attempt_no
         notice_id = await received(inbox, wechat, dispute_of(order, TAKEN))
 
         for _ in RETRY_SECONDS:
@@ -128,6 +129,26 @@ class TestADisputeThatNamesOnlyAPayment:
 
         assert await how_it_stands(database, notice_id) == ("DEAD", "PaymentNotKnown")
         assert await reasons(database) == ["PaymentNotKnown"]
+
+    @pytest.mark.parametrize("carries", ["", "GZZZZZZZZZZZZZZZ01"])
+    async def test_of_what_others_sold_is_set_aside(
+        self, inbox: Inbox, wechat: Messenger, actor: Actor, database: Database, carries: str
+    ) -> None:
+        order = await paid(actor, await put_on_sale(database))
+        foreign = dispute_of(order, TAKEN, provider_txn_id="pi_of_the_shop_next_door")
+        wechat.sold["pi_of_the_shop_next_door"] = carries
+        notice_id = await received(inbox, wechat, foreign)
+        for _ in range(2):
+            await inbox.process(notice_id)
+        wechat.is_away = True
+        await inbox.process(notice_id)
+        assert await how_it_stands(database, notice_id) == ("FAILED", "OutcomeUnknown")
+
+        wechat.is_away = False
+        await inbox.process(notice_id)
+
+        assert await how_it_stands(database, notice_id) == ("PROCESSED", "not_ours")
+        assert (await rows(database), await reasons(database)) == ([], [])
 
     async def test_is_one_row_however_its_words_come(
         self, inbox: Inbox, wechat: Messenger, actor: Actor, other: Actor, database: Database
