@@ -3,6 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
+from contracts.evidence import Evidence
 from contracts.states import Channel
 from providers.identity import Identity
 from providers.provider import ProviderUnreachable, unkept
@@ -95,6 +96,18 @@ class TestAHouse:
         async with open_house(read_settings(environ | OTHERS | {lost: ""})) as house:
             left = {"wechat", "alipay", "stripe", "pingxx", "mock"} - {provider}
             assert house.providers.keys() == left
+
+    async def test_keeps_what_every_provider_sends(self, environ: dict[str, str]) -> None:
+        kept: list[Evidence] = []
+
+        tills = tills_of(read_settings(environ | OTHERS), kept.append)
+
+        # Ping++'s has somebody between.
+        keeping = {till.provider.name for till in tills if hasattr(till.provider, "_keep")}
+        assert keeping == {"wechat", "alipay", "stripe", "mock"}
+        for till in tills:
+            keep = getattr(till.provider, "_keep", kept.append)
+            assert keep == kept.append
 
     async def test_has_no_mock_provider_without_its_secret(self, environ: dict[str, str]) -> None:
         told = environ | {"PAYMENT_WEBHOOK_SECRET": ""}

@@ -6,6 +6,7 @@ from scripts.guards.rows.paths import JOBS, RULES, STORAGE
 _BODY = f"{RULES}scrubbing.py::TestAScrubbedBody::test_"
 _TRAIL = f"{STORAGE}evidence.py::TestATrail::test_"
 _CHECKOUT = f"{STORAGE}evidence.py::TestACheckout::test_"
+_WECHAT = "tests/providers/test_wechat_evidence.py::TestWhatIsKept::test_"
 _PURGE = f"{JOBS}purge.py::TestThePurge::test_"
 _BOT = f"{JOBS}feishu.py::TestWhatTheBotDoesNotTake::test_"
 
@@ -49,6 +50,14 @@ EVIDENCE = (
         "if one.kind is kind and is_own(one))",
         "if one.kind is kind)",
         "tests/api/test_course_answers.py::TestADetail::test_shows_no_object_of_anothers_money",
+    ),
+    Guard(
+        "evidence.wechat",
+        "nothing that WeChat says of a payer is kept",
+        "providers/wechat/evidence.py",
+        "kept = _among(said, _KEPT) |",
+        "kept = said |",
+        f"{_WECHAT}of_a_query_names_the_payment_and_no_payer",
     ),
     Guard(
         "evidence.bound",
