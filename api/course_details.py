@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from actors.cashier import attempt_to_show
-from actors.pay_channels import STRIPE, name_of
+from actors.pay_channels import STRIPE, Way, name_of
 from contracts.evidence import EvidenceKind
 from contracts.facts import is_nameless
 from contracts.order import Attempt, Order, Payment
@@ -73,12 +73,12 @@ def stripe_names(
     )
 
 
-def way_of(order: Order, attempt: Attempt | None) -> tuple[str, str]:
-    """Say at whom and by what an attempt is paid; untried, where the order would be."""
-    if attempt is None:
-        return order.payment_channel, ""
-    request = attempt.request
-    return request.provider, name_of(request.provider, request.channel)
+def way_of(order: Order, attempt: Attempt | None, wanted: Way | None = None) -> tuple[str, str]:
+    """Say at whom and by what an attempt is paid; untried, where it was *wanted* or would be."""
+    if attempt is not None:
+        request = attempt.request
+        return request.provider, name_of(request.provider, request.channel)
+    return (order.payment_channel, "") if wanted is None else (wanted.provider, wanted.name)
 
 
 def _stripe_detail(

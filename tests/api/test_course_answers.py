@@ -7,6 +7,7 @@ import pytest
 from msgspec import json, structs
 
 from actors.cashier import Charge
+from actors.pay_channels import Way
 from api.course_answers import course_charge, course_order, decimal
 from api.course_details import payment_detail
 from contracts.attempt import (
@@ -279,6 +280,23 @@ class TestACharge:
 
         assert read["qr_url"] == "https://a.example"
         assert read["payment_payload"]["redirect_url"] == "https://a.example"
+
+    @pytest.mark.parametrize(
+        ("channel", "mode"),
+        [
+            (Channel.STRIPE, "payment_intent"),
+            (Channel.STRIPE_CHECKOUT, "checkout_session"),
+        ],
+    )
+    def test_that_nobody_had_to_make_is_in_the_words_that_asked(
+        self, channel: Channel, mode: str
+    ) -> None:
+        charge = Charge(order=an_order(), attempt=None, way=Way(provider="stripe", channel=channel))
+
+        read = json.decode(json.encode(course_charge(charge, ())))
+
+        assert (read["payment_channel"], read["channel"]) == ("stripe", channel.value)
+        assert read["payment_payload"] == dict.fromkeys(SIX) | {"mode": mode}
 
     def test_that_nobody_had_to_make_is_empty(self) -> None:
         read = shown(None)
