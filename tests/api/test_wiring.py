@@ -74,6 +74,20 @@ class TestAHouse:
         said = [line for line in lines if line["event"] == "settings.without_effect"]
         assert [line["setting"] for line in said] == ["STRIPE_DEFAULT_CURRENCY"]
 
+    async def test_says_which_provider_it_leaves_out_and_what_that_one_lacks(
+        self, environ: dict[str, str]
+    ) -> None:
+        told = environ | OTHERS | {"STRIPE_WEBHOOK_SECRET": ""}
+        with capture_logs() as lines:
+            async with open_house(read_settings(told)):
+                pass
+
+        said = [line for line in lines if line["event"] == "settings.provider_left_out"]
+        assert [(line["provider"], line["setting"]) for line in said] == [
+            ("stripe", "STRIPE_WEBHOOK_SECRET")
+        ]
+        assert "sk_test_x" not in repr(lines)
+
     async def test_has_every_provider_that_has_all_it_needs(self, environ: dict[str, str]) -> None:
         settings = read_settings(environ | OTHERS)
 

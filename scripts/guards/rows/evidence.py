@@ -117,6 +117,14 @@ EVIDENCE = (
         f"{STORAGE}sale_news.py::TestNews::test_are_not_owed_where_nobody_listens",
     ),
     Guard(
+        "news.count",
+        "not every message counts everybody",
+        "jobs/feishu.py",
+        "if self._totals is None or now >= self._count_at:",
+        "if True:",
+        f"{JOBS}feishu.py::TestASale::test_counts_people_once_in_a_while",
+    ),
+    Guard(
         "news.code",
         "a message is told only when the bot says so",
         "jobs/feishu.py",
