@@ -5,7 +5,10 @@ was paid has the provider asked, and nothing else.
 """
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import structlog
@@ -35,12 +38,14 @@ _ASK_EVERY_SECONDS = 1.0
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """An order, the attempt it is or was paid by, and what pays it.
 
-    Without *parameters* nothing is left to pay, and without an *attempt* nothing ever was.
+    Without *parameters* nothing is left to pay, and without an *attempt* nothing ever was: then
+    *way* is how the client would have paid.
     """
 
     order: Order
     attempt: Attempt | None
     parameters: PayerParameters | None = None
+    way: Way | None = None
 
 
 class Cashier:
@@ -65,14 +70,13 @@ class Cashier:
         :raises contracts.errors.Conflict: the order cannot be paid any more, or another request
             opens it.
         :raises contracts.errors.Busy: the provider is away; the order stays payable.
+        :raises contracts.errors.ChargeRefused: the provider will not take it, by this way.
         """
-        order = seen.order
+        order, choose = seen.order, partial(self._choose, seen.order, payment_channel, channel)
         if order.status is OrderStatus.PAID:
-            return _settled(order)
+            return _settled(order, choose)
         refuse_unless_payable(order, seen.now)
-        way = choose_way(
-            payment_channel, channel, stored=order.payment_channel, offers=self._payers.offers
-        )
+        way = choose()
         payer = self._payers.among(way.provider, way.channel, seen.openids)
         charge = await self._open(order, way, known_payer(payer, order, way.channel), seen.now)
         log.info("payments.charge", order_id=order.id, provider=way.provider, channel=way.name)
@@ -87,13 +91,18 @@ class Cashier:
             await self._ask(order.id, attempt.attempt_no)
         return await self._actor.load(order.id)
 
+    def _choose(self, order: Order, payment_channel: str | None, channel: str | None) -> Way:
+        return choose_way(
+            payment_channel, channel, stored=order.payment_channel, offers=self._payers.offers
+        )
+
     async def _open(self, order: Order, way: Way, payer: Payer, now: datetime) -> Charge:
         found = self._found(order, way, payer, now)
         if found is not None:
             return found
         order = await self._checkout.prepare(order, way.channel, payer, provider=way.provider)
         if order.status is OrderStatus.PAID:
-            return _settled(order)
+            return _settled(order, lambda: way)
         now = datetime.now(UTC)
         refuse_unless_payable(order, now)
         found = self._found(order, way, payer, now)
@@ -125,8 +134,13 @@ def attempt_to_show(order: Order) -> Attempt | None:
     return paid or (order.attempts[-1] if order.attempts else None)
 
 
-def _settled(order: Order) -> Charge:
-    return Charge(order=order, attempt=attempt_to_show(order))
+def _settled(order: Order, choose: Callable[[], Way]) -> Charge:
+    attempt, way = attempt_to_show(order), None
+    if attempt is None:
+        # Of what costs nothing no way is wrong.
+        with suppress(errors.PayChannelNotSupported):
+            way = choose()
+    return Charge(order=order, attempt=attempt, way=way)
 
 
 def _to_ask(order: Order, session_id: str | None) -> list[Attempt]:

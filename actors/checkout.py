@@ -130,6 +130,7 @@ class Checkout:
         :raises contracts.errors.Conflict: the order cannot be paid, or another caller is at it.
         :raises contracts.errors.ProviderNotConfigured: nobody can open this channel.
         :raises contracts.errors.ProviderUnavailable: try again; the order stays payable.
+        :raises contracts.errors.ChargeRefused: the provider will not; the order stays payable.
         """
         merchant = self._merchants.get(provider or order.payment_channel)
         if merchant is None:
@@ -311,7 +312,7 @@ class Checkout:
         assert attempt is not None
         try:
             return await self._finish(self._open(order, attempt))
-        except errors.ProviderUnavailable:
+        except (errors.ProviderUnavailable, errors.ChargeRefused):
             return await self._actor.load(order.id)
 
     async def look_briefly(self, order_id: int, attempt_no: str) -> Order:
@@ -395,6 +396,8 @@ class Checkout:
                     burnt=isinstance(failure, ProviderRefused),
                 )
             )
+            if isinstance(failure, ProviderRefused):
+                raise errors.ChargeRefused(providerCode=failure.code) from failure
             raise errors.ProviderUnavailable from failure
         PREPARED.labels(channel=channel, outcome="opened").inc()
         turn = await self._actor.take_turn(

@@ -82,7 +82,7 @@ def given_course(offer: Offer, user_id: int) -> wire.CourseOrder:
 def course_charge(charge: Charge, evidence: Sequence[KeptEvidence]) -> wire.CourseCharge:
     """Describe what an order is paid with."""
     order, attempt = charge.order, charge.attempt
-    provider, channel = way_of(order, attempt)
+    provider, channel = way_of(order, attempt, charge.way)
     about: dict[str, Any] = {
         "order_id": order.order_no,
         "user_id": str(order.user_id),
@@ -91,8 +91,10 @@ def course_charge(charge: Charge, evidence: Sequence[KeptEvidence]) -> wire.Cour
         "qr_url": _shown(charge.parameters),
         "payment_channel": provider,
     }
-    if attempt is not None and provider == STRIPE:
-        payload = _stripe_payload(attempt, charge.parameters, evidence)
+    if provider == STRIPE:
+        payload = _nothing_to_pay(channel)
+        if attempt is not None:
+            payload = _stripe_payload(attempt, charge.parameters, evidence)
         return wire.StripeCharge(payment_payload=payload, **about)
     return wire.ChannelCharge(payment_payload=_payload(channel, charge.parameters), **about)
 
@@ -139,6 +141,21 @@ def _payload(channel: str, parameters: PayerParameters | None) -> wire.ChargePay
             )
 
 
+def _nothing_to_pay(channel: str) -> wire.StripePayload:
+    return wire.StripePayload(
+        mode=_mode(is_session=channel == Channel.STRIPE_CHECKOUT),
+        client_secret=None,
+        checkout_session_url=None,
+        checkout_session_id=None,
+        payment_intent_id=None,
+        latest_charge_id=None,
+    )
+
+
+def _mode(*, is_session: bool) -> str:
+    return "checkout_session" if is_session else "payment_intent"
+
+
 def _stripe_payload(
     attempt: Attempt, parameters: PayerParameters | None, evidence: Sequence[KeptEvidence]
 ) -> wire.StripePayload:
@@ -146,7 +163,7 @@ def _stripe_payload(
     names = stripe_names(attempt, evidence)
     secret = parameters.client_secret if isinstance(parameters, ClientSecret) else None
     return wire.StripePayload(
-        mode="checkout_session" if is_session else "payment_intent",
+        mode=_mode(is_session=is_session),
         client_secret=secret,
         checkout_session_url=parameters.url if isinstance(parameters, Redirect) else None,
         checkout_session_id=names.checkout_session_id,

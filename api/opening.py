@@ -22,9 +22,11 @@ from contracts.attempt import PayerParameters
 from contracts.channels import Payer, Visit
 from contracts.commands import AttemptWords, CreateOrder
 from contracts.errors import (
+    ChargeRefused,
     MiniProgramBridgeRequired,
     PrepareInProgress,
     ProviderNotConfigured,
+    ProviderUnavailable,
     Refusal,
     WechatOpenidRequired,
 )
@@ -227,9 +229,13 @@ async def _open(
     if found is not None:
         # Neither a turn nor a call: what is open is only signed anew.
         return order, found
-    order = await house.checkout.prepare(
-        order, channel, payer, provider=_provider(house, order), is_claimed=is_claimed
-    )
+    try:
+        order = await house.checkout.prepare(
+            order, channel, payer, provider=_provider(house, order), is_claimed=is_claimed
+        )
+    except ChargeRefused as refused:
+        # These doors have one word for a payment that was not opened, and clients wait for it.
+        raise ProviderUnavailable from refused
     now = datetime.now(UTC)
     refuse_unless_payable(order, now)
     found = _open_already(house, order, channel, payer, now)

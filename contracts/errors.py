@@ -21,7 +21,7 @@
     ├── RateLimited               asked too often; come back in *retry_after_seconds*
     ├── Unprocessable             understood, but not on offer
     │   ├── QuantityNotOffered  NotOnSale  CouponInvalid  IdempotencyMismatch
-    │   └── PayChannelNotSupported
+    │   └── PayChannelNotSupported  ChargeRefused
     └── Busy                      nothing wrong; come back in *retry_after_seconds*
         └── OrderBusy  Overloaded  ProviderNotConfigured  ProviderUnavailable
 
@@ -318,6 +318,16 @@ class PayChannelNotSupported(Unprocessable):
 
     code = "PAY_CHANNEL_NOT_SUPPORTED"
     detail = "This way of paying is not offered here."
+
+
+class ChargeRefused(Unprocessable):
+    """The provider will not open it, however often it is asked; *providerCode* in extra says why.
+
+    The order stays payable, by another way perhaps.
+    """
+
+    code = "PROVIDER_REFUSED"
+    detail = "The payment provider does not take this charge."
 
 
 class Busy(Refusal):

@@ -14,7 +14,7 @@ import structlog
 from contracts.effects import COUPON_TAKEN
 from jobs.sale_lines import News, coupon_taken, sale_news
 from models.engine import Database
-from models.sale_news import sale_story
+from models.sale_news import Totals, count_people, sale_story
 from models.sweeps import DueEffect
 
 _CALL_SECONDS = 5.0
@@ -24,6 +24,7 @@ _AT_ONCE = 4
 # Letters are claimed beside the news: they must not wait for a bot that is away.
 _AWAY_SECONDS = 10.0
 _ANSWER_MAX_BYTES = 64 * 1024
+_COUNTS_SECONDS = 60.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.jobs")
 
@@ -100,16 +101,15 @@ class FeishuDelivery:
     def __init__(self, *, database: Database, bot: Bot) -> None:
         self._database = database
         self._bot = bot
+        self._totals: Totals | None = None
+        self._count_at = 0.0
 
     async def deliver(self, effect: DueEffect) -> None:
         """Tell what is true now.
 
         :raises NotPosted: not told yet; try again later.
         """
-        story = await sale_story(self._database, effect.holder_id)
-        is_of_coupon = effect.cause.startswith(f"{COUPON_TAKEN}:")
-        tell = coupon_taken if is_of_coupon else sale_news
-        news = None if story is None else tell(story)
+        news = await self._news(effect)
         if news is None:
             log.info("feishu.skipped", effect_id=effect.effect_id, reason="outdated")
             return
@@ -120,6 +120,22 @@ class FeishuDelivery:
             log.warning("feishu.failed", effect_id=effect.effect_id, code=refused.code)
             raise
         log.info("feishu.posted", effect_id=effect.effect_id)
+
+    async def _news(self, effect: DueEffect) -> News | None:
+        story = await sale_story(self._database, effect.holder_id)
+        if story is None:
+            return None
+        if effect.cause.startswith(f"{COUPON_TAKEN}:"):
+            return coupon_taken(story)
+        return sale_news(story, await self._people())
+
+    async def _people(self) -> Totals:
+        """Count people once in a while: it reads all of them, and news come by the hundred."""
+        now = asyncio.get_running_loop().time()
+        if self._totals is None or now >= self._count_at:
+            self._count_at = now + _COUNTS_SECONDS
+            self._totals = await count_people(self._database)
+        return self._totals
 
 
 def message(news: News) -> dict[str, Any]:

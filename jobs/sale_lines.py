@@ -5,7 +5,7 @@ import msgspec
 from contracts.money import Money
 from contracts.states import CouponKind
 from jobs.letters.letter import amount
-from models.sale_news import SaleStory, UsedCoupon
+from models.sale_news import SaleStory, Totals, UsedCoupon
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,11 +15,11 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-def sale_news(story: SaleStory) -> News | None:
+def sale_news(story: SaleStory, totals: Totals) -> News | None:
     """Tell that somebody has paid; None where no money was kept."""
     if story.payment is None:
         return None
-    payment, totals = story.payment, story.totals
+    payment = story.payment
     lines = [
         *_buyer(story),
         f"活动：{story.event}",

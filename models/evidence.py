@@ -25,18 +25,26 @@ class KeptEvidence(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
+# What is told again becomes the newest. Numbered as told, written in one order everywhere, so that
+# two processes that tell of the same objects do not wait for each other.
 _KEEP = """
-INSERT INTO provider_records (attempt_no, provider, kind, object_id, source, digest, body)
-SELECT r.attempt_no, r.provider, r.kind, r.object_id, r.source, r.digest, r.body
-FROM json_to_recordset($1::json) AS r(attempt_no text, provider text, kind text, object_id text,
-  source text, digest text, body jsonb)
-ON CONFLICT (attempt_no, object_id, digest) DO NOTHING
+WITH told AS MATERIALIZED (
+    SELECT nextval('provider_records_id_seq') AS id, r.*
+    FROM json_to_recordset($1::json) AS r(attempt_no text, provider text, kind text, object_id text,
+      source text, digest text, body jsonb)
+)
+INSERT INTO provider_records
+  (id, attempt_no, provider, kind, object_id, source, digest, body, recorded_at)
+SELECT id, attempt_no, provider, kind, object_id, source, digest, body, clock_timestamp()
+FROM told ORDER BY attempt_no, object_id, digest
+ON CONFLICT (attempt_no, object_id, digest) DO UPDATE
+SET id = EXCLUDED.id, source = EXCLUDED.source, recorded_at = EXCLUDED.recorded_at
 """
 _LATEST = """
-SELECT DISTINCT ON (attempt_no, kind)
-  attempt_no, provider, kind, object_id, body, recorded_at
-FROM provider_records WHERE attempt_no = ANY($1::text[])
-ORDER BY attempt_no, kind, id DESC
+SELECT attempt_no, provider, kind, object_id, body, recorded_at FROM (
+    SELECT DISTINCT ON (attempt_no, kind, object_id) * FROM provider_records
+    WHERE attempt_no = ANY($1::text[]) ORDER BY attempt_no, kind, object_id, id DESC
+) AS latest ORDER BY id DESC
 """
 # Rows are numbered as they come: among the first few, one that is young ends the search.
 _PURGE = """
@@ -50,12 +58,17 @@ RETURNING kept.id
 
 
 async def keep_all(db: Connection, evidences: Sequence[Evidence]) -> None:
-    """Keep a group of objects; the same words about the same object are kept once."""
-    await db.execute(_KEEP, rows([_row(evidence) for evidence in evidences]))
+    """Keep a group of objects; what was told before is kept once, as the newest."""
+    told: dict[tuple[str, str, str], dict[str, object]] = {}
+    for evidence in evidences:
+        key = (evidence.attempt_no, evidence.object_id, digest := _digest(evidence))
+        told.pop(key, None)
+        told[key] = {**msgspec.structs.asdict(evidence), "digest": digest}
+    await db.execute(_KEEP, rows(list(told.values())))
 
 
 async def latest_evidence(db: Connection, attempt_nos: Sequence[str]) -> list[KeptEvidence]:
-    """Read the newest object of each kind for each attempt."""
+    """Read the objects of each attempt as they were told last, the newest first."""
     found = await db.fetch(_LATEST, list(attempt_nos))
     return [
         KeptEvidence(
@@ -75,6 +88,5 @@ async def purge_evidence(db: Connection, *, older_than_days: float, limit: int) 
     return len(await db.fetch(_PURGE, limit, timedelta(days=older_than_days)))
 
 
-def _row(evidence: Evidence) -> dict[str, object]:
-    digest = hashlib.sha256(_deterministic.encode(evidence.body)).hexdigest()
-    return {**msgspec.structs.asdict(evidence), "digest": digest}
+def _digest(evidence: Evidence) -> str:
+    return hashlib.sha256(_deterministic.encode(evidence.body)).hexdigest()

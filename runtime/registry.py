@@ -91,8 +91,16 @@ def missing(settings: object, wanted_for: Collection[str]) -> list[str]:
     return [
         variable.name
         for variable in variables(type(settings))
-        if variable.needed_by in wanted_for and getattr(settings, variable.field) in (None, ())
+        if variable.needed_by in wanted_for and not _is_set(settings, variable)
     ]
+
+
+def has_secret(settings: object, wanted_for: str) -> bool:
+    """Tell whether any secret that *wanted_for* needs has a value."""
+    return any(
+        variable.needed_by == wanted_for and variable.secret and _is_set(settings, variable)
+        for variable in variables(type(settings))
+    )
 
 
 def gather(settings: type[_S], environ: Mapping[str, str]) -> _S:
@@ -113,6 +121,10 @@ def gather(settings: type[_S], environ: Mapping[str, str]) -> _S:
     if problems:
         raise SettingsError(problems)
     return settings(**values)
+
+
+def _is_set(settings: object, variable: Variable) -> bool:
+    return getattr(settings, variable.field) not in (None, ())
 
 
 def _text(variable: Variable, environ: Mapping[str, str]) -> str | None:

@@ -27,7 +27,7 @@ from runtime.groups.stripe import StripeSettings
 from runtime.groups.telemetry import TelemetrySettings
 from runtime.groups.wechat import WeChatSettings
 from runtime.groups.worker import WorkerSettings
-from runtime.registry import SettingsError, gather, missing
+from runtime.registry import SettingsError, gather, has_secret, missing
 
 __all__ = ["AppEnv", "Settings", "SettingsError", "read_settings"]
 
@@ -84,6 +84,16 @@ class Settings(
         """Settings that were set and change nothing, to be told whoever set them."""
         # A currency of the house would charge another amount than the order says.
         return () if self.stripe_default_currency is None else ("STRIPE_DEFAULT_CURRENCY",)
+
+    @property
+    def half_told(self) -> tuple[tuple[str, str], ...]:
+        """Providers that have a key and cannot be used all the same, with each thing they lack."""
+        return tuple(
+            (provider, name)
+            for provider in PROVIDERS
+            if has_secret(self, provider)
+            for name in missing(self, {provider})
+        )
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:

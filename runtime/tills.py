@@ -50,11 +50,6 @@ def provider_problems(settings: Settings) -> list[str]:
     return problems
 
 
-def _wechat(settings: Settings, _keep: Keep) -> Till | None:
-    # Its notices are stored whole anyway, and its answers tell the same.
-    return wechat_till(settings)
-
-
 def _alipay(settings: Settings, keep: Keep) -> Till | None:
     app_id, key = settings.alipay_app_id, settings.alipay_private_key
     if not (app_id and key and settings.alipay_public_key):
@@ -128,11 +123,11 @@ def _pingxx(settings: Settings, keep: Keep) -> Till | None:
     return Till(provider=adapter, merchant=merchant, running=lambda: adapter)
 
 
-def _mock(settings: Settings, _keep: Keep) -> Till | None:
+def _mock(settings: Settings, keep: Keep) -> Till | None:
     gateway, secret = settings.mock_url, settings.payment_webhook_secret
     if gateway is None or secret is None:
         return None
-    adapter = MockPay(MockSettings(gateway=gateway, secret=secret))
+    adapter = MockPay(MockSettings(gateway=gateway, secret=secret), keep)
     merchant = Merchant(
         provider=adapter.name,
         merchant_id=adapter.merchant_id,
@@ -144,4 +139,4 @@ def _mock(settings: Settings, _keep: Keep) -> Till | None:
 
 
 _Builder = Callable[[Settings, Keep], Till | None]
-_BUILDERS: Final[tuple[_Builder, ...]] = (_wechat, _alipay, _stripe, _pingxx, _mock)
+_BUILDERS: Final[tuple[_Builder, ...]] = (wechat_till, _alipay, _stripe, _pingxx, _mock)

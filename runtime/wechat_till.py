@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from actors.payers import Merchant
-from providers.provider import ProviderError
+from providers.provider import Keep, ProviderError
 from providers.wechat.adapter import WeChatPay
 from providers.wechat.identity import WeChatIdentity
 from providers.wechat.settings import CALL_SECONDS, App, IdentitySettings, WeChatSettings
@@ -22,8 +22,8 @@ _REFRESH_RETRY_SECONDS = 15
 log: structlog.stdlib.BoundLogger = structlog.get_logger("runtime")
 
 
-def wechat_till(settings: Settings) -> Till | None:
-    """Build WeChat Pay; None where it lacks something.
+def wechat_till(settings: Settings, keep: Keep) -> Till | None:
+    """Build WeChat Pay; None where it lacks something. *keep* is given what it is answered.
 
     :raises ValueError: something cannot be used; names it, never shows it.
     """
@@ -41,7 +41,8 @@ def wechat_till(settings: Settings) -> Till | None:
             app_ids=tuple(filter(None, (app_id, settings.wechat_miniprogram_app_id))),
             gateway=settings.wechat_pay_gateway,
             platform_public_keys_pem=_platform_keys(settings),
-        )
+        ),
+        keep,
     )
     merchant = Merchant(
         provider=adapter.name,

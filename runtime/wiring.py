@@ -51,6 +51,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Build everything one process needs and take it down again in reverse."""
     for name in settings.without_effect:
         log.warning("settings.without_effect", setting=name)
+    for provider, name in settings.half_told:
+        log.warning("settings.provider_left_out", provider=provider, setting=name)
     async with contextlib.AsyncExitStack() as stack:
         database = await Database.connect(
             settings.database_url, max_size=settings.database_pool_size

@@ -3,6 +3,7 @@
 1. One method is one call: no state of ours, no repeats.
 2. An answer counts only when it is signed, fresh, of that very call, and about the number asked.
 3. Its notices are normalized events: they come by the door of those, and none is read here.
+4. Believed answers are handed on to be kept, except those to opening: a payer waits for every one.
 """
 
 import re
@@ -18,6 +19,7 @@ from contracts.attempt import (
     Redirect,
     RefundRequest,
 )
+from contracts.evidence import Evidence
 from contracts.facts import (
     AttemptClosedAtProvider,
     AttemptNotFound,
@@ -27,16 +29,18 @@ from contracts.facts import (
     RefundMoved,
 )
 from contracts.states import Channel
-from providers.mock import errors, words
+from providers.mock import errors, evidence, words
 from providers.mock.client import Answer, Client
 from providers.mock.settings import MockSettings
 from providers.mock.words import MERCHANT_ID, PROVIDER
 from providers.provider import (
     Capability,
+    Keep,
     NoticeRefused,
     NoticeUnreadable,
     RefusalReason,
     VerifiedNotice,
+    unkept,
 )
 from providers.watch import watched_call
 
@@ -57,7 +61,8 @@ class MockPay:
     tells_by_events = True
     merchant_id = MERCHANT_ID
 
-    def __init__(self, settings: MockSettings) -> None:
+    def __init__(self, settings: MockSettings, keep: Keep = unkept) -> None:
+        self._keep = keep
         self._gateway = settings.gateway.rstrip("/")
         self._client = Client(settings)
 
@@ -104,6 +109,7 @@ class MockPay:
             request.channel,
             ("GET", path, None),
             lambda answer: _asked(answer, request.attempt_no, asked_at),
+            lambda answer: evidence.of_payment(answer, request.attempt_no),
         )
 
     async def close(
@@ -122,13 +128,23 @@ class MockPay:
             return AttemptClosedAtProvider(provider=PROVIDER, attempt_no=number)
 
         path = f"{_PAYMENTS}/{number}/close"
-        return await self._call("close", request.channel, ("POST", path, None), read)
+        return await self._call(
+            "close",
+            request.channel,
+            ("POST", path, None),
+            read,
+            lambda answer: evidence.of_payment(answer, number),
+        )
 
     async def refund(self, request: RefundRequest) -> RefundMoved:
         """See Provider.refund."""
         wanted = _refund_words(request)
         return await self._call(
-            "refund", None, ("POST", _REFUNDS, wanted), lambda answer: _refunded(answer, request)
+            "refund",
+            None,
+            ("POST", _REFUNDS, wanted),
+            lambda answer: _refunded(answer, request),
+            lambda answer: evidence.of_refund(answer, request.attempt_no, request.refund_no),
         )
 
     async def query_refund(self, refund: RefundRequest | BilledRefund) -> RefundMoved | None:
@@ -139,7 +155,13 @@ class MockPay:
             return None if answer.code == "NOT_FOUND" else _refunded(answer, refund)
 
         path = f"{_REFUNDS}/{refund.refund_no}"
-        return await self._call("query_refund", None, ("GET", path, None), read)
+        return await self._call(
+            "query_refund",
+            None,
+            ("GET", path, None),
+            read,
+            lambda answer: evidence.of_refund(answer, refund.attempt_no, refund.refund_no),
+        )
 
     def verify(
         self,
@@ -164,12 +186,16 @@ class MockPay:
         channel: Channel | None,
         call: tuple[str, str, dict[str, Any] | None],
         read: Callable[[Answer], _T],
+        kept: Callable[[Answer], Evidence] | None = None,
     ) -> _T:
         faults = errors.CONFIGURATION_FAULTS
         with watched_call(PROVIDER, operation, channel, faults=faults) as outcome:
             answer = await self._client.send(operation, *call)
             outcome.code = answer.code
-            return read(answer)
+            told = read(answer)
+        if kept is not None:
+            self._keep(kept(answer))
+        return told
 
 
 def _payment_words(request: AttemptRequest) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 1. One method is one call: no state of ours, no repeats.
 2. An answer counts only when it is signed, fresh and about the number that was asked.
 3. What can be judged before a call is refused before it, with the code ``not_sent``.
+4. Believed answers about attempts and refunds are handed on to be kept, except those to opening:
+   nothing that may be kept is in them, and a payer waits for every one.
 
 Source: WeChat Pay v3, Native and JSAPI orders, refunds, trade bills, read 2026-11.
 """
@@ -23,17 +25,20 @@ from contracts.attempt import (
     PayerParameters,
     RefundRequest,
 )
+from contracts.evidence import Evidence
 from contracts.facts import AttemptClosedAtProvider, Fact, QueryFact, RefundMoved
 from contracts.states import Channel
 from providers.provider import (
     Capability,
+    Keep,
     NoticeRefused,
     OutcomeUnknown,
     ProviderError,
     ProviderRefused,
     VerifiedNotice,
+    unkept,
 )
-from providers.wechat import answers, bills, errors, requests
+from providers.wechat import answers, bills, errors, evidence, requests
 from providers.wechat.answers import Answer
 from providers.wechat.certificates import read_certificates
 from providers.wechat.gateway import (
@@ -68,8 +73,9 @@ class WeChatPay:
     channels = frozenset(_PAY_TYPES)
     capabilities = frozenset(Capability)
 
-    def __init__(self, settings: WeChatSettings) -> None:
+    def __init__(self, settings: WeChatSettings, keep: Keep = unkept) -> None:
         self._settings = settings
+        self._keep = keep
         self._ring = KeyRing(
             {number: public_key(pem) for number, pem in settings.platform_public_keys_pem.items()}
         )
@@ -129,6 +135,7 @@ class WeChatPay:
             request.channel,
             lambda library: library.query(out_trade_no=number, mchid=merchant_id),
             lambda answer: answers.asked(answer, request, asked_at),
+            lambda answer: evidence.of_trade(answer, number),
         )
 
     async def close(
@@ -144,6 +151,7 @@ class WeChatPay:
             request.channel,
             lambda library: library.close(out_trade_no=number, mchid=merchant_id),
             lambda answer: answers.closed(answer, request),
+            lambda answer: evidence.of_trade(answer, number),
         )
 
     async def refund(self, request: RefundRequest) -> RefundMoved:
@@ -154,6 +162,7 @@ class WeChatPay:
             None,
             lambda library: library.refund(**words),
             lambda answer: answers.refunded(answer, request),
+            lambda answer: evidence.of_refund(answer, request.attempt_no, request.refund_no),
         )
 
     async def query_refund(self, refund: RefundRequest | BilledRefund) -> RefundMoved | None:
@@ -167,7 +176,11 @@ class WeChatPay:
             return answers.refunded(answer, refund)
 
         return await self._call(
-            "query_refund", None, lambda library: library.query_refund(out_refund_no=number), read
+            "query_refund",
+            None,
+            lambda library: library.query_refund(out_refund_no=number),
+            read,
+            lambda answer: evidence.of_refund(answer, refund.attempt_no, number),
         )
 
     async def billed_refunds(self, day: date) -> Sequence[BilledRefund]:
@@ -235,11 +248,15 @@ class WeChatPay:
         channel: Channel | None,
         call: LibraryCall,
         read: Callable[[Answer], _T],
+        kept: Callable[[Answer], Evidence] | None = None,
     ) -> _T:
         with watched(operation, channel) as outcome:
             answer = await self._send(operation, self._gateway.send(call))
             outcome.code = answer.code
-            return read(answer)
+            told = read(answer)
+        if kept is not None:
+            self._keep(kept(answer))
+        return told
 
     async def _send(self, operation: str, sent: Awaitable[tuple[int, bytes]]) -> Answer:
         try:

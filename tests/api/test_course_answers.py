@@ -7,6 +7,7 @@ import pytest
 from msgspec import json, structs
 
 from actors.cashier import Charge
+from actors.pay_channels import Way
 from api.course_answers import course_charge, course_order, decimal
 from api.course_details import payment_detail
 from contracts.attempt import (
@@ -280,6 +281,23 @@ class TestACharge:
         assert read["qr_url"] == "https://a.example"
         assert read["payment_payload"]["redirect_url"] == "https://a.example"
 
+    @pytest.mark.parametrize(
+        ("channel", "mode"),
+        [
+            (Channel.STRIPE, "payment_intent"),
+            (Channel.STRIPE_CHECKOUT, "checkout_session"),
+        ],
+    )
+    def test_that_nobody_had_to_make_is_in_the_words_that_asked(
+        self, channel: Channel, mode: str
+    ) -> None:
+        charge = Charge(order=an_order(), attempt=None, way=Way(provider="stripe", channel=channel))
+
+        read = json.decode(json.encode(course_charge(charge, ())))
+
+        assert (read["payment_channel"], read["channel"]) == ("stripe", channel.value)
+        assert read["payment_payload"] == dict.fromkeys(SIX) | {"mode": mode}
+
     def test_that_nobody_had_to_make_is_empty(self) -> None:
         read = shown(None)
 
@@ -343,6 +361,72 @@ class TestADetail:
             "extra": {"product_id": "3"},
             "charge_object": charge.body,
         }
+
+    def test_of_wechat_shows_its_word_of_the_payment_that_was_settled(self) -> None:
+        order = an_order(
+            attempts=(an_attempt("wechat", Channel.WECHAT_NATIVE, None, AttemptState.PAID),),
+            payments=(a_payment("4200001", "wechat"),),
+        )
+        before = kept(EvidenceKind.TRADE, id=f"{NO}01", trade_state="NOTPAY", appid="a")
+        after = kept(EvidenceKind.TRADE, id="4200001", trade_state="SUCCESS", appid="a")
+
+        assert detail(order, before, after)["charge_object"] == after.body
+        assert detail(order, before)["charge_object"]["transaction_no"] == "4200001"
+
+    def test_says_what_was_settled_where_nothing_is_kept(self) -> None:
+        attempt = an_attempt("wechat", Channel.WECHAT_NATIVE, None)
+        hidden = Opened(code_url="weixin://hush", prepay_id="hush")
+        waiting = an_order(attempts=(structs.replace(attempt, opened=hidden),))
+        paid = structs.replace(waiting, payments=(a_payment("4200001", "wechat"),))
+        known = {
+            "_derived": True,
+            "attempt_no": f"{NO}01",
+            "merchant_id": "m",
+            "appid": "a",
+            "amount": 19900,
+            "currency": "CNY",
+            "description": "Course",
+            "payable_until": NOW.isoformat(),
+        }
+
+        assert detail(waiting)["charge_object"] == known
+        assert detail(paid)["charge_object"] == known | {
+            "transaction_no": "4200001",
+            "paid_amount": 19900,
+            "paid_at": NOW.isoformat(),
+        }
+
+    def test_says_nothing_of_what_was_never_opened(self) -> None:
+        attempt = structs.replace(an_attempt("wechat", Channel.WECHAT_NATIVE), opened=None)
+
+        assert detail(an_order(attempts=(attempt,)))["charge_object"] is None
+
+    @pytest.mark.parametrize("is_paid", [False, True])
+    def test_shows_no_object_of_anothers_money(self, *, is_paid: bool) -> None:
+        payments = (a_payment(),) if is_paid else ()
+        order = an_order(attempts=(an_attempt(),), payments=payments)
+        own = kept(EvidenceKind.PAYMENT_INTENT, id="pi_1", latest_charge="ch_1")
+        charge = kept(EvidenceKind.CHARGE, id="ch_1", receipt_url="https://own.example")
+        foreign = [
+            kept(EvidenceKind.PAYMENT_INTENT, id="pi_2", latest_charge="ch_2"),
+            kept(EvidenceKind.CHECKOUT_SESSION, id="cs_2", payment_intent="pi_2"),
+            kept(EvidenceKind.CHARGE, id="ch_2", payment_intent="pi_2"),
+        ]
+
+        read = detail(order, *foreign, own, charge)
+
+        assert read["payment_intent_object"] == own.body
+        assert read["checkout_session_object"] is None
+        assert (read["latest_charge_id"], read["receipt_url"]) == ("ch_1", "https://own.example")
+        assert detail(order, *foreign)["payment_intent_object"] is None
+
+    def test_shows_no_trade_of_another_app(self) -> None:
+        order = an_order(attempts=(an_attempt("alipay", Channel.ALIPAY_QR, None),))
+        foreign = kept(EvidenceKind.TRADE, id="1", app_id="b", trade_no="1")
+        own = kept(EvidenceKind.TRADE, id="2", app_id="a", trade_no="2")
+
+        assert detail(order, foreign, own)["charge_object"] == own.body
+        assert detail(order, foreign)["charge_object"]["_derived"] is True
 
     def test_of_what_nobody_tried_is_pending(self) -> None:
         read = detail(an_order())

@@ -379,6 +379,7 @@ class TestAProvider:
 
     def test_takes_no_currency_of_the_house(self) -> None:
         assert read_settings(PRODUCTION).without_effect == ()
+        assert read_settings(PRODUCTION).half_told == ()
         told = PRODUCTION | {"STRIPE_DEFAULT_CURRENCY": "usd"}
         assert read_settings(told).without_effect == ("STRIPE_DEFAULT_CURRENCY",)
 

@@ -3,6 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
+from contracts.evidence import Evidence
 from contracts.states import Channel
 from providers.identity import Identity
 from providers.provider import ProviderUnreachable, unkept
@@ -73,6 +74,20 @@ class TestAHouse:
         said = [line for line in lines if line["event"] == "settings.without_effect"]
         assert [line["setting"] for line in said] == ["STRIPE_DEFAULT_CURRENCY"]
 
+    async def test_says_which_provider_it_leaves_out_and_what_that_one_lacks(
+        self, environ: dict[str, str]
+    ) -> None:
+        told = environ | OTHERS | {"STRIPE_WEBHOOK_SECRET": ""}
+        with capture_logs() as lines:
+            async with open_house(read_settings(told)):
+                pass
+
+        said = [line for line in lines if line["event"] == "settings.provider_left_out"]
+        assert [(line["provider"], line["setting"]) for line in said] == [
+            ("stripe", "STRIPE_WEBHOOK_SECRET")
+        ]
+        assert "sk_test_x" not in repr(lines)
+
     async def test_has_every_provider_that_has_all_it_needs(self, environ: dict[str, str]) -> None:
         settings = read_settings(environ | OTHERS)
 
@@ -95,6 +110,18 @@ class TestAHouse:
         async with open_house(read_settings(environ | OTHERS | {lost: ""})) as house:
             left = {"wechat", "alipay", "stripe", "pingxx", "mock"} - {provider}
             assert house.providers.keys() == left
+
+    async def test_keeps_what_every_provider_sends(self, environ: dict[str, str]) -> None:
+        kept: list[Evidence] = []
+
+        tills = tills_of(read_settings(environ | OTHERS), kept.append)
+
+        # Ping++'s has somebody between.
+        keeping = {till.provider.name for till in tills if hasattr(till.provider, "_keep")}
+        assert keeping == {"wechat", "alipay", "stripe", "mock"}
+        for till in tills:
+            keep = getattr(till.provider, "_keep", kept.append)
+            assert keep == kept.append
 
     async def test_has_no_mock_provider_without_its_secret(self, environ: dict[str, str]) -> None:
         told = environ | {"PAYMENT_WEBHOOK_SECRET": ""}

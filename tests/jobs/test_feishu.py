@@ -3,8 +3,11 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -17,6 +20,7 @@ from jobs.feishu import Bot, FeishuDelivery, NotPosted
 from jobs.sale_lines import News
 from models.engine import Database
 from models.people import note_payers
+from models.sweeps import DueEffect
 from runtime.failpoints import Deed, Misfortune
 from tests.api.service import free_port
 from tests.jobs.conftest import Start
@@ -115,6 +119,11 @@ async def do_round(database: Database, bot: Bot) -> list[dict[str, Any]]:
     return [dict(line) for line in lines]
 
 
+def people_in(news: News) -> int:
+    (told,) = (line for line in news.lines if line.startswith("总用户数"))
+    return int(told.partition("：")[2])
+
+
 async def is_done(database: Database) -> bool:
     done: bool = await database.fetchval(ALL_EFFECTS_DONE)
     return done
@@ -146,6 +155,40 @@ class TestASale:
             f"通知：order:{sold.order_id}:paid:ch_1:SALE_NEWS",
         ]
         assert await is_done(database)
+
+    @pytest.mark.parametrize(("seconds", "later"), [(60.0, 0), (0.0, 1)])
+    async def test_counts_people_once_in_a_while(
+        self,
+        database: Database,
+        sold: Sold,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        seconds: float,
+        later: int,
+    ) -> None:
+        monkeypatch.setattr("jobs.feishu._COUNTS_SECONDS", seconds)
+        told: list[News] = []
+        bot: Any = SimpleNamespace(post=AsyncMock(side_effect=told.append))
+        news, now = FeishuDelivery(database=database, bot=bot), datetime.now(UTC)
+        effect = DueEffect(
+            id=1,
+            order_id=sold.order_id,
+            trace_ctx=None,
+            due_at=now,
+            claimed_at=now,
+            holder_kind="order",
+            holder_id=sold.order_id,
+            cause="paid:ch_1",
+            kind=EffectKind.SALE_NEWS,
+            tries=1,
+        )
+
+        await news.deliver(effect)
+        await a_person(database, None)
+        await news.deliver(effect)
+
+        before, after = (people_in(one) for one in told)
+        assert after - before == later
 
     async def test_names_no_address_of_who_has_none(
         self, database: Database, bot: Bot, group: Group, sold: Sold

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from contracts.attempt import AttemptRequest, Redirect
+from contracts.evidence import Evidence
 from contracts.facts import AttemptClosedAtProvider, PaymentSucceeded
 from contracts.money import Money
 from providers.mock.adapter import MockPay
@@ -142,6 +143,27 @@ class TestARefund:
 
         with pytest.raises(ProviderRefused, match="NUMBER_USED"):
             await stage.provider.refund(less)
+
+
+class TestWhatIsKept:
+    async def test_is_what_was_answered_but_to_an_opening(self, stage: MockStage) -> None:
+        kept: list[Evidence] = []
+        async with MockPay(mock_settings(stage.simulated), kept.append) as provider:
+            attempt = a_mock_attempt("succeeded")
+            await provider.query(attempt)
+            opened = await provider.open(attempt)
+            await provider.query(attempt)
+            refund = a_refund_of(attempt)
+            await provider.refund(refund)
+            await provider.query_refund(refund)
+
+        assert [(one.source, one.kind.value, one.object_id) for one in kept] == [
+            ("query", "trade", attempt.attempt_no),
+            ("query", "trade", opened.reference),
+            ("refund", "refund", refund.refund_no),
+            ("query_refund", "refund", refund.refund_no),
+        ]
+        assert kept[1].body["status"] == "succeeded"
 
 
 class TestASecret:

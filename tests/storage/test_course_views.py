@@ -124,6 +124,38 @@ class TestTheStripeOrders:
         assert seen["failure_message"] == "Your card was declined."
         assert await status(database, "stripe") == 1
 
+    @pytest.mark.parametrize("is_paid", [False, True])
+    async def test_show_no_object_of_anothers_money(
+        self, actor: Actor, database: Database, *, is_paid: bool
+    ) -> None:
+        order = await opened_at(actor, database, "stripe", Channel.STRIPE, INTENT)
+        await keep(database, order, EvidenceKind.PAYMENT_INTENT, INTENT, latest_charge=CHARGE)
+        await keep(database, order, EvidenceKind.CHARGE, CHARGE, receipt_url="own")
+        await keep(database, order, EvidenceKind.PAYMENT_INTENT, "pi_2", last_payment_error={})
+        await keep(database, order, EvidenceKind.CHECKOUT_SESSION, "cs_2", payment_intent="pi_2")
+        await keep(database, order, EvidenceKind.CHARGE, "ch_2", payment_intent="pi_2")
+        if is_paid:
+            await paid(actor, order, "stripe", INTENT)
+
+        seen = await row(database, "stripe")
+
+        assert (seen["payment_intent_id"], seen["checkout_session_id"]) == (INTENT, "")
+        assert (seen["latest_charge_id"], seen["receipt_url"]) == (CHARGE, "own")
+        assert seen["checkout_session_object"] == "{}"
+        assert seen["status"] == int(is_paid)
+
+    async def test_show_the_session_of_what_was_paid_though_its_opening_was_lost(
+        self, actor: Actor, database: Database
+    ) -> None:
+        order = await opened_at(actor, database, "stripe", Channel.STRIPE_CHECKOUT, "cs_other")
+        await keep(database, order, EvidenceKind.CHECKOUT_SESSION, SESSION, payment_intent=INTENT)
+        await keep(database, order, EvidenceKind.PAYMENT_INTENT, INTENT)
+        await paid(actor, order, "stripe", INTENT)
+
+        seen = await row(database, "stripe")
+
+        assert (seen["checkout_session_id"], seen["payment_intent_id"]) == (SESSION, INTENT)
+
     async def test_know_nothing_of_other_providers(self, actor: Actor, database: Database) -> None:
         await opened_at(actor, database, "pingxx", Channel.WX_PUB_QR, CHARGE)
 
@@ -157,6 +189,14 @@ class TestThePingxxOrders:
         assert seen["status"] == 1
         assert seen["paid_at"] is not None
         assert seen["refunded_at"] is None
+
+    async def test_show_no_charge_of_anothers_money(self, actor: Actor, database: Database) -> None:
+        order = await opened_at(actor, database, "pingxx", Channel.WX_PUB_QR, CHARGE)
+        await keep(database, order, EvidenceKind.CHARGE, "ch_2", transaction_no="1")
+
+        seen = await row(database, "pingxx")
+
+        assert (seen["charge_id"], seen["transaction_no"]) == (CHARGE, "")
 
     @pytest.mark.parametrize(("part", "expected"), [(100, 1), (None, 2)])
     async def test_are_refunded_when_all_went_back(

@@ -71,6 +71,40 @@ class TestEvidence:
         ]
         assert await latest_evidence(database, []) == []
 
+    @pytest.mark.parametrize("at_once", [True, False])
+    async def test_that_is_told_again_is_the_newest(
+        self, database: Database, *, at_once: bool
+    ) -> None:
+        waits, paid = an_evidence(), an_evidence({"id": "ch_1", "paid": True})
+        again = an_evidence(source="notice")
+        told = [waits, paid, again]
+        for group in [told] if at_once else [[one] for one in told]:
+            await keep_all(database, group)
+
+        (latest,) = await latest_evidence(database, [NO])
+
+        assert latest.body == waits.body
+        assert await count(database) == 2
+        source = "SELECT source FROM provider_records ORDER BY id DESC LIMIT 1"
+        assert await database.fetchval(source) == "notice"
+
+    async def test_of_another_object_hides_none(self, database: Database) -> None:
+        other = an_evidence({"id": "ch_2"}, object_id="ch_2")
+        await keep_all(database, [an_evidence(), other])
+
+        found = await latest_evidence(database, [NO])
+
+        assert [one.object_id for one in found] == ["ch_2", "ch_1"]
+
+    async def test_told_in_two_orders_at_once_is_kept_by_both(self, database: Database) -> None:
+        told = [an_evidence({"n": n}) for n in range(20)]
+
+        await asyncio.gather(
+            *(keep_all(database, told if n % 2 else told[::-1]) for n in range(40))
+        )
+
+        assert await count(database) == 20
+
 
 class TestATrail:
     async def test_keeps_in_groups_behind_everybodys_back(
@@ -78,7 +112,6 @@ class TestATrail:
     ) -> None:
         for n in range(100):
             trail.keep(an_evidence({"n": n}))
-        assert await count(database) == 0
         assert not trail.is_settled(NO)
         assert trail.is_settled("another")
 
@@ -193,7 +226,7 @@ class TestACheckout:
         attempt_no = opened.attempts[0].attempt_no
         (after_open,) = await latest_evidence(database, [attempt_no])
         await desk.look(order.id, attempt_no)
-        (after_query,) = await latest_evidence(database, [attempt_no])
+        (after_query, *_) = await latest_evidence(database, [attempt_no])
 
         assert (after_open.body, after_query.body) == ({"now": "open"}, {"now": "query"})
 

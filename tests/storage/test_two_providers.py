@@ -12,11 +12,13 @@ from actors.checkout import Checkout
 from actors.confirmations import Confirm, Confirmations
 from actors.intents import Intents
 from actors.order_refunds import OrderRefund, refund_order_payment
+from actors.pay_channels import Way
 from actors.payers import Merchant, Payers
 from contracts.attempt import AttemptRequest, CodeToScan, Opened
 from contracts.channels import Openids
 from contracts.commands import RecordPayment, RequestRefund
 from contracts.errors import (
+    ChargeRefused,
     NotFound,
     PayChannelNotSupported,
     ProviderUnavailable,
@@ -37,8 +39,9 @@ from models.evidence import latest_evidence
 from models.intents import Wanted
 from models.orders import Seen
 from models.payment_keys import Key, Scope
+from providers.provider import ProviderRefused
 from tests.faults.bank import Bank
-from tests.storage.stage import buy, put_on_sale
+from tests.storage.stage import buy, make_coupon, put_on_sale, wish
 
 _facts = json.Decoder(list[Fact]).decode
 
@@ -165,6 +168,42 @@ class TestACharge:
         assert list(shop.stripe.trades) == [f"{order.order_no}01"]
         request = shop.stripe.trades[f"{order.order_no}01"].request
         assert (request.merchant_id, request.appid) == ("m-stripe", "a-stripe")
+
+    async def test_that_the_provider_will_not_take_is_no_matter_of_trying_again(
+        self, shop: Shop, order: Order, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def refuse(_request: AttemptRequest) -> Opened:
+            raise ProviderRefused("stripe", "open", "amount_too_small")
+
+        monkeypatch.setattr(shop.stripe, "open", refuse)
+
+        with pytest.raises(ChargeRefused) as refused:
+            await shop.charge(order, "stripe")
+
+        assert (refused.value.code, refused.value.extra) == (
+            "PROVIDER_REFUSED",
+            {"providerCode": "amount_too_small"},
+        )
+        after = (await shop.charge(order, "wechat")).order
+        assert states(after) == [
+            ("stripe", AttemptState.REFUSED),
+            ("wechat", AttemptState.OPEN),
+        ]
+
+    async def test_of_what_costs_nothing_is_in_the_words_that_asked(
+        self, shop: Shop, database: Database
+    ) -> None:
+        await make_coupon(database, value=100)
+        made = await shop.actor.create(wish(await put_on_sale(database), 1, coupon_code="HALF"))
+        assert made.order is not None
+        assert made.order.status is OrderStatus.PAID
+
+        charge = await shop.charge(made.order, "stripe", "stripe:checkout_session")
+        unheard = await shop.charge(made.order, "nobody")
+
+        assert charge.attempt is None
+        assert charge.way == Way(provider="stripe", channel=Channel.STRIPE_CHECKOUT)
+        assert unheard.way is None
 
     async def test_asked_for_again_is_the_same(self, shop: Shop, order: Order) -> None:
         first = await shop.charge(order, "stripe")

@@ -6,6 +6,7 @@ from scripts.guards.rows.paths import JOBS, RULES, STORAGE
 _BODY = f"{RULES}scrubbing.py::TestAScrubbedBody::test_"
 _TRAIL = f"{STORAGE}evidence.py::TestATrail::test_"
 _CHECKOUT = f"{STORAGE}evidence.py::TestACheckout::test_"
+_WECHAT = "tests/providers/test_wechat_evidence.py::TestWhatIsKept::test_"
 _PURGE = f"{JOBS}purge.py::TestThePurge::test_"
 _BOT = f"{JOBS}feishu.py::TestWhatTheBotDoesNotTake::test_"
 
@@ -30,9 +31,33 @@ EVIDENCE = (
         "evidence.once",
         "the same words about the same object are kept once",
         "models/evidence.py",
-        "digest = hashlib.sha256(_deterministic.encode(evidence.body)).hexdigest()",
-        "digest = hashlib.sha256(rows([evidence]).encode()).hexdigest()",
+        "return hashlib.sha256(_deterministic.encode(evidence.body)).hexdigest()",
+        "return hashlib.sha256(rows([evidence]).encode()).hexdigest()",
         f"{STORAGE}evidence.py::TestEvidence::test_is_kept_once_however_often_it_is_told",
+    ),
+    Guard(
+        "evidence.newest",
+        "what a provider says again is what it said last",
+        "models/evidence.py",
+        "SET id = EXCLUDED.id, source",
+        "SET source",
+        f"{STORAGE}evidence.py::TestEvidence::test_that_is_told_again_is_the_newest",
+    ),
+    Guard(
+        "evidence.foreign",
+        "what is told of another's money is not shown as an attempt's",
+        "api/course_details.py",
+        "if one.kind is kind and is_own(one))",
+        "if one.kind is kind)",
+        "tests/api/test_course_answers.py::TestADetail::test_shows_no_object_of_anothers_money",
+    ),
+    Guard(
+        "evidence.wechat",
+        "nothing that WeChat says of a payer is kept",
+        "providers/wechat/evidence.py",
+        "kept = _among(said, _KEPT) |",
+        "kept = said |",
+        f"{_WECHAT}of_a_query_names_the_payment_and_no_payer",
     ),
     Guard(
         "evidence.bound",
@@ -90,6 +115,14 @@ EVIDENCE = (
         "return [*owed, *_news_of(event)] if tells_sales else owed",
         "return [*owed, *_news_of(event)]",
         f"{STORAGE}sale_news.py::TestNews::test_are_not_owed_where_nobody_listens",
+    ),
+    Guard(
+        "news.count",
+        "not every message counts everybody",
+        "jobs/feishu.py",
+        "if self._totals is None or now >= self._count_at:",
+        "if True:",
+        f"{JOBS}feishu.py::TestASale::test_counts_people_once_in_a_while",
     ),
     Guard(
         "news.code",
