@@ -64,6 +64,7 @@ from models.refunds import (
 from models.sales import remember_found
 from providers.provider import (
     Capability,
+    NumberBurnt,
     OutcomeUnknown,
     Provider,
     ProviderError,
@@ -396,7 +397,7 @@ class Checkout:
                     burnt=isinstance(failure, ProviderRefused),
                 )
             )
-            if isinstance(failure, ProviderRefused):
+            if isinstance(failure, ProviderRefused) and not isinstance(failure, NumberBurnt):
                 raise errors.ChargeRefused(providerCode=failure.code) from failure
             raise errors.ProviderUnavailable from failure
         PREPARED.labels(channel=channel, outcome="opened").inc()

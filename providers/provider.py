@@ -4,6 +4,7 @@
 
     ProviderError
     ├── ProviderRefused       a definite no; nothing moved. Do not repeat as it is.
+    │   └── NumberBurnt       the number is of no use any more: wish again, under another one.
     ├── ProviderUnreachable   the call never took effect. Repeat it as it is, later.
     └── OutcomeUnknown        it may have taken effect. Query with the same number.
     NoticeRefused             not from the provider, or not now: answer 401, count, never store.
@@ -47,6 +48,10 @@ class ProviderError(Exception):
 
 class ProviderRefused(ProviderError):
     """A definite no: nothing moved, and the same call will be refused again."""
+
+
+class NumberBurnt(ProviderRefused):
+    """Nothing was opened under the number, nor ever will be: wish again, under another one."""
 
 
 class ProviderUnreachable(ProviderError):

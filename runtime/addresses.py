@@ -2,18 +2,12 @@
 
 import ipaddress
 
+from providers.gateways import is_loopback_host as is_loopback
+
+__all__ = ["is_loopback", "is_public"]
+
 # Names that no public server has (RFC 2606, RFC 6762, RFC 8375).
 _NEVER_PUBLIC = frozenset({"localhost", "local", "internal", "test", "invalid", "example", "arpa"})
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether *host* can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_public(host: str) -> bool:

@@ -18,6 +18,8 @@ from providers.alipay import errors, requests
 from providers.alipay.requests import AppKey
 from providers.alipay.settings import AlipaySettings
 from providers.alipay.signature import KeyRing
+from providers.alipay.words import PROVIDER
+from providers.transport import error_without_answer
 
 # The largest answer we ask for is some 4 KiB.
 MAX_ANSWER_BYTES = 256 * 1024
@@ -109,7 +111,7 @@ class Client:
             async with asyncio.timeout_at(until):
                 status, body = await self._post(form)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, AnswerTooLarge) as error:
-            raise errors.error_of_transport(operation, error) from error
+            raise error_without_answer(PROVIDER, operation, error) from error
         code = errors.code_of_status(status)
         if code != errors.OK:
             return Answer(operation, code, b"")

@@ -10,7 +10,6 @@ Source: Alipay Open Platform, public error codes and those of each interface, re
 
 from typing import Final, TypeAlias
 
-import httpx
 import msgspec
 
 from providers.alipay.words import PROVIDER, Head
@@ -95,8 +94,6 @@ _GATEWAY_SUB_CODES: Final = {
 }
 _BUSINESS: Final = "40004"
 _BUSINESS_SPELLINGS: Final = {"ACCESS_FORBIDDEN": "NO_AUTH", "PARTNER_ERROR": "APP_ERROR"}
-# Failures before a byte of the request left.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _HTTP_OK, _HTTP_LIMITED, _SERVER_ERRORS = 200, 429, 5
 
 
@@ -136,12 +133,3 @@ def error_of(operation: str, code: str) -> ProviderError:
     """Make the error that tells the caller's next move."""
     verdict = _VERDICTS.get((code, operation)) or _VERDICTS[code, _ANY]
     return verdict(PROVIDER, operation, code)
-
-
-def error_of_transport(operation: str, error: Exception) -> ProviderError:
-    """Make the error for a call that brought no answer we can read."""
-    if isinstance(error, _NEVER_LEFT):
-        return ProviderUnreachable(PROVIDER, operation, "connect")
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return OutcomeUnknown(PROVIDER, operation, "timeout")
-    return OutcomeUnknown(PROVIDER, operation, "transport")

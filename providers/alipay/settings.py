@@ -1,10 +1,10 @@
 """What the adapter must be told about the merchant's app and about Alipay."""
 
-import ipaddress
 import re
-from urllib.parse import urlsplit
 
 import msgspec
+
+from providers.gateways import is_loopback, may_be_called
 
 PRODUCTION_GATEWAY = "https://openapi.alipay.com/gateway.do"
 CALL_SECONDS = 10.0
@@ -37,7 +37,7 @@ class AlipaySettings(msgspec.Struct, frozen=True, kw_only=True):
             "seller_id",
         )
         _require(bool(self.alipay_public_keys_pem), "alipay_public_keys: at least one wanted")
-        _require(_may_be_called(self.gateway), "gateway")
+        _require(may_be_called(self.gateway), "gateway")
         _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")
 
     def __repr__(self) -> str:
@@ -52,24 +52,7 @@ class AlipaySettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_loopback(self) -> bool:
         """Whether the gateway is a simulator on this machine."""
-        return _is_loopback(self.gateway)
-
-
-def _may_be_called(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.query or parts.fragment or not parts.hostname:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(url))
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return is_loopback(self.gateway)
 
 
 def _require(holds: bool, setting: str) -> None:  # noqa: FBT001 - reads as a sentence

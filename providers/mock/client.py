@@ -15,7 +15,9 @@ import msgspec
 from providers import webhook_signature
 from providers.mock import errors
 from providers.mock.settings import MockSettings
+from providers.mock.words import PROVIDER
 from providers.provider import NoticeRefused
+from providers.transport import error_without_answer
 
 _T = TypeVar("_T")
 _OK, _CLIENT_ERRORS = 200, 4
@@ -84,7 +86,7 @@ class Client:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 reply = await self._http.request(method, path, content=body, headers=headers)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise errors.error_of_transport(operation, error) from error
+            raise error_without_answer(PROVIDER, operation, error) from error
         return Answer(operation, self._code_of(call_id, reply), reply.content)
 
     def _code_of(self, call_id: str, reply: httpx.Response) -> str:

@@ -6,7 +6,6 @@
 
 from typing import Final, TypeAlias
 
-import httpx
 import msgspec
 
 from providers.mock.words import PROVIDER, ErrorBody
@@ -46,8 +45,6 @@ _VERDICTS: Final[dict[tuple[str, str], _Verdict]] = {
     (_OTHER, _ANY): ProviderRefused,
 }
 _KNOWN_CODES = frozenset(code for code, _ in _VERDICTS if code.isupper())
-# Failures before a byte of the request left.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 def code_in(body: bytes) -> str:
@@ -63,12 +60,3 @@ def error_of(operation: str, code: str) -> ProviderError:
     """Make the error that tells the caller's next move."""
     verdict = _VERDICTS.get((code, operation)) or _VERDICTS[code, _ANY]
     return verdict(PROVIDER, operation, code)
-
-
-def error_of_transport(operation: str, error: Exception) -> ProviderError:
-    """Make the error for a call that brought no answer."""
-    if isinstance(error, _NEVER_LEFT):
-        return ProviderUnreachable(PROVIDER, operation, "connect")
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return OutcomeUnknown(PROVIDER, operation, "timeout")
-    return OutcomeUnknown(PROVIDER, operation, "transport")

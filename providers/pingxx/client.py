@@ -14,8 +14,10 @@ import httpx
 import msgspec
 
 from providers.pingxx import errors
+from providers.pingxx.errors import PROVIDER
 from providers.pingxx.settings import PingxxSettings
 from providers.pingxx.signature import CallSigner
+from providers.transport import error_without_answer
 
 _T = TypeVar("_T")
 # A page of a hundred charges is some 150 KiB.
@@ -99,7 +101,7 @@ class Client:
             raise errors.error_of(operation, errors.UNREADABLE) from None
         except httpx.HTTPError as error:
             # Without its cause: that carries the request, and with it our key.
-            raise errors.error_of_transport(operation, error) from None
+            raise error_without_answer(PROVIDER, operation, error) from None
         return Answer(operation, errors.code_of(reply.status_code, reply.content), reply.content)
 
 

@@ -10,7 +10,6 @@ Source: Ping++ API, errors, and the exceptions of its own SDKs by status, read 2
 
 from typing import Annotated, Final, TypeAlias
 
-import httpx
 import msgspec
 
 from providers.provider import OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnreachable
@@ -73,8 +72,6 @@ _SAID_BY_CODE: Final = frozenset(
         *("channel_parse_error", "channel_sign_error"),
     }
 )
-# Failures before a byte of the request left.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _DONE = frozenset({200, 201})
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY_REQUESTS = 401, 403, 404, 429
 _CLIENT_ERRORS, _SERVER_ERRORS = 4, 5
@@ -111,15 +108,6 @@ def error_of(operation: str, code: str) -> ProviderError:
     """Make the error that tells the caller's next move."""
     verdict = _VERDICTS.get((code, operation)) or _VERDICTS[code, _ANY]
     return verdict(PROVIDER, operation, code)
-
-
-def error_of_transport(operation: str, error: Exception) -> ProviderError:
-    """Make the error for a call that brought no answer."""
-    if isinstance(error, _NEVER_LEFT):
-        return ProviderUnreachable(PROVIDER, operation, "connect")
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return OutcomeUnknown(PROVIDER, operation, "timeout")
-    return OutcomeUnknown(PROVIDER, operation, "transport")
 
 
 def _code_said(status: int, body: bytes) -> str:

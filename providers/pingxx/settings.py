@@ -1,11 +1,11 @@
 """What the adapter must be told about the merchant's app at Ping++."""
 
-import ipaddress
 import re
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
+
+from providers.gateways import is_loopback, may_be_called
 
 PRODUCTION_GATEWAY: Final = "https://api.pingxx.com"
 CALL_SECONDS = 10.0
@@ -40,7 +40,7 @@ class PingxxSettings(msgspec.Struct, frozen=True, kw_only=True):
         _require(key is not None, "secret_key")
         _require(re.fullmatch(r"app_[0-9A-Za-z]{1,64}", self.app_id) is not None, "app_id")
         _require(bool(self.webhook_public_keys_pem), "webhook_public_keys_pem")
-        _require(_may_be_called(self.gateway), "gateway")
+        _require(may_be_called(self.gateway), "gateway")
         _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")
         _require(self.open_window_seconds > 0, "open_window_seconds")
 
@@ -56,22 +56,7 @@ class PingxxSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_loopback(self) -> bool:
         """Whether the gateway is a simulator on this machine."""
-        return _is_loopback(self.gateway)
-
-
-def _may_be_called(url: str) -> bool:
-    scheme = urlsplit(url).scheme
-    return scheme == "https" or (scheme == "http" and _is_loopback(url))
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return is_loopback(self.gateway)
 
 
 def _require(holds: bool, setting: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -13,7 +13,14 @@ from typing import Final, TypeAlias
 import httpx
 import stripe
 
-from providers.provider import OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnreachable
+from providers.provider import (
+    NumberBurnt,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnreachable,
+)
+from providers.transport import NEVER_LEFT
 
 _Verdict: TypeAlias = type[ProviderRefused | ProviderUnreachable | OutcomeUnknown]
 
@@ -32,7 +39,7 @@ _VERDICTS: Final[dict[tuple[str, str], _Verdict]] = {
     ("api_error", _ANY): OutcomeUnknown,
     # Money may have moved, so that only a look tells; what would be opened, nobody could pay.
     (KEPT_FAILURE, _ANY): OutcomeUnknown,
-    (KEPT_FAILURE, "open"): ProviderRefused,
+    (KEPT_FAILURE, "open"): NumberBurnt,
     ("http_status", _ANY): OutcomeUnknown,
     (UNREADABLE, _ANY): OutcomeUnknown,
     ("foreign_answer", _ANY): OutcomeUnknown,
@@ -79,8 +86,6 @@ _SPELLINGS = {
     "rate_limit": "FREQUENCY_LIMITED",
     "parameter_invalid_empty": "parameter_missing",
 }
-# Failures before a byte of the request left.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _TOO_MANY_REQUESTS, _CONFLICT = 429, 409
 
 
@@ -104,7 +109,7 @@ def error_of_failure(operation: str, error: Exception, *, arrived: bool) -> Prov
 
 def never_left(error: BaseException | None) -> bool:
     """Tell whether a try failed before anything was sent."""
-    return isinstance(error, _NEVER_LEFT)
+    return isinstance(error, NEVER_LEFT)
 
 
 def code_of(error: stripe.StripeError) -> str:

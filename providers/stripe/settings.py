@@ -1,11 +1,11 @@
 """What the adapter must be told about the account."""
 
-import ipaddress
 import re
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
+
+from providers.gateways import is_loopback, may_be_called
 
 PRODUCTION_API: Final = "https://api.stripe.com"
 CALL_SECONDS: Final = 10.0
@@ -42,7 +42,7 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
         _require(all(re.fullmatch(r"[!-~]+", one) for one in self.webhook_secrets), "webhook")
         version = self.api_version
         _require(version is None or bool(re.fullmatch(r"[0-9a-z.\-]{1,40}", version)), "version")
-        _require(_may_be_called(self.gateway), "api_base")
+        _require(may_be_called(self.gateway), "api_base")
         _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")
 
     def __repr__(self) -> str:
@@ -62,7 +62,7 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_loopback(self) -> bool:
         """Whether a simulator on this machine is called."""
-        return _is_loopback(self.gateway)
+        return is_loopback(self.gateway)
 
 
 def merchant_of(*, is_live: bool, account: str | None = None) -> str:
@@ -74,21 +74,6 @@ def merchant_of(*, is_live: bool, account: str | None = None) -> str:
 # A restricted key (rk_) does as well, if it may do what this adapter does.
 _SECRET_KEY = r"(sk|rk)_(test|live)_[0-9A-Za-z_]{1,240}"  # noqa: S105 - a pattern
 _PUBLISHABLE_KEY = r"pk_(test|live)_[0-9A-Za-z_]{1,240}"
-
-
-def _may_be_called(url: str) -> bool:
-    scheme = urlsplit(url).scheme
-    return scheme == "https" or (scheme == "http" and _is_loopback(url))
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _require(holds: bool, setting: str) -> None:  # noqa: FBT001 - reads as a sentence

@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from providers.provider import OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnreachable
+from providers.transport import NEVER_LEFT
 from providers.wechat.gateway import NoSlot
 from providers.wechat.words import ErrorBody
 
@@ -75,8 +76,6 @@ VERDICTS: dict[tuple[str, str], Verdict] = {
 CONFIGURATION_FAULTS = frozenset(
     {"SIGN_ERROR", "NO_AUTH", "APPID_MCHID_NOT_MATCH", "MCH_NOT_EXISTS"}
 )
-# Failures before a byte of the request left.
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _KNOWN_CODES = frozenset(code for code, _ in VERDICTS)
 _TOO_MANY_REQUESTS = 429
 
@@ -104,7 +103,7 @@ def error_of_transport(operation: str, error: Exception) -> ProviderError:
     """Make the error for a call that brought no answer we can trust."""
     if isinstance(error, NoSlot):
         return ProviderUnreachable("wechat", operation, "busy")
-    if isinstance(error, _NEVER_LEFT):
+    if isinstance(error, NEVER_LEFT):
         return ProviderUnreachable("wechat", operation, "connect")
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return OutcomeUnknown("wechat", operation, "timeout")

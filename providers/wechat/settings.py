@@ -1,11 +1,11 @@
 """What the adapters must be told about the merchant, the platform and the apps."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import msgspec
+
+from providers.gateways import is_loopback, may_be_called
 
 PRODUCTION_GATEWAY = "https://api.mch.weixin.qq.com"
 PRODUCTION_API = "https://api.weixin.qq.com"
@@ -48,7 +48,7 @@ class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
             all(re.fullmatch(r"[0-9A-Za-z_]{1,64}", one) for one in self.platform_public_keys_pem),
             "platform_public_key_id",
         )
-        _require(_may_be_called(self.gateway), "gateway")
+        _require(may_be_called(self.gateway), "gateway")
         _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")
         _require(bool(self.app_ids) and all(self.app_ids), "app_ids")
 
@@ -59,7 +59,7 @@ class WeChatSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_loopback(self) -> bool:
         """Whether the gateway is a simulator on this machine."""
-        return _is_loopback(self.gateway)
+        return is_loopback(self.gateway)
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,29 +101,14 @@ class IdentitySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later, at the first call."""
-        _require(_may_be_called(self.api_base), "api_base")
-        _require(_may_be_called(self.open_base), "open_base")
+        _require(may_be_called(self.api_base), "api_base")
+        _require(may_be_called(self.open_base), "open_base")
         _require(0 < self.connect_timeout_seconds <= self.timeout_seconds, "timeout_seconds")
 
     @property
     def is_loopback(self) -> bool:
         """Whether a simulator on this machine is asked."""
-        return _is_loopback(self.api_base)
-
-
-def _may_be_called(url: str) -> bool:
-    scheme = urlsplit(url).scheme
-    return scheme == "https" or (scheme == "http" and _is_loopback(url))
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return is_loopback(self.api_base)
 
 
 def _require(holds: bool, setting: str) -> None:  # noqa: FBT001 - reads as a sentence

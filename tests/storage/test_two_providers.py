@@ -39,7 +39,7 @@ from models.evidence import latest_evidence
 from models.intents import Wanted
 from models.orders import Seen
 from models.payment_keys import Key, Scope
-from providers.provider import ProviderRefused
+from providers.provider import NumberBurnt, ProviderRefused
 from tests.faults.bank import Bank
 from tests.storage.stage import buy, make_coupon, put_on_sale, wish
 
@@ -189,6 +189,20 @@ class TestACharge:
             ("stripe", AttemptState.REFUSED),
             ("wechat", AttemptState.OPEN),
         ]
+
+    async def test_whose_number_is_burnt_is_made_under_another(
+        self, shop: Shop, order: Order, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def burn(_request: AttemptRequest) -> Opened:
+            raise NumberBurnt("stripe", "open", "kept_failure")
+
+        with monkeypatch.context() as once:
+            once.setattr(shop.stripe, "open", burn)
+            with pytest.raises(ProviderUnavailable):
+                await shop.charge(order, "stripe")
+
+        after = (await shop.charge(order, "stripe")).order
+        assert states(after) == [("stripe", AttemptState.REFUSED), ("stripe", AttemptState.OPEN)]
 
     async def test_of_what_costs_nothing_is_in_the_words_that_asked(
         self, shop: Shop, database: Database

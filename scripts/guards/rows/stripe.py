@@ -115,7 +115,7 @@ STRIPE = (
         "stripe.kept_failure",
         "an opening that failed at Stripe for good does not keep its order from being paid",
         "providers/stripe/errors.py",
-        '    (KEPT_FAILURE, "open"): ProviderRefused,\n',
+        '    (KEPT_FAILURE, "open"): NumberBurnt,\n',
         "",
         f"{_ADAPTER}::TestAnOpeningThatFailedAtStripe::test_gives_its_number_up_when_it_is_tried_again",
     ),
