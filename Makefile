@@ -32,10 +32,8 @@ imports: venv ## Check who imports whom
 tests: venv node ## Run the tests
 	$(VENV_PYTHON) -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
-# npm is the one of .venv, and so is the node that it starts; the lock file pins every package.
 node: venv # The providers' own packages, which some tests ask; no work when they are there.
-	@test tests/node/node_modules/.package-lock.json -nt tests/node/package-lock.json || \
-		PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix tests/node --silent
+	@$(PYTHON) -m scripts.node_packages
 
 # SEED=0 throws the dice; what fails prints its round, which ROUNDS=1 FIRST=its number repeats.
 FIRST ?= 1
