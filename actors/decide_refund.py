@@ -51,7 +51,7 @@ def record_refund(order: Order, fact: RefundMoved) -> list[OrderEvent]:
         return _not_ours(order, fact)
     if fact.refunded != refund.amount:
         return [*_processing(refund, fact), *_stuck(order, fact.refund_no, "amount")]
-    if refund.provider_refund_id not in (None, fact.provider_refund_id):
+    if _names_another(refund, fact):
         return _made_twice(order, refund, fact)
     return _moved(order, refund, fact)
 
@@ -149,6 +149,12 @@ def _failed_too(order: Order, refund: Refund) -> list[OrderEvent]:
         # Who made it at the console hears of it there.
         return []
     return _stuck(order, refund.refund_no, FAILED_AFTER_SUCCESS)
+
+
+def _names_another(refund: Refund, fact: RefundMoved) -> bool:
+    """Tell whether the provider calls it by two numbers; who names none contradicts none."""
+    known, told = refund.provider_refund_id, fact.provider_refund_id
+    return bool(known and told) and known != told
 
 
 def _made_twice(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:

@@ -271,8 +271,9 @@ class TestANotice:
 
         craft(service, attempt_of(order), out_trade_no="GZZZZZZZZZZZZZZZ01")
 
-        case = await wait_for_row(books, "SELECT * FROM cases WHERE kind = 'UNKNOWN_ATTEMPT'")
-        assert case["subject"] == "wechat:GZZZZZZZZZZZZZZZ01"
+        subject = "SELECT kind FROM cases WHERE subject = $1"
+        case = await wait_for_row(books, subject, "wechat:GZZZZZZZZZZZZZZZ01")
+        assert case["kind"] == "UNKNOWN_ATTEMPT"
 
 
 class TestLateMoney:

@@ -122,6 +122,14 @@ class TestARefund:
         assert f"twice:{NUMBER}" in order.case_subjects
         assert after(order, second)[1] == []
 
+    def test_told_without_its_providers_number_is_no_second_one(self) -> None:
+        order, _ = after(with_surplus(), moved(RefundOutcome.PROCESSING))
+        fact = structs.replace(moved(RefundOutcome.SUCCESS).fact, provider_refund_id="")
+
+        _, events = after(order, RecordRefund(order_id=1, fact=fact))
+
+        assert kinds(events) == ["RefundAdvanced"]
+
     def test_that_is_not_ours_asks_a_person(self) -> None:
         _, events = after(with_surplus(), moved(RefundOutcome.SUCCESS, f"{ORDER_NO}09R01"))
 
