@@ -72,8 +72,9 @@ class Inbox:
         self._database = database
         self._readers = Readers(providers=providers, events=events)
         self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
-        # Notices this process knows to be committed: their twins need no statement.
-        self._seen: dict[tuple[str, str], None] = {}
+        # Notices this process knows to be committed, and whether it knows them to be finished as
+        # well: then their twins need no statement.
+        self._seen: dict[tuple[str, str], bool] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._under_way: set[int] = set()
         self._resuming: set[tuple[str, str]] = set()
@@ -118,6 +119,8 @@ class Inbox:
         Should it fail again that is no try: how often a sender repeats must bury nothing.
         """
         name = (twin.provider, twin.event_id)
+        if self._seen.get(name):
+            return
         if name not in self._resuming and len(self._background) < IN_BACKGROUND:
             self._resuming.add(name)
             self._do_soon(self._resume(name))
@@ -176,15 +179,17 @@ class Inbox:
     async def _resume(self, name: tuple[str, str]) -> None:
         try:
             notice_id = await inbox.find_unfinished(self._database, *name)
-            if notice_id is not None and notice_id not in self._under_way:
+            if notice_id is None:
+                self._remember(name, is_finished=True)
+            elif notice_id not in self._under_way:
                 await self.process(notice_id, is_try=False)
         except Exception as failure:  # noqa: BLE001 - the sweep takes it up all the same
             log.warning("payments.webhook.failed", provider=name[0], reason=type(failure).__name__)
         finally:
             self._resuming.discard(name)
 
-    def _remember(self, notice: tuple[str, str]) -> None:
-        self._seen[notice] = None
+    def _remember(self, notice: tuple[str, str], *, is_finished: bool = False) -> None:
+        self._seen[notice] = is_finished
         if len(self._seen) > SEEN:
             del self._seen[next(iter(self._seen))]
 

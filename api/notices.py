@@ -7,7 +7,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
+from typing import TypeAlias
 
 import structlog
 from litestar.exceptions import HTTPException
@@ -21,6 +23,9 @@ from contracts.facts import Fact
 from providers.provider import NoticeRefused, RefusalReason, VerifiedNotice
 from runtime.house import House
 
+# Asked for what a notice says; None where nobody can read it.
+Told: TypeAlias = Callable[[], list[Fact] | None]
+
 _ENCODING = b"content-encoding"
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments.webhook")
@@ -33,10 +38,10 @@ async def take(
     body: bytes,
     *,
     is_signed: Callable[[bytes], bool],
-) -> list[Fact] | None:
+) -> Told:
     """Verify and store a provider's notice; *is_signed* names the headers that prove it.
 
-    Return what it says, None where nobody can read it.
+    Return whom to ask what it says: one that comes again is read only for who wants to know.
 
     :raises contracts.errors.ProviderNotConfigured: nobody here can verify it.
     :raises providers.provider.NoticeRefused: it proves nothing, and is not stored.
@@ -49,8 +54,9 @@ async def take(
     verified = adapter.verify(headers, body, datetime.now(UTC))
     received = await keep(house, verified, headers, body)
     if received is None:
-        return house.inbox.facts_of(verified, headers, body)
-    return received.facts
+        return partial(house.inbox.facts_of, verified, headers, body)
+    facts = received.facts
+    return lambda: facts
 
 
 def signed_headers(

@@ -81,7 +81,8 @@ async def receive_stripe_event(request: Anybody) -> Response[Answer]:
     """Take an event of Stripe, signed in `stripe-signature`; 2xx means that it is stored."""
     body = await request.body()
     house = house_of(request)
-    facts = await take(house, _STRIPE, request.scope, body, is_signed=_SIGNED.__contains__)
+    told = await take(house, _STRIPE, request.scope, body, is_signed=_SIGNED.__contains__)
+    facts = told()
     event_type, named = _told_by(body)
     if facts:
         named = await house.inbox.attempt_of(facts[0])

@@ -1,6 +1,8 @@
 """What becomes of a stored notice that cannot be processed at once."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,22 @@ class Reader:
         if self.facts is None:
             raise ZeroDivisionError
         return self.facts
+
+
+class Counting:
+    """The database, and how often one value was asked of it."""
+
+    def __init__(self, database: Database) -> None:
+        self.looks = 0
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a database can
+        return getattr(self._database, name)
+
+    async def fetchval(self, sql: str, *args: object) -> object:
+        """Count, and ask."""
+        self.looks += 1
+        return await self._database.fetchval(sql, *args)
 
 
 @pytest.fixture
@@ -143,6 +161,42 @@ class TestAStoredNotice:
         assert (await how_it_stands(database))[0] == "DEAD"
         assert await database.fetchval("SELECT kind FROM cases") == "UNREADABLE_NOTICE"
         assert await alarms(database) == 1
+
+
+class TestATwin:
+    async def test_of_a_finished_notice_is_looked_up_once(
+        self, actor: Actor, database: Database, reader: Reader
+    ) -> None:
+        counting = Counting(database)
+        inbox = Inbox(
+            actor=actor,
+            database=counting,  # type: ignore[arg-type]  # it passes everything on
+            providers={"wechat": reader},  # type: ignore[dict-item]  # as above
+        )
+        reader.facts = []
+        stored = await inbox.store(NOTICE, {}, b"{}", None)
+        assert stored is not None
+
+        await inbox.process(stored.notice.id)
+        for _ in range(5):
+            assert await inbox.store(NOTICE, {}, b"{}", None) is None
+            inbox.resume_soon(NOTICE)
+            await asyncio.wait_for(inbox.close(), 10)
+
+        assert counting.looks == 1
+
+    async def test_finishes_what_failed_before(
+        self, inbox: Inbox, database: Database, reader: Reader
+    ) -> None:
+        stored = await inbox.store(NOTICE, {}, b"{}", None)
+        assert stored is not None
+        await inbox.process(stored.notice.id)
+        reader.facts = []
+
+        inbox.resume_soon(NOTICE)
+        await inbox.close()
+
+        assert (await how_it_stands(database))[0] == "PROCESSED"
 
 
 class TestAReplay:
