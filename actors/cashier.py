@@ -14,7 +14,8 @@ import msgspec
 import structlog
 
 from actors.actor import Actor
-from actors.checkout import POLL_SECONDS, WAIT_SECONDS, Checkout
+from actors.calls import POLL_SECONDS, WAIT_SECONDS
+from actors.checkout import Checkout
 from actors.decide import refuse_unless_payable
 from actors.pay_channels import STRIPE, Way, choose_way
 from actors.payers import Payers, known_payer
@@ -122,7 +123,7 @@ class Cashier:
         deadline = loop.time() + WAIT_SECONDS
         while loop.time() < deadline:
             if await may_ask(self._database, attempt_no, _ASK_EVERY_SECONDS):
-                await self._checkout.look_briefly(order_id, attempt_no)
+                await self._checkout.attempts.look_briefly(order_id, attempt_no)
                 return
             await asyncio.sleep(POLL_SECONDS)
 

@@ -13,8 +13,8 @@ import structlog
 from msgspec import structs
 
 from actors.actor import Actor
+from actors.attempt_calls import AttemptCalls
 from actors.channels import channel_of
-from actors.checkout import Checkout
 from actors.confirming import Confirmed, Confirming
 from actors.decide import is_stranded, refuse_unless_payable
 from actors.failpoints import Reach, nowhere
@@ -73,15 +73,15 @@ class Confirmations:
         *,
         database: Database,
         actor: Actor,
-        checkout: Checkout,
+        attempts: AttemptCalls,
         payers: Payers,
         webhook_only: bool = True,
         reach: Reach = nowhere,
     ) -> None:
         self._database = database
         self._actor = actor
-        self._checkout = checkout
-        self._confirming = Confirming(actor=actor, checkout=checkout, payers=payers)
+        self._attempts = attempts
+        self._confirming = Confirming(actor=actor, attempts=attempts, payers=payers)
         self._payers = payers
         self._webhook_only = webhook_only
         self._reach = reach
@@ -149,7 +149,7 @@ class Confirmations:
         attempt = confirmed.attempt
         if self._webhook_only or result_of(attempt) is not AttemptResult.PROCESSING:
             return confirmed
-        order = await self._checkout.look_briefly(confirmed.order.id, attempt.attempt_no)
+        order = await self._attempts.look_briefly(confirmed.order.id, attempt.attempt_no)
         after = order.attempt(attempt.attempt_no) or attempt
         return structs.replace(confirmed, order=order, attempt=after)
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from actors.actor import Actor
-from actors.checkout import POLL_SECONDS, Checkout
+from actors.attempt_calls import AttemptCalls
+from actors.calls import POLL_SECONDS
 from actors.decide import is_stranded
 from actors.payers import Payers
 from actors.turn import Turn
@@ -31,9 +32,9 @@ class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
 class Confirming:
     """Starts attempts by key, for one process."""
 
-    def __init__(self, *, actor: Actor, checkout: Checkout, payers: Payers) -> None:
+    def __init__(self, *, actor: Actor, attempts: AttemptCalls, payers: Payers) -> None:
         self._actor = actor
-        self._checkout = checkout
+        self._attempts = attempts
         self._payers = payers
 
     async def confirm(self, command: StartAttempt) -> Confirmed:
@@ -51,7 +52,7 @@ class Confirming:
             turn = await self._turn(command, until)
             claimed = _claimed_by(turn)
             if claimed is not None:
-                order = await self._checkout.open_attempt(turn.order, claimed)
+                order = await self._attempts.open_quietly(turn.order, claimed)
                 is_new = any(isinstance(event, AttemptStarted) for event in turn.events)
                 return _confirmed(order, claimed, is_new=is_new)
             number = _found(turn.order, command).attempt_no

@@ -6,7 +6,8 @@ import msgspec
 import structlog
 
 from actors.actor import Actor
-from actors.checkout import WAIT_SECONDS, Checkout
+from actors.attempt_calls import AttemptCalls
+from actors.calls import WAIT_SECONDS
 from actors.decide_refund_request import earlier_refund
 from contracts.commands import MarkPaid, RequestRefund
 from contracts.events import RefundRequested
@@ -38,7 +39,7 @@ async def ask_for_refund(actor: Actor, command: RequestRefund) -> Asked:
     return Asked(refund=refund, order=turn.order, is_new=number is not None)
 
 
-async def mark_paid(actor: Actor, checkout: Checkout, command: MarkPaid) -> Order:
+async def mark_paid(actor: Actor, attempts: AttemptCalls, command: MarkPaid) -> Order:
     """Settle an order by hand, after no provider can take money for it any more.
 
     Money that is found at a provider on the way settles the order instead.
@@ -47,15 +48,15 @@ async def mark_paid(actor: Actor, checkout: Checkout, command: MarkPaid) -> Orde
     """
     order = await actor.load(command.order_id)
     if order.live_attempts:
-        await _close_all(checkout, order)
+        await _close_all(attempts, order)
         order = await actor.load(command.order_id)
         if order.status is OrderStatus.PAID:
             return order
     return (await actor.take_turn(command)).order
 
 
-async def _close_all(checkout: Checkout, order: Order) -> None:
-    closing = [checkout.settle_or_close(order.id, a.attempt_no) for a in order.live_attempts]
+async def _close_all(attempts: AttemptCalls, order: Order) -> None:
+    closing = [attempts.settle_or_close(order.id, a.attempt_no) for a in order.live_attempts]
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             await asyncio.gather(*closing)

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from actors.actor import Actor
-from actors.checkout import Checkout
 from actors.decide_refund_request import again_key, newest_again
 from actors.manual import Asked, ask_for_refund
+from actors.refund_calls import RefundCalls
 from contracts import errors
 from contracts.commands import RequestRefund
 from contracts.order import Order, Refund
@@ -41,11 +41,11 @@ class RefundDesk:
     """
 
     def __init__(
-        self, *, database: Database, actor: Actor, checkout: Checkout, webhook_only: bool = True
+        self, *, database: Database, actor: Actor, refunds: RefundCalls, webhook_only: bool = True
     ) -> None:
         self._database = database
         self._actor = actor
-        self._checkout = checkout
+        self._refunds = refunds
         self._webhook_only = webhook_only
 
     async def ask(self, command: RequestRefund, key: Key) -> Told:
@@ -91,7 +91,7 @@ class RefundDesk:
 
     async def _go_on(self, order: Order, refund: Refund, key: Key | None) -> Told:
         if refund.status in REFUNDS_UNDER_WAY and self._webhook_only:
-            self._checkout.pursue_soon(order.id, refund.refund_no)
+            self._refunds.pursue_soon(order.id, refund.refund_no)
         order, status = await self._pursued(order, refund)
         refund_id = await refund_id_of(self._database, refund.refund_no)
         told = Told(refund_id=refund_id, status=status, order=order)
@@ -108,7 +108,7 @@ class RefundDesk:
     async def _pursued(self, order: Order, refund: Refund) -> tuple[Order, RefundStatus]:
         if self._webhook_only or refund.status not in REFUNDS_UNDER_WAY:
             return order, refund.status
-        order = await self._checkout.pursue_briefly(order.id, refund.refund_no)
+        order = await self._refunds.pursue_briefly(order.id, refund.refund_no)
         after = order.refund(refund.refund_no) or refund
         return order, after.status
 

@@ -66,7 +66,7 @@ async def mark_order_paid(
         reason=data.reason,
         by_user_id=request.user.user_id,
     )
-    paid = await mark_paid(house.actor, house.checkout, command)
+    paid = await mark_paid(house.actor, house.checkout.attempts, command)
     mark_order(paid)
     return OrderStatusOnly(status=paid.status.value)
 

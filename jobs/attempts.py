@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from actors.checkout import Checkout
+from actors.attempt_calls import AttemptCalls
 from jobs.pace import doubling, next_look_at
 from models.engine import Database
 from models.sweeps import DueAttempt, put_off
@@ -17,9 +17,9 @@ class Attempts:
     *grace_seconds* after an attempt's last pay time, "not paid" is final.
     """
 
-    def __init__(self, *, database: Database, checkout: Checkout, grace_seconds: int) -> None:
+    def __init__(self, *, database: Database, attempts: AttemptCalls, grace_seconds: int) -> None:
         self._database = database
-        self._checkout = checkout
+        self._attempts = attempts
         self._grace = timedelta(seconds=grace_seconds)
 
     async def close(self, row: DueAttempt) -> None:
@@ -29,13 +29,13 @@ class Attempts:
         every other time is a question: some attempts cannot be closed at all.
         """
         if row.claimed_at > row.payable_until + self._grace and row.looks % 2:
-            await self._checkout.look(row.order_id, row.attempt_no)
+            await self._attempts.look(row.order_id, row.attempt_no)
         else:
-            await self._checkout.close_attempt(row.order_id, row.attempt_no)
+            await self._attempts.close(row.order_id, row.attempt_no)
 
     async def look(self, row: DueAttempt) -> None:
         """Ask the provider what became of one attempt."""
-        await self._checkout.look(row.order_id, row.attempt_no)
+        await self._attempts.look(row.order_id, row.attempt_no)
 
     async def close_later(self, row: DueAttempt) -> None:
         """Try the close again after a while, if the attempt is still live."""

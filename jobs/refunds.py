@@ -1,6 +1,6 @@
 """Refunds are asked for, and asked about, until their provider says how they ended."""
 
-from actors.checkout import Checkout
+from actors.refund_calls import RefundCalls
 from contracts.states import RefundStatus
 from jobs.pace import doubling
 from models.engine import Database
@@ -15,13 +15,13 @@ _LONGEST_ACCEPTED_SECONDS = 600
 class Refunds:
     """Pursues refunds under way. Safe to repeat."""
 
-    def __init__(self, *, database: Database, checkout: Checkout) -> None:
+    def __init__(self, *, database: Database, refunds: RefundCalls) -> None:
         self._database = database
-        self._checkout = checkout
+        self._refunds = refunds
 
     async def pursue(self, row: DueRefund) -> None:
         """Ask for one refund, or about it."""
-        await self._checkout.pursue_refund(row.order_id, row.refund_no)
+        await self._refunds.pursue(row.order_id, row.refund_no)
 
     async def pursue_later(self, row: DueRefund) -> None:
         """Come back to it after a while, if it is still under way."""

@@ -151,13 +151,13 @@ def _reconcile(house: House) -> Batch[rows.DueAttempt]:
 def _attempts(house: House) -> Attempts:
     return Attempts(
         database=house.database,
-        checkout=house.checkout,
+        attempts=house.checkout.attempts,
         grace_seconds=house.settings.attempt_grace_seconds,
     )
 
 
 def _refunds(house: House) -> Batch[rows.DueRefund]:
-    refunds = Refunds(database=house.database, checkout=house.checkout)
+    refunds = Refunds(database=house.database, refunds=house.checkout.refunds)
     return Batch(
         job="refunds",
         noun="refund",

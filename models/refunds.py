@@ -28,7 +28,7 @@ WHERE f.id = $1 AND ($2::bigint IS NULL OR e.organizer_user_id = $2)
 # The claim outlives what may be called under it, so who dies over a refund leaves it soon.
 _CLAIM = """
 UPDATE refunds SET claim_until = clock_timestamp() + make_interval(secs => $2)
-WHERE refund_no = $1 AND kind = 'ours' AND status IN ('requested', 'processing')
+WHERE refund_no = $1 AND status IN ('requested', 'processing')
   AND (claim_until IS NULL OR claim_until <= clock_timestamp())
 RETURNING claim_until
 """
@@ -45,7 +45,7 @@ _NOT_MADE = "UPDATE refunds SET made_at = NULL WHERE refund_no = $1"
 async def claim_refund(
     connection: Connection, refund_no: str, *, seconds: float
 ) -> datetime | None:
-    """Take the right to call about a refund of ours under way; None while another has it.
+    """Take the right to call about a refund under way; None while another has it.
 
     What comes back names the claim, for :func:`release_refund`.
     """

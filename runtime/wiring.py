@@ -140,13 +140,13 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             refund_desk=RefundDesk(
                 database=database,
                 actor=actor,
-                checkout=checkout,
+                refunds=checkout.refunds,
                 webhook_only=settings.payments_webhook_only,
             ),
             confirmations=Confirmations(
                 database=database,
                 actor=actor,
-                checkout=checkout,
+                attempts=checkout.attempts,
                 payers=payers,
                 webhook_only=settings.payments_webhook_only,
                 reach=reach,

@@ -92,7 +92,7 @@ class Office:
         self.confirmations = Confirmations(
             database=database,
             actor=self.actor,
-            checkout=self.checkout,
+            attempts=self.checkout.attempts,
             payers=payers,
             reach=reach,
         )
@@ -123,7 +123,9 @@ class Office:
             ),
             intents=self.intents,
             confirmations=self.confirmations,
-            refund_desk=RefundDesk(database=database, actor=self.actor, checkout=self.checkout),
+            refund_desk=RefundDesk(
+                database=database, actor=self.actor, refunds=self.checkout.refunds
+            ),
             migrations=frozenset(),
             key_checks={},
             reach=reach,
@@ -237,7 +239,7 @@ class Office:
     async def take_cash(self, order: Order) -> None:
         """Say that the money came past every provider, however often it takes."""
         command = MarkPaid(order_id=order.id, reason="cash", by_user_id=1)
-        await insistently(lambda: mark_paid(self.actor, self.checkout, command))
+        await insistently(lambda: mark_paid(self.actor, self.checkout.attempts, command))
 
     async def keep_unsettled(self, order: Order, provider_txn_id: str) -> None:
         """Write down an attempt's money past every turn."""

@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 
-from actors.checkout import Checkout
+from actors.attempt_calls import AttemptCalls
+from actors.refund_calls import RefundCalls
 from jobs.attempts import Attempts
 from jobs.batch import Batch
 from jobs.refunds import Refunds
@@ -15,8 +16,8 @@ from models.sweeps import claim_closes, claim_looks, claim_refunds
 from tests.jobs.rows import a_payment, a_refund, an_attempt
 
 
-class SilentCheckout:
-    """A checkout whose provider never answers, so that every row stays as it was."""
+class SilentCalls:
+    """Calls to a provider that never answers, so that every row stays as it was."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -24,21 +25,21 @@ class SilentCheckout:
     async def look(self, _order_id: int, _attempt_no: str) -> None:
         self.asked.append("look")
 
-    async def close_attempt(self, _order_id: int, _attempt_no: str) -> None:
+    async def close(self, _order_id: int, _attempt_no: str) -> None:
         self.asked.append("close")
 
-    async def pursue_refund(self, _order_id: int, _refund_no: str) -> None:
+    async def pursue(self, _order_id: int, _refund_no: str) -> None:
         self.asked.append("refund")
 
 
 @pytest.fixture
-def checkout() -> SilentCheckout:
-    return SilentCheckout()
+def calls() -> SilentCalls:
+    return SilentCalls()
 
 
 @pytest.fixture
-def attempts(database: Database, checkout: SilentCheckout) -> Attempts:
-    return Attempts(database=database, checkout=cast("Checkout", checkout), grace_seconds=60)
+def attempts(database: Database, calls: SilentCalls) -> Attempts:
+    return Attempts(database=database, attempts=cast("AttemptCalls", calls), grace_seconds=60)
 
 
 async def _pause_seconds(database: Database, table: str) -> int:
@@ -65,23 +66,23 @@ class TestACloseThatDoesNotCome:
         return pauses
 
     async def test_is_asked_for_ever_more_patiently(
-        self, database: Database, attempts: Attempts, checkout: SilentCheckout
+        self, database: Database, attempts: Attempts, calls: SilentCalls
     ) -> None:
         await an_attempt(database, close_owed=True)
 
         pauses = await self._rounds(database, attempts, 8)
 
         assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
-        assert set(checkout.asked) == {"close"}
+        assert set(calls.asked) == {"close"}
 
     async def test_alternates_with_questions_when_nobody_can_pay_any_more(
-        self, database: Database, attempts: Attempts, checkout: SilentCheckout
+        self, database: Database, attempts: Attempts, calls: SilentCalls
     ) -> None:
         await an_attempt(database, close_owed=True, payable_until="now() - interval '61 s'")
 
         await self._rounds(database, attempts, 4)
 
-        assert checkout.asked == ["look", "close", "look", "close"]
+        assert calls.asked == ["look", "close", "look", "close"]
 
 
 class TestAnUnpaidAttempt:
@@ -111,10 +112,10 @@ class TestAnUnpaidAttempt:
 class TestARefundUnderWay:
     @pytest.mark.parametrize(("status", "longest"), [("requested", 60), ("processing", 600)])
     async def test_is_pursued_ever_more_patiently(
-        self, database: Database, checkout: SilentCheckout, status: str, longest: int
+        self, database: Database, calls: SilentCalls, status: str, longest: int
     ) -> None:
         await a_refund(database, await a_payment(database), status=status)
-        refunds = Refunds(database=database, checkout=cast("Checkout", checkout))
+        refunds = Refunds(database=database, refunds=cast("RefundCalls", calls))
         batch = Batch(
             job="refunds",
             noun="refund",
@@ -130,4 +131,4 @@ class TestARefundUnderWay:
 
         assert pauses[:4] == [1, 2, 4, 8]
         assert pauses[-1] == longest
-        assert checkout.asked == ["refund"] * 12
+        assert calls.asked == ["refund"] * 12

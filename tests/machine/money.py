@@ -44,13 +44,13 @@ async def close_owed(town: Town, order: Order) -> None:
     """Close at the bank what is owed a close."""
     for attempt in order.live_attempts:
         if attempt.close_owed:
-            await town.checkout.close_attempt(order.id, attempt.attempt_no)
+            await town.checkout.attempts.close(order.id, attempt.attempt_no)
 
 
 async def pursue_refunds(town: Town, order: Order) -> None:
     """Take every refund under way a step further."""
     for refund in _under_way(order):
-        await town.checkout.pursue_refund(order.id, refund.refund_no)
+        await town.checkout.refunds.pursue(order.id, refund.refund_no)
 
 
 async def end_refund(town: Town, order: Order, outcome: RefundOutcome) -> None:

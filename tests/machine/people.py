@@ -72,7 +72,7 @@ async def refund(town: Town, order: Order, amount_minor: int | None, named: int)
 async def take_cash(town: Town, order: Order) -> None:
     """Say that the money came past every provider."""
     command = MarkPaid(order_id=order.id, reason="cash", by_user_id=ORGANIZER)
-    await mark_paid(town.actor, town.checkout, command)
+    await mark_paid(town.actor, town.checkout.attempts, command)
 
 
 async def come_in(town: Town, order: Order, n: int) -> None:

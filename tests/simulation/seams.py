@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+import actors.attempt_calls
 import actors.checkout
 import actors.lane
 import actors.lease
@@ -31,6 +32,7 @@ def patched(world: "World") -> Iterator[None]:
         (actors.lease, "time", clock),
         (actors.lease, "secrets", owners),
         (actors.wishes, "time", clock),
+        (actors.attempt_calls, "datetime", wall),
         (actors.checkout, "datetime", wall),
         (actors.openings, "datetime", wall),
         (jobs.expire, "time", clock),

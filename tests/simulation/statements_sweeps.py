@@ -243,7 +243,7 @@ def _locked_refund(tx: Transaction, refund_no: str) -> Waiting:
 def claim_refund(tx: Transaction, refund_no: str, seconds: float) -> Waiting:
     """Take the right to call about a refund."""
     row = yield from _locked_refund(tx, refund_no)
-    if row is None or row["kind"] != "ours" or row["status"] not in ("requested", "processing"):
+    if row is None or row["status"] not in ("requested", "processing"):
         return []
     if row["claim_until"] is not None and row["claim_until"] > tx.clock:
         return []

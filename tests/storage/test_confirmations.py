@@ -8,7 +8,8 @@ import pytest
 from msgspec import structs
 
 from actors.actor import Actor
-from actors.checkout import WAIT_SECONDS, Checkout
+from actors.calls import WAIT_SECONDS
+from actors.checkout import Checkout
 from actors.confirmations import Answer, Confirm, Confirmations
 from actors.intents import Intents
 from actors.payers import Merchant, Payers
@@ -105,7 +106,7 @@ class Till:
         self._confirmations = Confirmations(
             database=database,
             actor=actor,
-            checkout=self.checkout,
+            attempts=self.checkout.attempts,
             payers=payers,
             webhook_only=webhook_only,
         )

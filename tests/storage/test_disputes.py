@@ -196,7 +196,7 @@ class TestADisputeUnderReview:
             merchants={},
         )
 
-        await checkout.pursue_refund(order.id, number)
+        await checkout.refunds.pursue(order.id, number)
         await ask_about_refund_soon(database, number)
 
         assert wechat.asked == []

@@ -225,7 +225,7 @@ class TestACheckout:
         opened = await desk.prepare(order, NATIVE, SCANNER)
         attempt_no = opened.attempts[0].attempt_no
         (after_open,) = await latest_evidence(database, [attempt_no])
-        await desk.look(order.id, attempt_no)
+        await desk.attempts.look(order.id, attempt_no)
         (after_query, *_) = await latest_evidence(database, [attempt_no])
 
         assert (after_open.body, after_query.body) == ({"now": "open"}, {"now": "query"})
@@ -248,7 +248,7 @@ class TestACheckout:
     async def test_waits_a_moment_at_most(
         self, database: Database, actor: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("actors.checkout.WAIT_SECONDS", 0.05)
+        monkeypatch.setattr("actors.attempt_calls.WAIT_SECONDS", 0.05)
         trail = EvidenceTrail(database)
         desk = checkout(database, actor, Telling(trail), trail)
         order = await buy(actor, await put_on_sale(database))

@@ -123,7 +123,7 @@ class TestAnOrder:
         order = await confirmed(actor, database, provider)
         assert (order.status, newest(order).state) == (OrderStatus.PENDING, AttemptState.OPEN)
 
-        await checkout.look(order.id, newest(order).attempt_no)
+        await checkout.attempts.look(order.id, newest(order).attempt_no)
 
         assert (await actor.load(order.id)).status is OrderStatus.PAID
 
@@ -136,11 +136,11 @@ class TestAnOrder:
         simulator: Simulator,
     ) -> None:
         order = await confirmed(actor, database, provider, "requires_action")
-        await checkout.look(order.id, newest(order).attempt_no)
+        await checkout.attempts.look(order.id, newest(order).attempt_no)
         assert (await actor.load(order.id)).status is OrderStatus.PENDING
 
         simulator.act(newest(order).attempt_no, "pay")
-        await checkout.look(order.id, newest(order).attempt_no)
+        await checkout.attempts.look(order.id, newest(order).attempt_no)
 
         assert (await actor.load(order.id)).status is OrderStatus.PAID
 
@@ -159,7 +159,7 @@ class TestAnOrder:
     ) -> None:
         order = await confirmed(actor, database, provider, "wrong_amount")
 
-        await checkout.look(order.id, newest(order).attempt_no)
+        await checkout.attempts.look(order.id, newest(order).attempt_no)
 
         assert (await actor.load(order.id)).status is OrderStatus.PENDING
         assert await database.fetchval("SELECT count(*) FROM cases") == 1
@@ -188,14 +188,14 @@ class TestAnOrder:
         simulator: Simulator,
     ) -> None:
         order = await confirmed(actor, database, provider)
-        await checkout.look(order.id, newest(order).attempt_no)
+        await checkout.attempts.look(order.id, newest(order).attempt_no)
         asked = await actor.take_turn(refund_of(order))
         (refund,) = asked.order.refunds
 
-        await checkout.pursue_refund(order.id, refund.refund_no)
+        await checkout.refunds.pursue(order.id, refund.refund_no)
         under_way = await actor.load(order.id)
         simulator.control.post(f"/control/refunds/{refund.refund_no}/success")
-        await checkout.pursue_refund(order.id, refund.refund_no)
+        await checkout.refunds.pursue(order.id, refund.refund_no)
 
         assert under_way.refunds[0].status in {RefundStatus.PROCESSING, RefundStatus.SUCCEEDED}
         ended = await actor.load(order.id)

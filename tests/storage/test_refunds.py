@@ -86,7 +86,7 @@ class TestARefund:
         )
 
         for _ in range(2):
-            await checkout.pursue_refund(order.id, refund.refund_no)
+            await checkout.refunds.pursue(order.id, refund.refund_no)
 
         assert teller.asked == ["query_refund", "refund", "query_refund"]
         assert (await actor.load(order.id)).refunds[0].status == "succeeded"
@@ -147,11 +147,11 @@ class TestARefundThatItsProviderWouldMakeTwice:
         desks = [self._desk(one, database, teller) for one in (actor, other)]
         for desk in desks:
             # What is only asked about would hide that two were at it.
-            desk._merchants = {"wechat": MERCHANT}  # noqa: SLF001
+            desk.refunds._calls.merchants = {"wechat": MERCHANT}  # noqa: SLF001
 
         await asyncio.gather(
-            *(desk.pursue_refund(order.id, number) for desk in desks * 25),
-            *(desk.pursue_briefly(order.id, number) for desk in desks * 25),
+            *(desk.refunds.pursue(order.id, number) for desk in desks * 25),
+            *(desk.refunds.pursue_briefly(order.id, number) for desk in desks * 25),
         )
 
         assert teller.asked.count("refund") == 1
@@ -166,10 +166,10 @@ class TestARefundThatItsProviderWouldMakeTwice:
         desk = self._desk(actor, database, teller)
 
         for _ in range(3):
-            await desk.pursue_refund(order.id, number)
+            await desk.refunds.pursue(order.id, number)
         made_at_first = teller.asked.count("refund")
         await database.execute("UPDATE refunds SET made_at = made_at - interval '301 s'")
-        await desk.pursue_refund(order.id, number)
+        await desk.refunds.pursue(order.id, number)
 
         assert (made_at_first, teller.asked.count("refund")) == (1, 2)
         assert (await actor.load(order.id)).refunds[0].status == "succeeded"
@@ -182,8 +182,8 @@ class TestARefundThatItsProviderWouldMakeTwice:
         away = ProviderUnreachable("pingxx", "refund", "connect")
 
         with patch.object(teller, "refund", side_effect=away):
-            await desk.pursue_refund(order.id, number)
-        await desk.pursue_refund(order.id, number)
+            await desk.refunds.pursue(order.id, number)
+        await desk.refunds.pursue(order.id, number)
 
         assert (await actor.load(order.id)).refunds[0].status == "succeeded"
 
@@ -194,11 +194,11 @@ class TestARefundThatItsProviderWouldMakeTwice:
         desk = self._desk(actor, database, teller)
         await claim_refund(database, number, seconds=30.0)
 
-        is_ours = await desk.pursue_refund(order.id, number)
+        is_ours = await desk.refunds.pursue(order.id, number)
         await database.execute("UPDATE refunds SET claim_until = now()")
 
         assert (is_ours, teller.asked) == (False, [])
-        assert await desk.pursue_refund(order.id, number)
+        assert await desk.refunds.pursue(order.id, number)
         assert teller.asked == ["query_refund", "refund"]
 
 

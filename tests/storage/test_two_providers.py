@@ -129,7 +129,7 @@ class Shop:
         """Do as the worker does."""
         for attempt in (await self.actor.load(order.id)).attempts:
             if attempt.close_owed:
-                await self.checkout.close_attempt(order.id, attempt.attempt_no)
+                await self.checkout.attempts.close(order.id, attempt.attempt_no)
         return await self.actor.load(order.id)
 
     async def send_back(self, order: Order, **said: object) -> OrderRefund:
@@ -325,7 +325,7 @@ class TestTwoSuccesses:
         after = await shop.paid(order, "wechat", f"{order.order_no}01")
 
         (refund,) = after.refunds
-        await shop.checkout.pursue_refund(order.id, refund.refund_no)
+        await shop.checkout.refunds.pursue(order.id, refund.refund_no)
         after = await shop.actor.load(order.id)
 
         assert after.settlement is not None
@@ -369,7 +369,7 @@ class TestMoneyBack:
         asked = await shop.send_back(paid, amount_minor=900, idempotency_key="k")
         again = await shop.send_back(paid, amount_minor=900, idempotency_key="k")
         assert asked.refund_no is not None
-        await shop.checkout.pursue_refund(paid.id, asked.refund_no)
+        await shop.checkout.refunds.pursue(paid.id, asked.refund_no)
 
         after = await shop.actor.load(paid.id)
 
@@ -390,7 +390,7 @@ class TestMoneyBack:
     async def test_in_full_ends_the_order(self, shop: Shop, paid: Order) -> None:
         asked = await shop.send_back(paid)
         assert asked.refund_no is not None
-        await shop.checkout.pursue_refund(paid.id, asked.refund_no)
+        await shop.checkout.refunds.pursue(paid.id, asked.refund_no)
 
         after = await shop.actor.load(paid.id)
 
@@ -405,7 +405,7 @@ class TestMoneyBack:
         shop.stripe.refused_refunds = 1
         asked = await shop.send_back(paid)
         assert asked.refund_no is not None
-        await shop.checkout.pursue_refund(paid.id, asked.refund_no)
+        await shop.checkout.refunds.pursue(paid.id, asked.refund_no)
 
         after = await shop.actor.load(paid.id)
 
@@ -455,10 +455,10 @@ class TestAProviderThatWasTakenOutOfTheSettings:
         merchant = shop.merchants["stripe"]
 
         shop.take_out("stripe")
-        after = await shop.checkout.pursue_briefly(order.id, asked.refund_no)
+        after = await shop.checkout.refunds.pursue_briefly(order.id, asked.refund_no)
         assert after.refunds[0].status is RefundStatus.REQUESTED
         shop.banks["stripe"], shop.merchants["stripe"] = shop.stripe, merchant
-        after = await shop.checkout.pursue_briefly(order.id, asked.refund_no)
+        after = await shop.checkout.refunds.pursue_briefly(order.id, asked.refund_no)
 
         assert after.refunds[0].status is RefundStatus.SUCCEEDED
 
@@ -522,7 +522,7 @@ class TestAConfirmation:
         confirmations = Confirmations(
             database=shop.database,
             actor=shop.actor,
-            checkout=shop.checkout,
+            attempts=shop.checkout.attempts,
             payers=shop.payers,
         )
         key = Key(scope=Scope.INTENT, holder_id=order.id, key="k", body_hash="h")

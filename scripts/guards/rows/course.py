@@ -68,8 +68,8 @@ COURSE = (
         "course.words",
         "a charge is opened with the words of the provider that is named",
         "actors/checkout.py",
-        "merchant = self._merchants.get(provider or order.payment_channel)",
-        "merchant = self._merchants.get(order.payment_channel)",
+        "merchant = self._calls.merchants.get(provider or order.payment_channel)",
+        "merchant = self._calls.merchants.get(order.payment_channel)",
         f"{_SHOP}TestACharge::test_is_opened_where_the_client_says_and_the_order_follows",
     ),
     Guard(

@@ -70,7 +70,7 @@ EVIDENCE = (
     Guard(
         "evidence.idle",
         "who was told nothing waits for no evidence",
-        "actors/checkout.py",
+        "actors/attempt_calls.py",
         "if self._trail is None or self._trail.is_settled(attempt_no):",
         "if self._trail is None:",
         f"{_CHECKOUT}waits_for_nothing_where_nothing_was_told",
@@ -78,7 +78,7 @@ EVIDENCE = (
     Guard(
         "evidence.patience",
         "no payer waits long for evidence",
-        "actors/checkout.py",
+        "actors/attempt_calls.py",
         "            async with asyncio.timeout(WAIT_SECONDS):\n"
         "                await self._trail.settled(attempt_no)\n",
         "            await self._trail.settled(attempt_no)\n",

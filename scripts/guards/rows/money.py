@@ -132,7 +132,7 @@ MONEY = (
     Guard(
         "refund.asked_first",
         "a refund is asked about before it is asked for",
-        "actors/checkout.py",
+        "actors/refund_calls.py",
         "moved = await provider.query_refund(request)\n",
         "moved = None\n",
         f"{STORAGE}refunds.py::TestARefund::test_whose_answer_was_lost_is_asked_about_before_it_is_repeated",

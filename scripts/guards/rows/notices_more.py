@@ -91,7 +91,7 @@ NOTICES_MORE = (
     Guard(
         "dispute.never_asked_for",
         "nobody asks a provider to send disputed money back once more",
-        "actors/checkout.py",
+        "actors/refund_calls.py",
         "if refund.kind is not RefundKind.OURS:",
         "if False:",
         f"{_BOOKS}TestADisputeUnderReview::test_is_never_asked_for_as_if_it_were_a_refund",

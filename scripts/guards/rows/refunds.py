@@ -209,7 +209,7 @@ REFUNDS = (
         "manual.closed_first",
         "what is open is closed before money by hand is recorded",
         "actors/manual.py",
-        "await _close_all(checkout, order)",
+        "await _close_all(attempts, order)",
         "await actor.load(order.id)",
         f"{_MANAGED}TestMarkingAsPaid::test_closes_what_is_open_at_the_provider",
     ),
