@@ -9,6 +9,7 @@ import pytest
 from actors.actor import Actor
 from actors.checkout import Checkout
 from actors.inbox import RETRY_SECONDS, Inbox
+from actors.payers import Merchant
 from contracts.attempt import BilledRefund
 from contracts.facts import Fact, FactSource, RefundMoved, RefundOutcome, RefundSpotted
 from contracts.money import Money
@@ -193,7 +194,11 @@ class TestADisputeUnderReview:
             actor=actor,
             database=database,
             providers={"wechat": wechat},  # type: ignore[dict-item]  # as much as refunds need
-            merchants={},
+            merchants={
+                "wechat": Merchant(
+                    provider="wechat", merchant_id="m", appid="a", notify_url="http://127.0.0.1/n"
+                )
+            },
         )
 
         await checkout.refunds.pursue(order.id, number)
