@@ -18,10 +18,10 @@ from actors.failpoints import Reach, nowhere
 from actors.lane import Lane
 from actors.metrics import NOTICES
 from actors.normalized import NormalizedEvents, PaymentNotKnown
+from actors.notice_ends import RETRY_SECONDS, NoticeEnds
 from actors.notice_readers import Read, Readers
 from actors.tracing import describe_order, link, work_span
 from contracts.commands import RecordAttempt, RecordPayment, RecordRefund
-from contracts.effects import Case, CaseKind
 from contracts.facts import Fact, PaymentSucceeded, RefundMoved, RefundSpotted, WholeFact
 from contracts.states import NoticeStatus
 from models import inbox
@@ -36,8 +36,6 @@ log = structlog.get_logger("payments")
 IN_BACKGROUND = 2000
 # Twins come within seconds, when at all; ten thousand are seconds of the busiest sale.
 SEEN = 10_000
-# The last one for every further try, however many an operator wants.
-RETRY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 3600)
 # A payment's own notice may be some seconds behind that of its refund; then its provider is asked.
 TRIES_BEFORE_ASKING = 3
 
@@ -70,6 +68,7 @@ class Inbox:
         self._max_retries = max_retries
         self._reach = reach
         self._database = database
+        self._ends = NoticeEnds(database=database, reach=reach, max_retries=max_retries)
         self._readers = Readers(providers=providers, events=events)
         self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
         # Notices this process knows to be committed, and whether it knows them to be finished as
@@ -152,13 +151,13 @@ class Inbox:
             notice = msgspec.structs.replace(notice, retry_count=notice.retry_count - 1)
         if notice.retry_count > self._max_retries:
             # Whoever tried did not live to say what is wrong with it.
-            await self._bury(notice, "unfinished")
+            await self._ends.bury(notice, "unfinished")
             return
         try:
             self._readers.verify_stored(notice)
         except (KeyError, NoticeRefused) as failure:
             # The key may be away for a while; if it stays away, the last try buries the notice.
-            await self._put_off(notice, failure, is_try=is_try)
+            await self._ends.put_off(notice, failure, is_try=is_try)
             return
         await self._process(notice, is_try=is_try)
 
@@ -224,14 +223,13 @@ class Inbox:
                 await self._reach("notice.read")
                 await self._record_all(told)
             except NotOurs:
-                await inbox.finish(self._database, notice.id, NoticeStatus.PROCESSED, "not_ours")
-                NOTICES.labels(provider=notice.provider, outcome="processed").inc()
+                await self._ends.set_aside(notice, "not_ours")
             except NoticeUnreadable as unreadable:
-                await self._bury(notice, unreadable.reason)
+                await self._ends.bury(notice, unreadable.reason)
             except EventHeld as held:
-                await self._hold(notice, held)
+                await self._ends.hold(notice, held)
             except Exception as failure:  # noqa: BLE001 - one notice must not stop the others
-                await self._put_off(notice, failure, is_try=is_try)
+                await self._ends.put_off(notice, failure, is_try=is_try)
 
     async def _record_all(self, told: Read) -> None:
         notice, facts = told.notice, told.facts
@@ -242,7 +240,7 @@ class Inbox:
             fact = await self._named(notice, await self._readers.whole(told_fact))
             order_id = known or await self._order_of(fact)
             if order_id is None:
-                await self._quarantine(notice, fact)
+                await self._ends.quarantine(notice, fact)
             else:
                 turn = await self._actor.take_turn(_command(order_id, fact, notice.id))
                 describe_order(trace.get_current_span(), turn.order)
@@ -274,61 +272,6 @@ class Inbox:
     async def _order_of(self, fact: WholeFact) -> int | None:
         found = await order_ids_of_attempts(self._database, [fact.attempt_no])
         return found.get(fact.attempt_no)
-
-    async def _quarantine(self, notice: StoredNotice, fact: WholeFact) -> None:
-        case = Case(
-            kind=CaseKind.UNKNOWN_ATTEMPT,
-            subject=f"{fact.provider}:{fact.attempt_no}",
-            reason="unknown_attempt",
-            details={"attempt_no": fact.attempt_no, "notice_id": str(notice.id)},
-        )
-        await inbox.open_case(self._database, case)
-        await self._reach("notice.case_opened")
-        await inbox.finish(self._database, notice.id, NoticeStatus.QUARANTINED, "unknown_attempt")
-
-    async def _hold(self, notice: StoredNotice, held: EventHeld) -> None:
-        await inbox.open_case(self._database, held.case(notice.id))
-        await self._reach("notice.case_opened")
-        await inbox.finish(self._database, notice.id, NoticeStatus.QUARANTINED, held.reason)
-        NOTICES.labels(provider=notice.provider, outcome="quarantined").inc()
-        log.warning(
-            "payments.webhook.quarantined",
-            provider=notice.provider,
-            notice_id=notice.id,
-            reason=held.reason,
-        )
-
-    async def _bury(self, notice: StoredNotice, reason: str) -> None:
-        case = Case(
-            kind=CaseKind.UNREADABLE_NOTICE,
-            subject=f"notice:{notice.id}",
-            reason=reason[:64],
-            details={"provider": notice.provider},
-        )
-        await inbox.open_case(self._database, case)
-        await self._reach("notice.case_opened")
-        await inbox.finish(self._database, notice.id, NoticeStatus.DEAD, reason[:64])
-        NOTICES.labels(provider=notice.provider, outcome="dead").inc()
-        log.error(
-            "payments.webhook.dead", provider=notice.provider, notice_id=notice.id, reason=reason
-        )
-
-    async def _put_off(
-        self, notice: StoredNotice, failure: Exception, *, is_try: bool = True
-    ) -> None:
-        reason = type(failure).__name__
-        NOTICES.labels(provider=notice.provider, outcome="failed").inc()
-        log.warning(
-            "payments.webhook.failed", provider=notice.provider, notice_id=notice.id, reason=reason
-        )
-        if not is_try:
-            return
-        if notice.retry_count >= self._max_retries:
-            await self._bury(notice, reason)
-        else:
-            delay_seconds = RETRY_SECONDS[min(notice.retry_count, len(RETRY_SECONDS) - 1)]
-            tries = notice.retry_count + 1
-            await inbox.put_off(self._database, notice.id, delay_seconds, reason[:64], tries=tries)
 
 
 def _command(

@@ -8,7 +8,8 @@ import pytest
 
 from actors.actor import Actor
 from actors.checkout import Checkout
-from actors.inbox import RETRY_SECONDS, Inbox
+from actors.inbox import Inbox
+from actors.notice_ends import RETRY_SECONDS
 from actors.payers import Merchant
 from contracts.attempt import BilledRefund
 from contracts.facts import Fact, FactSource, RefundMoved, RefundOutcome, RefundSpotted

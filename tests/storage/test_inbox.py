@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from actors.actor import Actor
-from actors.inbox import RETRY_SECONDS, Inbox
+from actors.inbox import Inbox
+from actors.notice_ends import RETRY_SECONDS
 from contracts.facts import Fact
 from models.engine import Database
 from models.replays import reopen_notices

@@ -33,7 +33,7 @@ DELIVERY = (
     Guard(
         "notice.tries",
         "a notice that always fails goes to a person",
-        "actors/inbox.py",
+        "actors/notice_ends.py",
         "if notice.retry_count >= self._max_retries:",
         "if False:",
         f"{STORAGE}inbox.py::TestAStoredNotice::test_that_always_fails_goes_to_a_person",

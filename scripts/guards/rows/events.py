@@ -240,7 +240,7 @@ EVENTS = (
     Guard(
         "event.repeats_bury_nothing",
         "how often an event is repeated uses up no try",
-        "actors/inbox.py",
+        "actors/notice_ends.py",
         "        if not is_try:\n            return\n",
         "",
         f"{_STORED}TestAnEventThatComesAgain::test_buries_nothing_by_coming_often",
