@@ -16,7 +16,7 @@ import structlog
 from actors.actor import Actor
 from actors.calls import POLL_SECONDS, WAIT_SECONDS
 from actors.checkout import Checkout
-from actors.decide import refuse_unless_payable
+from actors.decide_attempt import refuse_unless_payable
 from actors.pay_channels import STRIPE, Way, choose_way
 from actors.payers import Payers, known_payer
 from contracts import errors

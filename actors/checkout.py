@@ -15,7 +15,7 @@ from msgspec import structs
 from actors.actor import Actor
 from actors.attempt_calls import AttemptCalls
 from actors.calls import POLL_SECONDS, WAIT_SECONDS, Calls, traced
-from actors.decide import refuse_unless_payable, usable_attempt
+from actors.decide_attempt import refuse_unless_payable, usable_attempt
 from actors.evidence import EvidenceTrail
 from actors.failpoints import Reach, nowhere
 from actors.payers import Merchant, attempt_words

@@ -16,7 +16,7 @@ from actors.actor import Actor
 from actors.attempt_calls import AttemptCalls
 from actors.channels import channel_of
 from actors.confirming import Confirmed, Confirming
-from actors.decide import is_stranded, refuse_unless_payable
+from actors.decide_attempt import is_stranded, refuse_unless_payable
 from actors.failpoints import Reach, nowhere
 from actors.intent_status import result_of
 from actors.pay_channels import Way, choose_way, provider_in

@@ -8,7 +8,7 @@ import msgspec
 from actors.actor import Actor
 from actors.attempt_calls import AttemptCalls
 from actors.calls import POLL_SECONDS
-from actors.decide import is_stranded
+from actors.decide_attempt import is_stranded
 from actors.payers import Payers
 from actors.turn import Turn
 from contracts import errors

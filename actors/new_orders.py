@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from actors.coupons import lower_price
-from actors.decide import start_attempt
+from actors.decide_attempt import start_attempt
 from actors.evolve import evolve_all
 from actors.gift_codes import gift_code, gift_code_hash
 from actors.sale import Sale

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from actors.channels import CHOICES
-from actors.decide import usable_attempt
+from actors.decide_attempt import usable_attempt
 from contracts import errors
 from contracts.attempt import PayerParameters
 from contracts.channels import Openids, Payer

@@ -12,7 +12,7 @@ import msgspec
 
 from actors.bridge import Gatekeeper
 from actors.channels import refuse_unless_rolled_out
-from actors.decide import refuse_unless_payable
+from actors.decide_attempt import refuse_unless_payable
 from actors.logins import openid_against, who_knows_logins
 from actors.payers import Payers
 from contracts import errors

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from actors.channels import choose_channel
-from actors.decide import refuse_unless_payable
+from actors.decide_attempt import refuse_unless_payable
 from actors.payers import known_payer
 from actors.sale import Sale
 from actors.sales import answer_to_key

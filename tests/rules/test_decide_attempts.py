@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from actors.decide import usable_attempt
+from actors.decide_attempt import usable_attempt
 from contracts import errors
 from contracts.commands import RecordAttempt, RecordOpenFailed, RecordPayment
 from contracts.facts import (

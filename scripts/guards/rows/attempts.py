@@ -13,7 +13,7 @@ ATTEMPTS = (
     Guard(
         "attempt.payable",
         "nothing is opened for an order that cannot be paid",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "    refuse_unless_payable(order, now)\n    if usable_attempt(",
         "    if usable_attempt(",
         f"{RULES}decide_attempts.py::TestStartingAnAttempt::test_is_refused_when_there_is_nothing_to_pay[PAID-OrderAlreadyPaid]",
@@ -21,7 +21,7 @@ ATTEMPTS = (
     Guard(
         "attempt.words",
         "a payer is shown only what was asked for in the same words",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "    return current if is_same and is_open else None\n",
         "    return current if is_open else None\n",
         f"{RULES}decide_attempts.py::TestAUsableAttempt::test_is_none_of_other_words[change1]",
@@ -125,7 +125,7 @@ ATTEMPTS = (
     Guard(
         "attempt.in_time",
         "nothing is opened when time is up",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "            if now >= order.expired_at:",
         "            if False:",
         f"{RULES}decide_attempts.py::TestStartingAnAttempt::test_is_refused_in_the_last_second_too",
@@ -133,7 +133,7 @@ ATTEMPTS = (
     Guard(
         "attempt.claim",
         "one caller at a time opens an attempt",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "if current.claim_until is not None and now < current.claim_until:",
         "if False:",
         f"{RULES}decide_attempts.py::TestStartingAnAttempt::test_waits_while_another_opener_holds_the_claim",
@@ -141,7 +141,7 @@ ATTEMPTS = (
     Guard(
         "attempt.limit",
         "an order has ten attempts at most",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "if len(order.attempts) >= MAX_ATTEMPTS:",
         "if False:",
         f"{RULES}decide_attempts.py::TestStartingAnAttempt::test_stops_at_ten",
@@ -149,7 +149,7 @@ ATTEMPTS = (
     Guard(
         "attempt.least_time",
         "a provider gets the least time it accepts",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "max(order.expired_at, now + MIN_PAYABLE)",
         "order.expired_at",
         f"{RULES}decide_attempts.py::TestStartingAnAttempt::test_gives_the_provider_the_least_time_it_accepts",
@@ -157,7 +157,7 @@ ATTEMPTS = (
     Guard(
         "attempt.orphan",
         "an attempt opened too late is owed a close",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "if is_wanted or attempt.close_owed:",
         "if True:",
         f"{RULES}decide_attempts.py::TestAnOpenedAttempt::test_is_owed_a_close_when_the_order_went_elsewhere[EXPIRED]",

@@ -59,7 +59,7 @@ COURSE = (
     Guard(
         "course.second",
         "a second charge has the first closed at its own provider",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "superseded = [AttemptCloseOwed(attempt_no=current.attempt_no)] if current else []",
         "superseded: list[OrderEvent] = []",
         f"{_SHOP}TestASecondCharge::test_closes_the_first_at_its_own_provider",

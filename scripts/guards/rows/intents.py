@@ -76,7 +76,7 @@ INTENTS = (
     Guard(
         "confirm.agreed",
         "nothing is opened for a price that changed in the last moment",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "if words.agreed not in (None, order.total):",
         "if False:",
         f"{_STORED}TestAConfirmation::test_never_pays_another_price_than_its_intent_says",
@@ -111,7 +111,7 @@ INTENTS = (
     Guard(
         "confirm.key",
         "a key finds what it started, whatever has become of it",
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         "if confirmed is not None and not is_stranded(order, confirmed, now):",
         "if False:",
         f"{_STORED}TestAConfirmation"

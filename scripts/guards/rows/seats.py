@@ -103,7 +103,7 @@ SEATS = (
     Guard(
         "seats.not_paid_yet",
         '"not paid" is no end while somebody can pay',
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         " > dead_at:",
         " != dead_at:",
         f"{RULES}decide_attempts.py::TestAClosingOrder::test_waits_while_the_provider_could_still_take_money[PaymentNotPaid]",
@@ -111,7 +111,7 @@ SEATS = (
     Guard(
         "seats.grace",
         '"not paid" is an end only after a grace',
-        "actors/decide.py",
+        "actors/decide_attempt.py",
         " + timedelta(seconds=policy.attempt_grace_seconds)",
         "",
         f"{RULES}decide_attempts.py::TestAClosingOrder::test_waits_for_the_grace_too",
