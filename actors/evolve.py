@@ -45,6 +45,7 @@ from contracts.events import (
     OrderExpired,
     OrderPaid,
     OrderRefunded,
+    OrderRefundReturned,
     PaymentQuarantined,
     PlaceApproved,
     PlaceRejected,
@@ -130,6 +131,9 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case OrderRefunded():
             # The coupon was used: it does not come back with the money.
             return emptied(order)
+        case OrderRefundReturned():
+            # Its seats may be sold: they do not come back with the money.
+            return order
         case OrderPaid():
             return _paid(order, event)
         case SettlementRepaired(payment=payment):

@@ -106,6 +106,10 @@ class OrderRefunded(msgspec.Struct, frozen=True, kw_only=True, tag="order_refund
     by_user_id: int | None = None
 
 
+class OrderRefundReturned(msgspec.Struct, frozen=True, kw_only=True, tag="order_refund_returned"):
+    """Money that had ended the order is ours again; seats and places stay gone."""
+
+
 class SurplusReceived(msgspec.Struct, frozen=True, kw_only=True, tag="surplus_received"):
     """Verified money the order cannot keep; *refund* sends all of it back."""
 
@@ -210,6 +214,7 @@ OrderEvent: TypeAlias = (
     | OrderPaid
     | SettlementRepaired
     | OrderRefunded
+    | OrderRefundReturned
     | SurplusReceived
     | PaymentQuarantined
     | RefundAdvanced
