@@ -110,13 +110,11 @@ def refund_of_rejected(order: Order, *, by_user_id: int | None = None) -> list[O
     key = f"{stem}#{tries + 1}" if tries else stem
     invite_ids, _ = seats_of_the_rest(order, settlement)
     is_alone = order.payment_status is not PaymentStatus.REFUNDING
-    # What an order had lost when all of its money had gone back is nobody's to free again.
-    has_seat = order.seats_held > 0
     return [
         RefundRequested(
             refund=_of_all_that_is_left(order, settlement, key),
             invite_ids=tuple(invite_ids),
-            registration_ids=(buyer.id,) if is_alone and has_seat and buyer.id is not None else (),
+            registration_ids=(buyer.id,) if is_alone and buyer.id is not None else (),
             by_user_id=by_user_id,
         )
     ]

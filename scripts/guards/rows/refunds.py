@@ -166,14 +166,6 @@ REFUNDS = (
         f"{STORAGE}refunds.py::TestARefundThatReturns::test_leaves_the_order_its_money_and_no_seat",
     ),
     Guard(
-        "refund.returned_seat",
-        "a seat that went with money that came back is not freed again",
-        "actors/decide_places.py",
-        "has_seat = order.seats_held > 0",
-        "has_seat = True",
-        f"{RULES}decide_places.py::TestABuyerWhoIsRejected::test_has_no_seat_to_free_again_when_the_money_came_back",
-    ),
-    Guard(
         "bill.known",
         "a bill's refunds that the books know are not asked about",
         "actors/bills.py",
