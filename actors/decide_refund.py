@@ -16,6 +16,7 @@ from actors.evolve import (
     case_subject_of,
     evolve,
     evolve_all,
+    refusal_subject,
 )
 from actors.refund_marks import marked_by
 from actors.refund_numbers import next_refund_no, stem_of
@@ -78,7 +79,8 @@ def record_refund_refused(order: Order, command: RecordRefundRefused) -> list[Or
     if refund is None or refund.status not in REFUNDS_UNDER_WAY:
         return []
     failed = RefundAdvanced(refund_no=refund.refund_no, status=RefundStatus.FAILED)
-    stuck = _stuck(order, refund.refund_no, command.code)
+    refused = RefundStuck(refund_no=refund.refund_no, reason=command.code, is_refusal=True)
+    stuck = _new(order, refused)
     if refund.idempotency_key.startswith(_OWED_ANYWAY):
         return [failed, *stuck]
     return [failed, *stuck, *refund_of_rejected(evolve(order, failed))]
@@ -149,6 +151,9 @@ def _succeeded(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEve
     succeeded = with_status(order, [_advanced(fact, RefundStatus.SUCCEEDED)])
     if refund.status is not RefundStatus.FAILED:
         return succeeded
+    if refusal_subject(refund.refund_no) in order.case_subjects:
+        # It was not made as far as its provider told us, and nobody has said that it came back.
+        return [*succeeded, *_stuck(order, refund.refund_no, "contradiction")]
     # It went before it failed, though told the other way round: what goes with it goes first.
     return [*succeeded, *_returned(evolve_all(order, succeeded), refund, fact)]
 
@@ -213,7 +218,10 @@ def _abnormal(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEven
 
 
 def _stuck(order: Order, number: str, reason: str) -> list[OrderEvent]:
-    event = RefundStuck(refund_no=number, reason=reason)
+    return _new(order, RefundStuck(refund_no=number, reason=reason))
+
+
+def _new(order: Order, event: RefundStuck) -> list[OrderEvent]:
     return [] if case_subject_of(event) in order.case_subjects else [event]
 
 

@@ -93,9 +93,16 @@ def case_subject_of(event: PaymentQuarantined | RefundStuck) -> str:
     """Name the case an event opens, so that a repeated fact opens it once."""
     if isinstance(event, PaymentQuarantined):
         return payment_subject(event.fact)
+    if event.is_refusal:
+        return refusal_subject(event.refund_no)
     if event.reason in _FURTHER_QUESTIONS:
         return f"{event.reason}:{event.refund_no}"
     return f"refund:{event.refund_no}"
+
+
+def refusal_subject(refund_no: str) -> str:
+    """Name the case of a refund that its provider would not make."""
+    return f"refused:{refund_no}"
 
 
 def payment_subject(fact: PaymentSucceeded) -> str:

@@ -154,10 +154,14 @@ class DisputeMoved(msgspec.Struct, frozen=True, kw_only=True, tag="dispute_moved
 
 
 class RefundStuck(msgspec.Struct, frozen=True, kw_only=True, tag="refund_stuck"):
-    """A refund will not move by itself; a person must act."""
+    """A refund will not move by itself; a person must act.
+
+    *is_refusal* where the provider would not make it, which is no word about one that was made.
+    """
 
     refund_no: str
     reason: str
+    is_refusal: bool = False
 
 
 class InviteRedeemed(msgspec.Struct, frozen=True, kw_only=True, tag="invite_redeemed"):

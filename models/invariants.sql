@@ -61,6 +61,7 @@ WHERE NOT p.honoured
   AND p.refund_minor <> p.amount_minor
   AND NOT EXISTS (SELECT 1 FROM cases c JOIN refunds f
                     ON c.subject IN ('refund:' || f.refund_no,
+                                     'refused:' || f.refund_no,
                                      'failed_after_success:' || f.refund_no)
                   WHERE f.payment_id = p.id);
 
@@ -77,6 +78,7 @@ JOIN payments p ON p.order_id = o.id AND p.honoured
 WHERE o.status = 'PAID' AND p.refund_minor < p.amount_minor
   AND NOT EXISTS (SELECT 1 FROM cases c JOIN refunds f
                     ON c.subject IN ('refund:' || f.refund_no,
+                                     'refused:' || f.refund_no,
                                      'failed_after_success:' || f.refund_no)
                   WHERE f.payment_id = p.id);
 

@@ -240,6 +240,17 @@ class TestARefund:
         with pytest.raises(errors.RefundExceedsPaid):
             after(order, RequestRefund(order_id=1, reason="sick", by_user_id=5))
 
+    def test_that_was_refused_and_succeeded_all_the_same_has_not_returned(self) -> None:
+        refused = RecordRefundRefused(order_id=1, refund_no=ASKED_FOR, code="NO_AUTH")
+        order, _ = after(with_a_refund(), refused)
+
+        order, events = after(order, moved(RefundOutcome.SUCCESS, ASKED_FOR))
+
+        assert kinds(events) == ["RefundAdvanced", "OrderRefunded", "RefundStuck"]
+        assert (order.status, order.refunds[0].status) == ("REFUNDED", "succeeded")
+        assert order.case_subjects == (f"refused:{ASKED_FOR}", f"refund:{ASKED_FOR}")
+        assert after(order, moved(RefundOutcome.SUCCESS, ASKED_FOR))[1] == []
+
     def test_refused_for_good_fails_and_asks_a_person(self) -> None:
         refused = RecordRefundRefused(order_id=1, refund_no=NUMBER, code="NO_AUTH")
 

@@ -136,7 +136,7 @@ def _money(s: Snapshot) -> list[str]:
             asked_a_person = any(
                 f"{why}:{r['refund_no']}" in stuck
                 for r in refunds
-                for why in ("refund", "failed_after_success")
+                for why in ("refund", "refused", "failed_after_success")
             )
             if (
                 not payment["honoured"]

@@ -166,6 +166,14 @@ REFUNDS = (
         f"{STORAGE}refunds.py::TestARefundThatReturns::test_leaves_the_order_its_money_and_no_seat",
     ),
     Guard(
+        "refund.refused_is_no_failure",
+        "a refund that was refused and succeeded has not returned",
+        "actors/decide_refund.py",
+        "    if refusal_subject(refund.refund_no) in order.case_subjects:",
+        "    if False:",
+        f"{_RETURNED}test_that_was_refused_and_succeeded_all_the_same_has_not_returned",
+    ),
+    Guard(
         "bill.known",
         "a bill's refunds that the books know are not asked about",
         "actors/bills.py",
