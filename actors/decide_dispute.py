@@ -9,7 +9,7 @@
 
 from msgspec.structs import replace
 
-from actors.decide_refund import with_end
+from actors.decide_refund import with_status
 from actors.evolve import DISPUTE_AMOUNT, DISPUTE_WON, case_subject_of
 from contracts.events import DisputeMoved, OrderEvent, RefundStuck
 from contracts.facts import RefundMoved, RefundOutcome
@@ -35,14 +35,14 @@ def record_dispute(order: Order, fact: RefundMoved) -> list[OrderEvent]:
     if known is None:
         payment = _payment(order, fact, status)
         begun = [] if payment is None else [DisputeMoved(refund=_begun(fact, payment, status))]
-        return with_end(order, [*begun, *asked])
+        return with_status(order, [*begun, *asked])
     if known.amount != fact.refunded:
         return [*asked, *_asked(order, fact.refund_no, DISPUTE_AMOUNT)]
     won = _asked(order, fact.refund_no, DISPUTE_WON) if _came_back(known.status, status) else []
     if _COURSE.index(status) <= _COURSE.index(known.status):
         return [*asked, *won]
     moved = DisputeMoved(refund=replace(known, status=status))
-    return with_end(order, [moved, *asked, *won])
+    return with_status(order, [moved, *asked, *won])
 
 
 def _came_back(before: RefundStatus, told: RefundStatus) -> bool:

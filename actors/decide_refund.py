@@ -1,8 +1,9 @@
 """What becomes of money on its way back. Pure.
 
-A card's bank may send back days later what had gone through. Notices come in any order, and seats
-that went with the money do not come back: so success absorbs failure whichever is told first, and
-where a provider says both a person is asked, for the buyer may be without the money.
+A card's bank may send back days later what had gone through, and nothing goes through that failed.
+Notices come in any order: so a refund of which its provider says both went and returned, whichever
+is told first. The money is ours again, the seats that went with it do not come back, and a person
+is asked, for the buyer may be without both.
 """
 
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from actors.evolve import (
     case_subject_of,
     evolve,
     evolve_all,
+    refusal_subject,
 )
 from actors.refund_marks import marked_by
 from actors.refund_numbers import next_refund_no, stem_of
@@ -23,6 +25,7 @@ from contracts.events import (
     ExternalRefund,
     OrderEvent,
     OrderRefunded,
+    OrderRefundReturned,
     RefundAdvanced,
     RefundRequested,
     RefundStuck,
@@ -30,6 +33,7 @@ from contracts.events import (
 from contracts.facts import RefundMoved, RefundOutcome
 from contracts.order import Order, Payment, Refund
 from contracts.states import (
+    REFUNDS_IN_VAIN,
     REFUNDS_UNDER_WAY,
     OrderStatus,
     PaymentStatus,
@@ -42,10 +46,11 @@ MAX_NUMBERS = 5
 EXTERNAL_REASON = "external"
 # We owe these whether anybody asks or not: they name why in their key.
 _OWED_ANYWAY = (f"{SURPLUS_REASON}:", f"{REJECTED_REASON}:")
+_HAVE_GONE = frozenset({RefundStatus.SUCCEEDED, RefundStatus.RETURNED})
 
 
 def record_refund(order: Order, fact: RefundMoved) -> list[OrderEvent]:
-    """Move a refund on. Success absorbs everything, whatever arrives after or before it."""
+    """Move a refund on; where success and failure are told of it, it has returned for good."""
     refund = order.refund(fact.refund_no)
     if refund is None:
         return _not_ours(order, fact)
@@ -74,17 +79,21 @@ def record_refund_refused(order: Order, command: RecordRefundRefused) -> list[Or
     if refund is None or refund.status not in REFUNDS_UNDER_WAY:
         return []
     failed = RefundAdvanced(refund_no=refund.refund_no, status=RefundStatus.FAILED)
-    stuck = _stuck(order, refund.refund_no, command.code)
+    refused = RefundStuck(refund_no=refund.refund_no, reason=command.code, is_refusal=True)
+    stuck = _new(order, refused)
     if refund.idempotency_key.startswith(_OWED_ANYWAY):
         return [failed, *stuck]
     return [failed, *stuck, *refund_of_rejected(evolve(order, failed))]
 
 
-def with_end(order: Order, events: list[OrderEvent]) -> list[OrderEvent]:
-    """End a paid order with the event that sends the last of its money back."""
+def with_status(order: Order, events: list[OrderEvent]) -> list[OrderEvent]:
+    """Have the order's status follow its money: all of it gone back, or not, or not any more."""
     after = evolve_all(order, events)
-    if after.status is OrderStatus.PAID and after.payment_status is PaymentStatus.REFUNDED:
+    is_back = after.payment_status is PaymentStatus.REFUNDED
+    if after.status is OrderStatus.PAID and is_back:
         return [*events, OrderRefunded()]
+    if after.status is OrderStatus.REFUNDED and not is_back:
+        return [*events, OrderRefundReturned()]
     return events
 
 
@@ -96,7 +105,7 @@ def _not_ours(order: Order, fact: RefundMoved) -> list[OrderEvent]:
     payment = _payment_with_room(order, fact)
     if fact.outcome is not RefundOutcome.SUCCESS or payment is None:
         return stuck
-    return with_end(order, [ExternalRefund(refund=_external(fact, payment)), *stuck])
+    return with_status(order, [ExternalRefund(refund=_external(fact, payment)), *stuck])
 
 
 def _payment_with_room(order: Order, fact: RefundMoved) -> Payment | None:
@@ -134,21 +143,27 @@ def _processing(refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
 
 
 def _succeeded(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
-    if refund.status is RefundStatus.SUCCEEDED:
+    if refund.status in _HAVE_GONE:
         return []
     if refund.status is RefundStatus.FAILED and _has_no_room(order, refund):
         # It was closed, and another number took its place: both cannot be.
         return _stuck(order, refund.refund_no, "contradiction")
-    succeeded = with_end(order, [_advanced(fact, RefundStatus.SUCCEEDED)])
-    has_failed = refund.status is RefundStatus.FAILED
-    return [*succeeded, *_failed_too(order, refund)] if has_failed else succeeded
+    succeeded = with_status(order, [_advanced(fact, RefundStatus.SUCCEEDED)])
+    if refund.status is not RefundStatus.FAILED:
+        return succeeded
+    if refusal_subject(refund.refund_no) in order.case_subjects:
+        # It was not made as far as its provider told us, and nobody has said that it came back.
+        return [*succeeded, *_stuck(order, refund.refund_no, "contradiction")]
+    # It went before it failed, though told the other way round: what goes with it goes first.
+    return [*succeeded, *_returned(evolve_all(order, succeeded), refund, fact)]
 
 
-def _failed_too(order: Order, refund: Refund) -> list[OrderEvent]:
+def _returned(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
+    returned = with_status(order, [_advanced(fact, RefundStatus.RETURNED)])
     if refund.kind is not RefundKind.OURS:
         # Who made it at the console hears of it there.
-        return []
-    return _stuck(order, refund.refund_no, FAILED_AFTER_SUCCESS)
+        return returned
+    return [*returned, *_stuck(order, refund.refund_no, FAILED_AFTER_SUCCESS)]
 
 
 def _names_another(refund: Refund, fact: RefundMoved) -> bool:
@@ -170,10 +185,10 @@ def _has_no_room(order: Order, refund: Refund) -> bool:
 
 
 def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
-    if refund.status is RefundStatus.FAILED:
+    if refund.status in REFUNDS_IN_VAIN:
         return []
     if refund.status is RefundStatus.SUCCEEDED:
-        return _failed_too(order, refund)
+        return _returned(order, refund, fact)
     failed = _advanced(fact, RefundStatus.FAILED)
     if not refund.idempotency_key.startswith(_OWED_ANYWAY):
         # What this one leaves is owed all the same to a buyer who was not let in.
@@ -196,14 +211,17 @@ def _closed(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]
 
 
 def _abnormal(order: Order, refund: Refund, fact: RefundMoved) -> list[OrderEvent]:
-    if refund.status is RefundStatus.FAILED:
+    if refund.status in REFUNDS_IN_VAIN:
         return []
     # The provider has it: later ones need not wait for it to be accepted.
     return [*_processing(refund, fact), *_stuck(order, refund.refund_no, "abnormal")]
 
 
 def _stuck(order: Order, number: str, reason: str) -> list[OrderEvent]:
-    event = RefundStuck(refund_no=number, reason=reason)
+    return _new(order, RefundStuck(refund_no=number, reason=reason))
+
+
+def _new(order: Order, event: RefundStuck) -> list[OrderEvent]:
     return [] if case_subject_of(event) in order.case_subjects else [event]
 
 

@@ -8,7 +8,7 @@ import hashlib
 
 import msgspec
 
-from actors.decide_refund import with_end
+from actors.decide_refund import with_status
 from actors.refund_marks import markable_invites, markable_registrations, seats_of_the_rest
 from actors.refund_numbers import next_refund_no
 from contracts import errors
@@ -17,7 +17,7 @@ from contracts.events import OrderEvent, OrderRefunded, RefundAdvanced, RefundRe
 from contracts.facts import FactSource
 from contracts.money import Money
 from contracts.order import Order, Payment, Refund
-from contracts.states import OrderStatus, RefundKind, RefundStatus
+from contracts.states import REFUNDS_IN_VAIN, OrderStatus, RefundKind, RefundStatus
 
 # WeChat Pay takes no more parts of one payment.
 MAX_PARTS = 50
@@ -44,7 +44,7 @@ def request_refund(order: Order, command: RequestRefund) -> list[OrderEvent]:
     if len(order.refunds_of(settlement)) >= MAX_PARTS:
         raise errors.InvalidState(f"A payment goes back in at most {MAX_PARTS} parts.")
     requested = _requested(order, command, settlement, amount)
-    return with_end(order, [requested, *_moved_by_hand(requested.refund, settlement)])
+    return with_status(order, [requested, *_moved_by_hand(requested.refund, settlement)])
 
 
 def earlier_refund(order: Order, command: RequestRefund) -> Refund | None:
@@ -100,8 +100,10 @@ def _failed(order: Order, number: str) -> Payment:
     refund = order.refund(number)
     if refund is None:
         raise errors.NotFound
-    if refund.status is not RefundStatus.FAILED or refund.kind is not RefundKind.OURS:
-        raise errors.InvalidState("Only a refund of ours that failed is asked for again.")
+    if refund.status not in REFUNDS_IN_VAIN or refund.kind is not RefundKind.OURS:
+        raise errors.InvalidState(
+            "Only a refund of ours that failed, or came back, is asked for again."
+        )
     return order.payment_of(refund)
 
 

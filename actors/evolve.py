@@ -45,6 +45,7 @@ from contracts.events import (
     OrderExpired,
     OrderPaid,
     OrderRefunded,
+    OrderRefundReturned,
     PaymentQuarantined,
     PlaceApproved,
     PlaceRejected,
@@ -92,9 +93,16 @@ def case_subject_of(event: PaymentQuarantined | RefundStuck) -> str:
     """Name the case an event opens, so that a repeated fact opens it once."""
     if isinstance(event, PaymentQuarantined):
         return payment_subject(event.fact)
+    if event.is_refusal:
+        return refusal_subject(event.refund_no)
     if event.reason in _FURTHER_QUESTIONS:
         return f"{event.reason}:{event.refund_no}"
     return f"refund:{event.refund_no}"
+
+
+def refusal_subject(refund_no: str) -> str:
+    """Name the case of a refund that its provider would not make."""
+    return f"refused:{refund_no}"
 
 
 def payment_subject(fact: PaymentSucceeded) -> str:
@@ -130,6 +138,9 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
         case OrderRefunded():
             # The coupon was used: it does not come back with the money.
             return emptied(order)
+        case OrderRefundReturned():
+            # Its seats may be sold: they do not come back with the money.
+            return order
         case OrderPaid():
             return _paid(order, event)
         case SettlementRepaired(payment=payment):

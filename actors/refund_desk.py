@@ -16,7 +16,7 @@ from actors.refund_calls import RefundCalls
 from contracts import errors
 from contracts.commands import RequestRefund
 from contracts.order import Order, Refund
-from contracts.states import REFUNDS_UNDER_WAY, RefundStatus
+from contracts.states import REFUNDS_IN_VAIN, REFUNDS_UNDER_WAY, RefundStatus
 from models.engine import Database
 from models.payment_keys import Key, recall, remember
 from models.refunds import ManagedRefund, refund_id_of
@@ -61,10 +61,10 @@ class RefundDesk:
         return await self._answer(await ask_for_refund(self._actor, named), key)
 
     async def retry(self, refund: ManagedRefund, key: Key | None, *, by_user_id: int) -> Told:
-        """Go on with a refund: the same number while it is under way, another once it failed.
+        """Go on with a refund: the same number while it is under way, another once it was in vain.
 
-        A refund that failed is asked for again once, however often that is wished. Once that one
-        has failed too, it is the one to be asked for again.
+        A refund that failed or came back is asked for again once, however often that is wished.
+        Once that one was in vain too, it is the one to be asked for again.
 
         :raises contracts.errors.IdempotencyMismatch: the key was used with another body.
         :raises contracts.errors.Conflict: it is not ours, or its money has gone back otherwise.
@@ -77,7 +77,7 @@ class RefundDesk:
         if found is None:
             raise errors.NotFound
         found = newest_again(order, found)
-        if found.status is not RefundStatus.FAILED:
+        if found.status not in REFUNDS_IN_VAIN:
             return await self._go_on(order, found, key)
         command = RequestRefund(
             order_id=order.id,

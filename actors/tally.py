@@ -30,6 +30,7 @@ from contracts.states import RefundStatus
 _ENDS: Final = {
     RefundStatus.SUCCEEDED: "payments.refund.succeeded",
     RefundStatus.FAILED: "payments.refund.failed",
+    RefundStatus.RETURNED: "payments.refund.returned",
 }
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("payments")

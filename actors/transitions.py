@@ -15,6 +15,7 @@ from contracts.events import (
     OrderExpired,
     OrderPaid,
     OrderRefunded,
+    OrderRefundReturned,
     SettlementRepaired,
 )
 from contracts.states import OrderStatus as S
@@ -25,6 +26,7 @@ MOVING_EVENTS: tuple[type[OrderEvent], ...] = (
     OrderCancelled,
     OrderPaid,
     OrderRefunded,
+    OrderRefundReturned,
     SettlementRepaired,
 )
 
@@ -46,7 +48,8 @@ TRANSITIONS: dict[S, dict[type[OrderEvent], S]] = {
     S.EXPIRED: {OrderPaid: S.PAID},
     S.CANCELLED: {OrderPaid: S.PAID},
     S.PAID: {OrderRefunded: S.REFUNDED},
-    S.REFUNDED: {},
+    # A bank may send back what had gone through; a dispute may be won after it was lost.
+    S.REFUNDED: {OrderRefundReturned: S.PAID},
 }
 
 

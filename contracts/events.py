@@ -106,6 +106,10 @@ class OrderRefunded(msgspec.Struct, frozen=True, kw_only=True, tag="order_refund
     by_user_id: int | None = None
 
 
+class OrderRefundReturned(msgspec.Struct, frozen=True, kw_only=True, tag="order_refund_returned"):
+    """Money that had ended the order is ours again; seats and places stay gone."""
+
+
 class SurplusReceived(msgspec.Struct, frozen=True, kw_only=True, tag="surplus_received"):
     """Verified money the order cannot keep; *refund* sends all of it back."""
 
@@ -150,10 +154,14 @@ class DisputeMoved(msgspec.Struct, frozen=True, kw_only=True, tag="dispute_moved
 
 
 class RefundStuck(msgspec.Struct, frozen=True, kw_only=True, tag="refund_stuck"):
-    """A refund will not move by itself; a person must act."""
+    """A refund will not move by itself; a person must act.
+
+    *is_refusal* where the provider would not make it, which is no word about one that was made.
+    """
 
     refund_no: str
     reason: str
+    is_refusal: bool = False
 
 
 class InviteRedeemed(msgspec.Struct, frozen=True, kw_only=True, tag="invite_redeemed"):
@@ -210,6 +218,7 @@ OrderEvent: TypeAlias = (
     | OrderPaid
     | SettlementRepaired
     | OrderRefunded
+    | OrderRefundReturned
     | SurplusReceived
     | PaymentQuarantined
     | RefundAdvanced

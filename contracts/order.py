@@ -9,6 +9,7 @@ from contracts.coupons import AppliedCoupon, Coupon
 from contracts.money import Money
 from contracts.states import (
     LIVE_ATTEMPTS,
+    REFUNDS_IN_VAIN,
     AttemptResult,
     AttemptState,
     ClosingReason,
@@ -202,9 +203,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return next(payment for payment in self.payments if refund.is_of(payment))
 
     def left_minor(self, payment: Payment) -> int:
-        """Count what refunds that did not fail leave of a payment."""
+        """Count what refunds leave of a payment, those in vain not counted."""
         refunds = self.refunds_of(payment)
-        gone = (r.amount.amount_minor for r in refunds if r.status is not RefundStatus.FAILED)
+        gone = (r.amount.amount_minor for r in refunds if r.status not in REFUNDS_IN_VAIN)
         return payment.paid.amount_minor - sum(gone)
 
     def refund(self, refund_no: str) -> Refund | None:

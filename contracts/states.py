@@ -77,6 +77,7 @@ class RefundStatus(StrEnum):
     PROCESSING = "processing"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    RETURNED = "returned"  # its provider said both: it went, and the money came back to us
 
 
 class RefundKind(StrEnum):
@@ -163,3 +164,5 @@ LIVE_ATTEMPTS = frozenset({AttemptState.OPENING, AttemptState.OPEN, AttemptState
 # What is open here can be paid until its provider has closed it, however late it is.
 LASTING_CHANNELS = frozenset({Channel.STRIPE, Channel.STRIPE_CHECKOUT})
 REFUNDS_UNDER_WAY = frozenset({RefundStatus.REQUESTED, RefundStatus.PROCESSING})
+# Of these the payer has nothing: the money never left, or is here again.
+REFUNDS_IN_VAIN = frozenset({RefundStatus.FAILED, RefundStatus.RETURNED})

@@ -172,7 +172,8 @@ def _parcel(letter: Letter | None, to: str | None, part: str = "") -> list[Parce
 
 def _ended_places(story: OrderStory, refund_no: str | None) -> list[Parcel]:
     """Write to the guests whose places went with a refund, or with the last of the money."""
-    is_last = story.status is OrderStatus.REFUNDED
+    # Whose places went when the order ended the first time were told then.
+    is_last = story.status is OrderStatus.REFUNDED and not story.has_ended_before
     ended = [
         place
         for place in story.places

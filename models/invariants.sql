@@ -59,13 +59,16 @@ SELECT 'money.surplus' AS id, count(*) AS violations, min(format('payment %s', p
 FROM payments p
 WHERE NOT p.honoured
   AND p.refund_minor <> p.amount_minor
-  AND NOT EXISTS (SELECT 1 FROM cases c JOIN refunds f ON c.subject = 'refund:' || f.refund_no
+  AND NOT EXISTS (SELECT 1 FROM cases c JOIN refunds f
+                    ON c.subject IN ('refund:' || f.refund_no,
+                                     'refused:' || f.refund_no,
+                                     'failed_after_success:' || f.refund_no)
                   WHERE f.payment_id = p.id);
 
 SELECT 'money.refunds' AS id, count(*) AS violations, min(format('payment %s', p.id)) AS detail
 FROM payments p
 WHERE p.refund_minor <> (SELECT coalesce(sum(f.amount_minor), 0) FROM refunds f
-                         WHERE f.payment_id = p.id AND f.status <> 'failed');
+                         WHERE f.payment_id = p.id AND f.status NOT IN ('failed', 'returned'));
 
 -- Money: a buyer who was not let in is owed all of it, or a person has been asked.
 SELECT 'money.rejected' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
@@ -73,7 +76,10 @@ FROM orders o
 JOIN registrations g ON g.order_id = o.id AND g.invite_id IS NULL AND g.status = 'REJECTED'
 JOIN payments p ON p.order_id = o.id AND p.honoured
 WHERE o.status = 'PAID' AND p.refund_minor < p.amount_minor
-  AND NOT EXISTS (SELECT 1 FROM cases c JOIN refunds f ON c.subject = 'refund:' || f.refund_no
+  AND NOT EXISTS (SELECT 1 FROM cases c JOIN refunds f
+                    ON c.subject IN ('refund:' || f.refund_no,
+                                     'refused:' || f.refund_no,
+                                     'failed_after_success:' || f.refund_no)
                   WHERE f.payment_id = p.id);
 
 -- State: every version of an order has its place in the audit.
@@ -88,10 +94,11 @@ FROM payment_attempts a
 WHERE (a.state = 'PAID') <> EXISTS (SELECT 1 FROM payments p WHERE p.attempt_no = a.attempt_no);
 
 -- Places: the buyer has one while the order lives, or a refund freed it; nobody has one when the
--- order has ended.
+-- order has ended, or when it had and its money came back.
 SELECT 'places.owner' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
 FROM orders o
-WHERE CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN
+WHERE CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') AND NOT EXISTS (
+    SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.kind = 'order_refund_returned') THEN
     (SELECT count(*) FROM registrations g
      WHERE g.order_id = o.id AND g.user_id = o.user_id AND g.invite_id IS NULL
        AND (g.status <> 'CANCELLED' OR g.refund_no IS NOT NULL)) <> 1
@@ -106,7 +113,8 @@ WHERE g.status = 'PENDING_PAYMENT' AND coalesce(o.status, '') NOT IN ('PENDING',
 -- that of a rejected guest waits again under another invite.
 SELECT 'places.gifts' AS id, count(*) AS violations, min(format('order %s', o.id)) AS detail
 FROM orders o
-WHERE CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') THEN
+WHERE CASE WHEN o.status IN ('PENDING', 'CLOSING', 'PAID') AND NOT EXISTS (
+    SELECT 1 FROM order_events e WHERE e.order_id = o.id AND e.kind = 'order_refund_returned') THEN
     (SELECT count(*) FROM order_invites i
      LEFT JOIN registrations g ON g.order_id = i.order_id AND g.invite_id = i.id
      WHERE i.order_id = o.id
@@ -132,10 +140,14 @@ WHERE o.seats_held <> (SELECT count(*) FROM order_invites i
                          AND (g.status IN ('PENDING_PAYMENT', 'PENDING', 'APPROVED')
                               OR g.status = 'REJECTED' AND g.invite_id IS NULL
                                 AND o.status = 'PAID' AND NOT EXISTS (
+                                  SELECT 1 FROM order_events e WHERE e.order_id = o.id
+                                    AND e.kind = 'order_refund_returned') AND NOT EXISTS (
                                   SELECT 1 FROM refunds f
-                                  WHERE f.refund_no = g.refund_no AND f.status = 'succeeded')));
+                                  WHERE f.refund_no = g.refund_no
+                                    AND f.status IN ('succeeded', 'returned'))));
 
--- Places: a seat in a refund is free when that refund succeeded, and only then.
+-- Places: a seat in a refund is free when that refund succeeded, and only then; it stays so when
+-- the money comes back.
 SELECT 'places.refund' AS id, count(*) AS violations, min(format('refund %s', p.refund_no)) AS detail
 FROM (SELECT i.order_id, i.refund_no, i.status = 'INVALID' AS is_free FROM order_invites i
       WHERE i.refund_no IS NOT NULL
@@ -144,7 +156,7 @@ FROM (SELECT i.order_id, i.refund_no, i.status = 'INVALID' AS is_free FROM order
       WHERE g.refund_no IS NOT NULL AND g.status <> 'REJECTED') p
 JOIN orders o ON o.id = p.order_id AND o.status = 'PAID'
 LEFT JOIN refunds f ON f.refund_no = p.refund_no AND f.order_id = p.order_id
-WHERE CASE WHEN p.is_free THEN f.status IS DISTINCT FROM 'succeeded'
+WHERE CASE WHEN p.is_free THEN f.status IS NULL OR f.status NOT IN ('succeeded', 'returned')
            ELSE f.status IS NULL OR f.status NOT IN ('requested', 'processing') END;
 
 -- Delivery: a paid order owes its buyer the tickets; a case owes a person an alarm.

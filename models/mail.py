@@ -61,7 +61,10 @@ class RefundOfLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderStory(msgspec.Struct, frozen=True, kw_only=True):
-    """An order with everything a letter about it may say; places come newest first."""
+    """An order with everything a letter about it may say; places come newest first.
+
+    *has_ended_before* when it was refunded once and the money came back.
+    """
 
     order_no: str
     status: OrderStatus
@@ -72,6 +75,7 @@ class OrderStory(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[SeatOfLetter, ...]
     gifts: tuple[GiftOfLetter, ...]
     refund: RefundOfLetter | None
+    has_ended_before: bool = False
 
 
 class PlaceStory(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +116,9 @@ SELECT json_build_object('order_no', o.order_no, 'status', o.status, 'quantity',
   'refund', (SELECT json_build_object('is_surplus', NOT p.honoured, 'amount',
                  json_build_object('amount_minor', r.amount_minor, 'currency', r.currency))
              FROM refunds r JOIN payments p ON p.id = r.payment_id
-             WHERE r.order_id = o.id AND r.refund_no = $2 AND r.status = 'succeeded')
+             WHERE r.order_id = o.id AND r.refund_no = $2 AND r.status = 'succeeded'),
+  'has_ended_before', EXISTS (SELECT FROM order_events v
+    WHERE v.order_id = o.id AND v.kind = 'order_refund_returned')
   )::text
 FROM orders o JOIN events e ON e.id = o.event_id JOIN ticket_types t ON t.id = o.ticket_type_id
 WHERE o.id = $1

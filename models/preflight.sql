@@ -60,7 +60,7 @@ SELECT 'refunds.too_much' AS id, count(*) AS violations, min(format('payment %s'
 FROM payments p
 WHERE p.refund_minor > p.amount_minor
    OR (SELECT coalesce(sum(f.amount_minor), 0) FROM refunds f
-       WHERE f.payment_id = p.id AND f.status <> 'failed') > p.amount_minor;
+       WHERE f.payment_id = p.id AND f.status NOT IN ('failed', 'returned')) > p.amount_minor;
 
 -- Seats that are counted otherwise than they are held.
 SELECT 'seats.drift' AS id, count(*) AS violations, min(d.what) AS detail

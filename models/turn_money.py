@@ -7,7 +7,13 @@ from msgspec.structs import asdict
 
 from contracts.errors import InvalidState
 from contracts.order import Attempt, Order, Payment, Refund
-from contracts.states import REFUNDS_UNDER_WAY, AttemptState, RefundKind, RefundStatus
+from contracts.states import (
+    REFUNDS_IN_VAIN,
+    REFUNDS_UNDER_WAY,
+    AttemptState,
+    RefundKind,
+    RefundStatus,
+)
 from models.encoding import rows
 from models.engine import Tx
 from models.written import WrittenTurn, changed
@@ -189,5 +195,5 @@ def _refund_minor(order: Order, payment: Payment) -> int:
     return sum(
         refund.amount.amount_minor
         for refund in order.refunds_of(payment)
-        if refund.status is not RefundStatus.FAILED
+        if refund.status not in REFUNDS_IN_VAIN
     )

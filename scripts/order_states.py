@@ -10,6 +10,7 @@ from contracts.events import (
     OrderExpired,
     OrderPaid,
     OrderRefunded,
+    OrderRefundReturned,
     SettlementRepaired,
 )
 from contracts.states import OrderStatus as S
@@ -33,7 +34,8 @@ _MEANINGS: dict[S, str] = {
     S.CLOSING: "over for its buyer, but a provider could still take money; seats held",
     S.EXPIRED: "its time ran out unpaid; no seats, places cancelled",
     S.CANCELLED: "its buyer left unpaid; no seats, places cancelled",
-    S.PAID: "has its one settlement; seats and places belong to the buyer",
+    S.PAID: "has its one settlement and keeps some of it; seats and places belong to the buyer, "
+    "but those that a refund freed",
     S.REFUNDED: "all of the settlement went back; no seats, places cancelled",
 }
 
@@ -59,6 +61,11 @@ _MOVES: dict[tuple[S, type[OrderEvent]], str] = {
     "goes back in full and nothing moves",
     (S.CANCELLED, OrderPaid): "late money, as above",
     (S.PAID, OrderRefunded): "refunds that succeeded add up to the settlement: the seats go back",
+    (
+        S.REFUNDED,
+        OrderRefundReturned,
+    ): "money that had gone back is ours again, as a refund returned "
+    "or a dispute was won: it can be refunded once more; the seats stay gone",
 }
 
 

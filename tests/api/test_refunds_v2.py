@@ -70,13 +70,14 @@ async def statuses(database: Database, order: dict[str, Any]) -> list[tuple[str,
     return [(row["refund_no"], row["status"], row["amount_minor"]) for row in rows]
 
 
-async def fails(database: Database, refund_id: int) -> None:
-    """Let a refund have failed, as the worker would find."""
+async def fails(database: Database, refund_id: int, status: str = "failed") -> None:
+    """Let a refund have failed, or come back, as the worker would find."""
     async with database.transaction() as tx:
         row = await tx.fetchrow(
-            """UPDATE refunds SET status = 'failed', due_at = NULL WHERE id = $1
+            """UPDATE refunds SET status = $2, due_at = NULL WHERE id = $1
                RETURNING order_id, payment_id, amount_minor""",
             refund_id,
+            status,
         )
         assert row is not None
         await tx.execute(
@@ -90,9 +91,10 @@ async def fails(database: Database, refund_id: int) -> None:
                 row["order_id"],
             )
         await tx.execute(
-            """UPDATE orders SET payment_status = 'PAID', refund_status = 'failed'
+            """UPDATE orders SET payment_status = 'PAID', refund_status = $2
                WHERE id = $1""",
             row["order_id"],
+            status,
         )
 
 
@@ -194,6 +196,21 @@ class TestRefundRetry:
         assert (old[1:], new[2]) == (("failed", 900), 900)
         assert (old[0][-2:], new[0][-2:]) == ("01", "02")
         assert seen(buyer, paid)["paymentStatus"] == "REFUNDING"
+
+    async def test_of_one_that_came_back_asks_again_under_the_next_number(
+        self, buyer: Buyer, organizer: Organizer, paid: dict[str, Any], database: Database
+    ) -> None:
+        returned = refund(organizer, paid, amount=900).json()["refundId"]
+        await fails(database, returned, "returned")
+        assert seen(buyer, paid)["refundStatus"] == "returned"
+
+        answer = retry(organizer, returned)
+
+        assert answer.status_code == 201
+        assert [row[1:] for row in await statuses(database, paid)] == [
+            ("returned", 900),
+            ("requested", 900),
+        ]
 
     async def test_of_one_whose_retry_failed_asks_for_that_again(
         self, organizer: Organizer, paid: dict[str, Any], database: Database

@@ -279,6 +279,23 @@ class TestARefund:
         assert told == ([True] if is_told else [])
         assert len(received.to(sold.buyer)) == 1
 
+    async def test_is_not_told_to_the_guests_of_an_order_that_had_ended_before(
+        self, database: Database, office: Office, received: Received
+    ) -> None:
+        sold = await a_sold_order(database, status="REFUNDED")
+        await a_taken_gift(database, sold, "CANCELLED")
+        await database.execute(
+            "INSERT INTO order_events (order_id, version, kind, data)"
+            " VALUES ($1, 3, 'order_refund_returned', '{}')",
+            sold.order_id,
+        )
+        await refund(database, sold)
+
+        await office.do_round()
+
+        assert received.to(sold.guest) == []
+        assert len(received.to(sold.buyer)) == 1
+
 
 class TestAGift:
     async def test_is_told_of_to_guest_and_buyer_under_two_names(

@@ -413,6 +413,42 @@ class TestARefund:
         assert again["refund_no"] != row["refund_no"]
         await asyncio.to_thread(paid.wait, REFUNDED)
 
+    async def test_that_comes_back_leaves_the_order_its_money_and_can_be_made_again(
+        self, paid: Learner, organizer: Person, service: Service, books: Database
+    ) -> None:
+        await no_refund_is_due(books)
+        owed = refund(organizer, paid)
+        row = await ends(books, owed, "succeeded")
+        await asyncio.to_thread(paid.wait, REFUNDED)
+
+        # Days later the card's bank sends it back.
+        failed = service.sandbox.post(f"/control/refunds/{row['refund_no']}/close")
+        assert failed.status_code == 200, failed.text
+
+        await ends(books, owed, "returned")
+        case = await the_case(books, row_of(paid), "failed_after_success")
+        assert case["kind"] == "REFUND_STUCK"
+        seen = paid.order()
+        assert (seen["status"], seen["paymentStatus"], seen["refundStatus"]) == (
+            "PAID",
+            "PAID",
+            "returned",
+        )
+        assert seen["registration"]["status"] == "CANCELLED"
+        assert (paid.standing()["status"], paid.detail()["status"]) == (PAID, 1)
+        view = "SELECT status FROM order_stripe_orders WHERE stripe_order_bid = $1"
+        assert await books.fetchval(view, paid.attempt()) == 1
+
+        again = await ends(books, refund(organizer, paid), "succeeded")
+
+        assert (again["amount_minor"], again["refund_no"] != row["refund_no"]) == (PRICE, True)
+        await asyncio.to_thread(paid.wait, REFUNDED)
+        whole = paid.order()
+        assert (whole["paymentStatus"], whole["refundStatus"]) == ("REFUNDED", "succeeded")
+        assert paid.detail()["status"] == 2
+        told = {one["refundNo"]: one["status"] for one in paid.books()["refunds"]}
+        assert told == {row["refund_no"]: "returned", again["refund_no"]: "succeeded"}
+
     async def test_in_the_dashboard_is_noticed_and_lowers_what_is_left(
         self, paid: Learner, organizer: Person, service: Service, books: Database
     ) -> None:

@@ -12,7 +12,7 @@ from contracts.facts import (
 )
 from contracts.money import Money
 from contracts.order import Order, Refund
-from contracts.states import REFUNDS_UNDER_WAY, Channel
+from contracts.states import REFUNDS_UNDER_WAY, Channel, RefundStatus
 from tests.faults.bank import NAME
 from tests.machine.town import Town
 
@@ -57,6 +57,14 @@ async def end_refund(town: Town, order: Order, outcome: RefundOutcome) -> None:
     """Have the bank say how the oldest refund under way stands."""
     for refund in _under_way(order)[:1]:
         fact = _moved(refund.refund_no, refund.attempt_no, refund.amount, outcome)
+        await town.actor.take_turn(RecordRefund(order_id=order.id, fact=fact))
+
+
+async def send_back_a_refund(town: Town, order: Order) -> None:
+    """Have the bank send back the oldest refund that had gone through."""
+    gone = [refund for refund in order.refunds if refund.status is RefundStatus.SUCCEEDED]
+    for refund in gone[:1]:
+        fact = _moved(refund.refund_no, refund.attempt_no, refund.amount, RefundOutcome.CLOSED)
         await town.actor.take_turn(RecordRefund(order_id=order.id, fact=fact))
 
 

@@ -148,6 +148,11 @@ class Machine(RuleBasedStateMachine):
         self.town.do(money.end_refund(self.town, self.town.load_paid(n), outcome))
 
     @has_orders
+    @rule(n=numbers)
+    def bank_sends_a_refund_back(self, n: int) -> None:
+        self.town.do(money.send_back_a_refund(self.town, self.town.load(n)))
+
+    @has_orders
     @rule(n=numbers, amount=st.sampled_from((100, 2500, 9900)))
     def refund_past_us(self, n: int, amount: int) -> None:
         self.town.do(money.refund_past_us(self.town, self.town.load_paid(n), amount))

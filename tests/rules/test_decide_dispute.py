@@ -88,12 +88,12 @@ class TestADispute:
         assert left_minor(order) == 9900
         assert order.case_subjects == (f"refund:{DISPUTE}", f"dispute_won:{DISPUTE}")
 
-    def test_that_was_won_gives_an_ended_order_no_seat_back(self) -> None:
+    def test_that_was_won_gives_an_ended_order_its_money_and_no_seat_back(self) -> None:
         whole = {"refunded": _cny(9900)}
         ended, _ = after(paid(), told(TAKEN, **whole))
         order, _ = after(ended, told(OVER, **whole))
 
-        assert (order.status, order.seats_held) == (OrderStatus.REFUNDED, 0)
+        assert (order.status, order.payment_status, order.seats_held) == ("PAID", "PAID", 0)
         assert (left_minor(order), order.refunds[0].status) == (9900, RefundStatus.FAILED)
         assert f"dispute_won:{DISPUTE}" in order.case_subjects
 

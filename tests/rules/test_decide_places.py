@@ -279,6 +279,20 @@ class TestABuyerWhoIsRejected:
         order, _ = after(order, moved(order.refunds[2], RefundOutcome.SUCCESS))
         assert (order.status, order.seats_held) == (OrderStatus.REFUNDED, 0)
 
+    def test_has_no_seat_to_free_again_when_the_money_came_back(self) -> None:
+        order, _ = after(paid(requires_approval=True), answer(approve=False))
+        for outcome in (RefundOutcome.SUCCESS, RefundOutcome.CLOSED):
+            order, _ = after(order, moved(order.refunds[0], outcome))
+        assert (order.status, order.refunds[0].status) == ("PAID", "returned")
+        by_hand = RequestRefund(order_id=1, reason="again", by_user_id=5)
+        order, _ = after(order, by_hand)
+
+        order, events = after(order, moved(order.refunds[1], RefundOutcome.CLOSED))
+        assert kinds(events) == ["RefundAdvanced", "RefundRequested"]
+        order, _ = after(order, moved(order.refunds[2], RefundOutcome.SUCCESS))
+
+        assert (order.status, order.seats_held) == (OrderStatus.REFUNDED, 0)
+
     def test_is_owed_it_under_five_numbers_whatever_went_back_before(self) -> None:
         order = paid(requires_approval=True)
         for _ in range(4):
@@ -368,7 +382,7 @@ class TestEveryHistoryOfPlaces:
     def test_keeps_every_seat_in_one_hand(
         self, *, requires_approval: bool, history: list[OrderCommand]
     ) -> None:
-        order = paid(3, requires_approval=requires_approval)
+        order, ended = paid(3, requires_approval=requires_approval), False
         for command in history:
             order = turn(order, command)
 
@@ -380,7 +394,8 @@ class TestEveryHistoryOfPlaces:
                 if r.status is RegistrationStatus.REJECTED and r.invite_id is None
             ]
             gifts = [i for i in order.invites if i.status is InviteStatus.PENDING]
-            if order.status is OrderStatus.PAID:
+            ended = ended or order.status is OrderStatus.REFUNDED
+            if not ended:
                 assert len(holders) + len(waiting) + len(gifts) == order.seats_held == 3
             else:
                 assert (holders, gifts, order.seats_held) == ([], [], 0)

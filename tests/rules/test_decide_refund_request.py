@@ -304,7 +304,8 @@ class TestARefundNobodyAskedFor:
         with pytest.raises(errors.RefundExceedsPaid):
             after(order, ask(5901))
         for outcome in RefundOutcome:
-            assert after(order, told(outcome, 4000, "console1"))[1] == []
+            if outcome is not RefundOutcome.CLOSED:
+                assert after(order, told(outcome, 4000, "console1"))[1] == []
 
     def test_of_everything_ends_the_order(self) -> None:
         order, _ = after(paid(), told(RefundOutcome.SUCCESS, 4000, "console1"))

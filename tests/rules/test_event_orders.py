@@ -199,13 +199,14 @@ class TestTheSameEvents:
     @pytest.mark.parametrize(
         ("facts", "told"),
         [
-            (KINDS, ("REFUNDED", "REFUNDED", "succeeded", "succeeded", 0)),
+            (KINDS, ("PAID", "PAID", "succeeded", "returned", 0)),
+            (KINDS[:4], ("REFUNDED", "REFUNDED", "succeeded", "succeeded", 0)),
             (KINDS[:3], ("PAID", "REFUNDING", "succeeded", "requested", 1)),
             (KINDS[1:3], ("PENDING", "UNPAID", "failed", None, 1)),
             ((*KINDS[:3], "refund.failed"), ("PAID", "PAID", "succeeded", "failed", 1)),
             (KINDS[2:], ("PENDING", "UNPAID", "requires_action", None, 1)),
         ],
-        ids=["all", "paid", "failed", "refund failed", "refunds of nothing"],
+        ids=["all", "refunded", "paid", "failed", "refund failed", "refunds of nothing"],
     )
     def test_say_what_became_true(self, facts: tuple[str, ...], told: tuple[object, ...]) -> None:
         order = Walk(ORDERS["open"](), None).end(facts)

@@ -103,6 +103,7 @@ COMMANDS: list[OrderCommand] = [
         ),
     ),
     RecordRefund(order_id=1, fact=a_refund(f"{FIRST}R01", RefundOutcome.SUCCESS)),
+    RecordRefund(order_id=1, fact=a_refund(f"{FIRST}R01", RefundOutcome.CLOSED)),
     RecordRefund(order_id=1, fact=a_refund(f"{SECOND}R01", RefundOutcome.SUCCESS)),
     RecordRefund(order_id=1, fact=a_refund(f"{SECOND}R01", RefundOutcome.CLOSED)),
     RecordRefund(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LIVE_ATTEMPTS = ("OPENING", "OPEN", "UNKNOWN")
 _ENDED = ("EXPIRED", "CANCELLED")
 _SETTLED = ("PAID", "REFUNDED")
+_IN_VAIN = ("failed", "returned")
+_WENT = ("succeeded", "returned")
 _PLACED = ("PENDING", "CLOSING", "PAID")
 _LIVE_PLACES = ("PENDING_PAYMENT", "PENDING", "APPROVED")
 
@@ -39,6 +41,12 @@ class Snapshot:
         self.refunds = self.by_order("refunds")
         self.places = self.by_order("registrations")
         self.invites = self.by_order("order_invites")
+        # All of their money had gone back, and their seats with it, before some came back.
+        self.emptied = {
+            event["order_id"]
+            for event in self.rows("order_events")
+            if event["kind"] == "order_refund_returned"
+        }
 
     def rows(self, table: str) -> Iterable[Row]:
         """List all rows."""
@@ -117,7 +125,7 @@ def _money(s: Snapshot) -> list[str]:
         asked = {a["attempt_no"]: a["amount_minor"] for a in s.attempts[order["id"]]}
         for payment in payments:
             refunds = [r for r in s.refunds[order["id"]] if r["payment_id"] == payment["id"]]
-            under_way = sum(r["amount_minor"] for r in refunds if r["status"] != "failed")
+            under_way = sum(r["amount_minor"] for r in refunds if r["status"] not in _IN_VAIN)
             if payment["source"] == "free":
                 if (payment["amount_minor"], order["total_minor"]) != (0, 0):
                     said.append(f"money.free: order {order['id']}")
@@ -125,7 +133,11 @@ def _money(s: Snapshot) -> list[str]:
                 said.append(f"money.snapshot: payment {payment['id']}")
             if payment["refund_minor"] != under_way:
                 said.append(f"money.refunds: payment {payment['id']}")
-            asked_a_person = any(f"refund:{r['refund_no']}" in stuck for r in refunds)
+            asked_a_person = any(
+                f"{why}:{r['refund_no']}" in stuck
+                for r in refunds
+                for why in ("refund", "refused", "failed_after_success")
+            )
             if (
                 not payment["honoured"]
                 and payment["refund_minor"] != payment["amount_minor"]
@@ -188,7 +200,7 @@ def _places(s: Snapshot, order: Row) -> list[str]:
     ]
     live = [place for place in places if place["status"] in _LIVE_PLACES]
     gifts = [i for i in invites if i["status"] == "PENDING"]
-    if order["status"] in _PLACED:
+    if order["status"] in _PLACED and order["id"] not in s.emptied:
         rejected = {p["invite_id"] for p in places if p["status"] == "REJECTED"}
         taken = [i for i in invites if i["status"] == "REDEEMED" and i["id"] not in rejected]
         freed = [i for i in invites if i["status"] == "INVALID" and i["refund_no"] is not None]
@@ -201,13 +213,14 @@ def _places(s: Snapshot, order: Row) -> list[str]:
     is_open = order["status"] in ("PENDING", "CLOSING")
     if not is_open and any(place["status"] == "PENDING_PAYMENT" for place in places):
         said.append(f"places.waiting: {of}")
-    returned = {r["refund_no"] for r in s.refunds[order["id"]] if r["status"] == "succeeded"}
+    gone = {r["refund_no"] for r in s.refunds[order["id"]] if r["status"] in _WENT}
     waiting = [
         place
         for place in own
         if place["status"] == "REJECTED"
         and order["status"] == "PAID"
-        and place["refund_no"] not in returned
+        and order["id"] not in s.emptied
+        and place["refund_no"] not in gone
     ]
     held = len(live) + len(waiting) + len(gifts)
     if order["seats_held"] != held:
@@ -230,7 +243,7 @@ def _refunded_seats(s: Snapshot) -> list[str]:
         for place in (*s.invites[order["id"]], *s.places[order["id"]])
         if place["refund_no"] is not None
         and (place["status"] in ("INVALID", "CANCELLED"))
-        != (status.get(place["refund_no"]) == "succeeded")
+        != (status.get(place["refund_no"]) in _WENT)
     ]
 
 

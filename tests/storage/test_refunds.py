@@ -35,6 +35,12 @@ from tests.storage.stage import (
 
 _ENDS = (RefundOutcome.SUCCESS, RefundOutcome.CLOSED, RefundOutcome.PROCESSING)
 
+_BOTH = (RefundOutcome.SUCCESS, RefundOutcome.CLOSED)
+_STANDS = """SELECT o.status, o.payment_status, o.refund_status, o.seats_held,
+  (SELECT f.status FROM refunds f WHERE f.order_id = o.id ORDER BY f.id DESC LIMIT 1) AS refund,
+  (SELECT p.refund_minor FROM payments p WHERE p.order_id = o.id) AS back
+FROM orders o WHERE o.id = $1"""
+
 MERCHANT = Merchant(
     provider="wechat", merchant_id="1900000001", appid="wx1", notify_url="http://127.0.0.1/n"
 )
@@ -278,6 +284,48 @@ class TestANamedSeat:
 
         after = await actor.load(order.id)
         assert (after.invites, after.payment_status) == (order.invites, "PAID")
+
+
+class TestARefundThatReturns:
+    async def test_leaves_the_order_its_money_and_no_seat(
+        self, actor: Actor, other: Actor, database: Database
+    ) -> None:
+        sale = await put_on_sale(database, tiers={3: 24000})
+        order = await paid(actor, sale, quantity=3)
+        await actor.take_turn(refund_of(order))
+        asked = await actor.load(order.id)
+        words = [outcome_of(asked, end) for end in (RefundOutcome.SUCCESS, RefundOutcome.CLOSED)]
+
+        await asyncio.gather(*(desk.take_turn(w) for desk in [actor, other] * 5 for w in words))
+
+        row = await database.fetchrow(_STANDS, order.id)
+        assert row is not None
+        assert tuple(row) == ("PAID", "PAID", "returned", 0, "returned", 0)
+        assert await seats_taken(database, sale) == 0
+        assert await database.fetchval("SELECT array_agg(reason) FROM cases") == [
+            "failed_after_success"
+        ]
+
+    @pytest.mark.parametrize("ends", [_BOTH, _BOTH[::-1]], ids=["told in order", "told late"])
+    async def test_is_sent_back_once_more_when_it_is_asked_for(
+        self, actor: Actor, database: Database, ends: tuple[RefundOutcome, ...]
+    ) -> None:
+        sale = await put_on_sale(database, tiers={3: 24000})
+        order = await paid(actor, sale, quantity=3)
+        await actor.take_turn(refund_of(order))
+        asked = await actor.load(order.id)
+        for end in ends:
+            await actor.take_turn(outcome_of(asked, end))
+        assert await database.fetchval("SELECT refund_minor FROM payments") == 0
+
+        again = (await actor.take_turn(refund_of(order))).order
+        await actor.take_turn(outcome_of(again, RefundOutcome.SUCCESS))
+
+        row = await database.fetchrow(_STANDS, order.id)
+        assert row is not None
+        assert tuple(row) == ("REFUNDED", "REFUNDED", "succeeded", 0, "succeeded", 24000)
+        with pytest.raises(errors.RefundExceedsPaid):
+            await actor.take_turn(refund_of(order))
 
 
 class TestARefundNobodyAskedFor:

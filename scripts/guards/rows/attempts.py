@@ -1,7 +1,7 @@
 """What keeps attempts."""
 
 from scripts.guards.guard import Guard
-from scripts.guards.rows.paths import API, BEHAVIOUR, RULES, SCHEMA, SHAPE, STORAGE
+from scripts.guards.rows.paths import API, EDGES, RULES, SCHEMA, SHAPE, STORAGE
 
 _LIE = f"{SCHEMA}refuses_an_order_that_contradicts_itself"
 _CROSSING = (
@@ -189,7 +189,7 @@ ATTEMPTS = (
     Guard(
         "order.edges",
         "the database refuses a move that is not in the table",
-        BEHAVIOUR,
+        EDGES,
         "WHEN (OLD.status <> NEW.status AND",
         "WHEN (false AND",
         f"{SCHEMA}makes_exactly_the_moves_of_the_table[EXPIRED-PAID]",

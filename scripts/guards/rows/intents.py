@@ -215,7 +215,7 @@ INTENTS = (
         "retry.failed",
         "only what failed is asked for again",
         "actors/decide_refund_request.py",
-        "if refund.status is not RefundStatus.FAILED or",
+        "if refund.status not in REFUNDS_IN_VAIN or",
         "if",
         f"{_AGAIN}must_have_failed",
     ),

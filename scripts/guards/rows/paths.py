@@ -2,6 +2,7 @@
 
 BEHAVIOUR = "migrations/guichet_2026_11_21t10_30_00_000000.py"
 SHAPE = "migrations/guichet_2026_11_21t10_00_00_000000.py"
+EDGES = "migrations/guichet_2026_11_22t02_00_00_000000.py"
 API = "tests/api/test_"
 JOBS = "tests/jobs/test_"
 PROVIDERS = "tests/providers/test_wechat_"

@@ -5,6 +5,7 @@ from scripts.guards.rows.paths import API, JOBS, RULES, STORAGE
 
 _ASKED = f"{RULES}decide_refund_request.py::"
 _MANAGED = f"{API}order_refunds.py::"
+_RETURNED = f"{RULES}decide_refund.py::TestARefund::"
 _MADE_TWICE = f"{STORAGE}refunds.py::TestARefundThatItsProviderWouldMakeTwice::test_"
 _BILLS = f"{JOBS}bills.py::"
 
@@ -21,8 +22,8 @@ REFUNDS = (
         "refund.under_way",
         "what is on its way back is not left",
         "contracts/order.py",
-        "if r.status is not RefundStatus.FAILED)",
-        "if r.status is RefundStatus.SUCCEEDED)",
+        "if r.status not in REFUNDS_IN_VAIN)",
+        "if r.status == 'succeeded')",
         f"{STORAGE}refunds.py::TestAHundredRequests::test_never_send_back_more_than_was_paid",
     ),
     Guard(
@@ -128,9 +129,49 @@ REFUNDS = (
         "refund.failed_after_success",
         "a refund that came back after it had succeeded is a case",
         "actors/decide_refund.py",
-        "        return _failed_too(order, refund)\n    failed",
-        "        return []\n    failed",
-        f"{RULES}decide_refund.py::TestARefund::test_that_its_provider_says_succeeded_and_failed_asks_a_person_in_either_order",
+        "return [*returned, *_stuck(order, refund.refund_no, FAILED_AFTER_SUCCESS)]",
+        "return returned",
+        f"{_RETURNED}test_that_its_provider_says_succeeded_and_failed_has_returned",
+    ),
+    Guard(
+        "refund.returned",
+        "a refund that failed after it had succeeded has returned",
+        "actors/decide_refund.py",
+        "        return _returned(order, refund, fact)\n",
+        "        return []\n",
+        f"{_RETURNED}test_that_its_provider_says_succeeded_and_failed_has_returned",
+    ),
+    Guard(
+        "refund.returned_in_any_order",
+        "a refund has returned though its failure was told first",
+        "actors/decide_refund.py",
+        "return [*succeeded, *_returned(evolve_all(order, succeeded), refund, fact)]",
+        "return succeeded",
+        f"{RULES}event_orders.py::TestTheSameEvents::test_end_in_one_state_in_whatever_order_they_come",
+    ),
+    Guard(
+        "refund.returned_is_ours",
+        "money that came back can be refunded again",
+        "contracts/states.py",
+        "frozenset({RefundStatus.FAILED, RefundStatus.RETURNED})",
+        "frozenset({RefundStatus.FAILED})",
+        f"{STORAGE}refunds.py::TestARefundThatReturns::test_is_sent_back_once_more_when_it_is_asked_for",
+    ),
+    Guard(
+        "refund.returned_order",
+        "an order whose money came back is not refunded",
+        "actors/decide_refund.py",
+        "    if after.status is OrderStatus.REFUNDED and not is_back:",
+        "    if False:",
+        f"{STORAGE}refunds.py::TestARefundThatReturns::test_leaves_the_order_its_money_and_no_seat",
+    ),
+    Guard(
+        "refund.refused_is_no_failure",
+        "a refund that was refused and succeeded has not returned",
+        "actors/decide_refund.py",
+        "    if refusal_subject(refund.refund_no) in order.case_subjects:",
+        "    if False:",
+        f"{_RETURNED}test_that_was_refused_and_succeeded_all_the_same_has_not_returned",
     ),
     Guard(
         "bill.known",
