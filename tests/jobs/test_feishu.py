@@ -22,7 +22,6 @@ from models.engine import Database
 from models.people import note_payers
 from models.sweeps import DueEffect
 from runtime.failpoints import Deed, Misfortune
-from tests.api.service import free_port
 from tests.jobs.conftest import Start
 from tests.jobs.mail_server import Sold, a_person, a_sold_order, owe
 from tests.jobs.rows import ALL_EFFECTS_DONE, until_found
@@ -272,12 +271,11 @@ class TestWhatTheBotDoesNotTake:
         self, database: Database, group: Group, sold: Sold
     ) -> None:
         await owe(database, "SALE_NEWS", "paid:ch_1", sold.order_id)
-        url = f"http://127.0.0.1:{free_port()}/hook/hush"
-
-        async with Bot(url) as nobody:
-            lines = await do_round(database, nobody)
-            with pytest.raises(NotPosted) as caught:
-                await nobody.post(NEWS)
+        with claim_port() as port:
+            async with Bot(f"http://127.0.0.1:{port.number}/hook/hush") as nobody:
+                lines = await do_round(database, nobody)
+                with pytest.raises(NotPosted) as caught:
+                    await nobody.post(NEWS)
 
         assert "hush" not in f"{lines} {caught.value!r} {caught.value.__cause__!r}"
         assert group.messages() == []

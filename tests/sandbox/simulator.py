@@ -36,6 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from sandbox.embedded.ports import claim_port
 from sandbox.settings import SandboxSettings, WechatSettings, from_environment
 
 ROOT = Path(__file__).parents[2]
@@ -302,7 +303,8 @@ class Simulator:
     """The simulators' process; it can be killed and started again on the same state."""
 
     def __init__(self, keyring: Keyring, **changes: str) -> None:
-        self.port = _free_port()
+        self._claim = claim_port()
+        self.port = self._claim.number
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.keyring = keyring
         self._environment = os.environ | keyring.environment(SANDBOX_PORT=str(self.port), **changes)
@@ -325,6 +327,7 @@ class Simulator:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
+        self._claim.release()
         self.merchant.http.close()
         self.control.close()
 
@@ -461,12 +464,6 @@ def _order_of(event: Received) -> int | None:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write(path: Path, content: bytes) -> None:
