@@ -21,7 +21,7 @@ Modes of a ``notice``: ``error_500`` and ``rate_limited`` lose the copy, ``timeo
 it and loses the answer, ``hang_before`` sends it ``delay_ms`` later, ``bad_signature`` and
 ``signtest`` spoil its signature.
 
-A fault for an ``out_trade_no`` is met by that trade's calls and notices only; the others pass it by.
+A fault for an ``out_trade_no`` is met by that trade's calls and notices only.
 """
 
 from collections import deque
@@ -76,9 +76,7 @@ class Faults:
         queue = self._queues.setdefault((fault.provider, fault.operation), deque())
         queue.extend([fault] * fault.count)
 
-    def take(
-        self, provider: str, operation: str, out_trade_no: str | None = None
-    ) -> Fault | None:
+    def take(self, provider: str, operation: str, out_trade_no: str | None = None) -> Fault | None:
         """Take the first fault meant for this call, if there is one."""
         queue = self._queues.get((provider, operation), deque())
         for place, fault in enumerate(queue):

@@ -22,6 +22,7 @@ from models.engine import Database
 from models.people import note_payers
 from models.sweeps import DueEffect
 from runtime.failpoints import Deed, Misfortune
+from sandbox.embedded.ports import claim_port
 from tests.jobs.conftest import Start
 from tests.jobs.mail_server import Sold, a_person, a_sold_order, owe
 from tests.jobs.rows import ALL_EFFECTS_DONE, until_found

@@ -14,7 +14,6 @@ from tests.journeys.service import ROOT, Person, Service, act, eventually, trade
 from tests.journeys.test_first_sale import (
     attempt_of,
     buy,
-    no_refund_is_due,
     taken,
     wait_for,
     wait_for_row,
@@ -56,9 +55,9 @@ def refund(organizer: Person, order: dict[str, Any], **said: Any) -> dict[str, A
     return owed
 
 
-async def hold_the_next(service: Service, books: Database, mode: str = "hold") -> None:
-    await no_refund_is_due(books)
-    fault = {"provider": "wechat", "operation": "refund", "mode": mode}
+def hold(service: Service, order: dict[str, Any], mode: str = "hold") -> None:
+    subject = {"provider": "wechat", "out_trade_no": attempt_of(order)}
+    fault = {"operation": "refund", "mode": mode} | subject
     assert service.sandbox.post("/control/faults", json=fault).is_success
 
 
@@ -86,7 +85,7 @@ def check_bill(environ: dict[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -149,7 +148,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        await hold_the_next(service, books)
+        hold(service, order)
         owed = refund(organizer, order)
         row = await ends(books, owed, "processing")
         assert {g["refund_no"] for g in await gifts(books, order)} == {row["refund_no"]}
@@ -172,7 +171,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        await hold_the_next(service, books)
+        hold(service, order)
         owed = refund(organizer, order, amount=100)
         row = await ends(books, owed, "processing")
 
@@ -193,7 +192,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        await hold_the_next(service, books, "bad_signature")
+        hold(service, order, "bad_signature")
 
         row = await ends(books, refund(organizer, order, amount=100), "succeeded")
 

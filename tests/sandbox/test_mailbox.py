@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.mailbox_store import KEPT, MailboxStore
 from sandbox.embedded.ports import claim_port
+from sandbox.mailbox_store import KEPT, MailboxStore
 from tests.sandbox.simulator import Simulator, running_simulator, wait_until
 
 
