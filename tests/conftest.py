@@ -105,7 +105,10 @@ async def empty(database: Database) -> None:
 
 @pytest.fixture(scope="session")
 def redis_url(worker_id: str) -> str:
-    """Name a Redis database of this test process's own: order numbers repeat between clones."""
+    """Name a Redis database of this test process's own: order numbers repeat between clones.
+
+    Houses that tests start have 1 and those from 12 on.
+    """
     number = 2 + int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 2
     return os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + f"/{number}"
 

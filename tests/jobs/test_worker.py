@@ -63,7 +63,8 @@ class TestAWorker:
         worker.wait()
         await database.execute(
             """UPDATE effects SET due_at = now() + interval '1 s', tries = 1
-               WHERE id IN (SELECT id FROM effects WHERE done_at IS NULL LIMIT 20)"""
+               WHERE done_at IS NULL AND (due_at > now()
+                 OR id IN (SELECT id FROM effects WHERE done_at IS NULL LIMIT 20))"""
         )
         start()
 

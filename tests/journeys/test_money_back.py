@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -18,11 +18,14 @@ from tests.journeys.test_first_sale import (
     wait_for,
     wait_for_row,
 )
+from tests.sandbox.simulator import CHINA, clear_of_midnight
 
 pytestmark = pytest.mark.xdist_group("service")
 
 _names = count(1)
 EVENT = 1
+# Yesterday would have what other tests did before midnight.
+DAYS_AGO = 3
 
 
 @pytest.fixture
@@ -76,10 +79,10 @@ async def ends(books: Database, owed: dict[str, Any], status: str) -> Any:  # no
 
 
 def check_bill(environ: dict[str, str]) -> str:
-    """Check yesterday's bill as an operator does, and return what was printed."""
-    yesterday = (datetime.now(UTC) + timedelta(hours=8) - timedelta(days=1)).date()
+    """Check a bill as an operator does, and return what was printed."""
+    day = datetime.now(CHINA).date() - timedelta(days=DAYS_AGO)
     done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "guichet.py", "bill", yesterday.isoformat()],
+        [sys.executable, "guichet.py", "bill", day.isoformat()],
         cwd=ROOT,
         env=environ,
         capture_output=True,
@@ -238,8 +241,9 @@ class TestARefundAtTheConsole:
         books: Database,
         chore_environ: dict[str, str],
     ) -> None:
+        clear_of_midnight()
         path = f"/control/trades/{attempt_of(order)}/console-refund"
-        told = service.sandbox.post(path, json={"amount": 2000, "days_ago": 1}).json()
+        told = service.sandbox.post(path, json={"amount": 2000, "days_ago": DAYS_AGO}).json()
         number = told["out_refund_no"]
         await asyncio.to_thread(eventually, lambda: 401 in statuses_of(service, order))
 
@@ -279,7 +283,7 @@ class TestMoneyByHand:
         )
 
         assert answer.json() == {"status": "PAID"}
-        assert trade_status(service, attempt_of(order)) == "CLOSED"
+        eventually(lambda: trade_status(service, attempt_of(order)) == "CLOSED")
         assert ann.see(EVENT, order["orderId"])["registration"]["status"] == "APPROVED"
         refund(organizer, order)
         eventually(lambda: ann.see(EVENT, order["orderId"])["status"] == "REFUNDED")

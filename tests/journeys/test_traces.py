@@ -274,12 +274,17 @@ class TestSecrets:
         collector: Collector,
         service_home: Path,
     ) -> None:
-        name = token_hex(8)
+        name, began = token_hex(8), len(service.log)
         carl = Person(service, f"carl {name}")
         order = buy(carl, quantity=2)
         act(service, attempt_of(order))
         await reached(carl, order, "PAID")
         await story_of(collector, order, *TestTheTraceOfAPurchase.PARTS)
+        # The log comes by another way than the spans do, and may be behind them.
+        await asyncio.to_thread(
+            eventually,
+            lambda: any("payments.webhook.processed" in line for line in service.log[began:]),
+        )
         told = "\n".join(service.log) + "\n"
         told += b"\n".join(collector.bodies).decode("utf-8", "replace")
 

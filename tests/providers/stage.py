@@ -45,8 +45,10 @@ class Stage(Protocol):
     def pay(self, attempt_no: str) -> None:
         """Be the payer."""
 
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        """Let the next call of an operation go wrong."""
+    def spoil(
+        self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
+    ) -> None:
+        """Let the next call of an operation about an attempt go wrong."""
 
     def settle(self, refund_no: str, outcome: str) -> None:
         """Bring a held refund to its end."""
