@@ -56,12 +56,12 @@ class Service:
                 stdout=output,
                 stderr=output,
             )
-        wait_until(self._answers, seconds=30)
+        wait_until(self._answers)
 
     def client(self, **headers: str) -> httpx.Client:
         """Make a client; close it or use it as a context manager."""
         return httpx.Client(
-            base_url=self.base_url, trust_env=False, timeout=20, headers=dict(headers)
+            base_url=self.base_url, trust_env=False, timeout=60, headers=dict(headers)
         )
 
     def stop(self) -> None:

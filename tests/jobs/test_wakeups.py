@@ -64,10 +64,10 @@ async def _until_woken(wakeups: Wakeups, rounds: Rounds) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _until_queued(wakeups: Wakeups, client: "Redis[bytes]", *sweeps: str) -> None:
+async def _until_queued(wakeups: Wakeups, client: Redis, *sweeps: str) -> None:
     """Send wake-ups until all of them wait; any of them may be lost, as ever."""
     deadline = time.monotonic() + 60
-    while client.zcard(QUEUE) < len(sweeps):
+    while client.zcard(QUEUE) != len(sweeps):
         assert time.monotonic() < deadline, "no wake-up arrived"
         wakeups.wake(*sweeps)
         await asyncio.sleep(0.05)

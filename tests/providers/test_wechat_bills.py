@@ -23,6 +23,7 @@ from providers.wechat.client import MAX_BILL_BYTES
 from tests.providers.scripted import PLATFORM, Scripted
 from tests.providers.stages import WeChatStage, wechat
 from tests.providers.wire_server import Sent, a_refusal, an_answer
+from tests.sandbox.simulator import clear_of_midnight
 
 DAY = date(2026, 11, 20)
 NAMES = (

@@ -1,6 +1,7 @@
 """The mock provider, spoken to by a merchant with code of its own."""
 
 import base64
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
