@@ -12,6 +12,12 @@ from tests.conftest import empty
 from tests.storage.stage import POLICY, places_of
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for Redis than a service would: where it seems away, a lease stops nobody."""
+    monkeypatch.setattr("actors.lease.TIMEOUT_SECONDS", 5)
+
+
 @pytest.fixture
 async def actor(database: Database, redis: Redis) -> AsyncIterator[Actor]:
     """Stand in for one process."""
