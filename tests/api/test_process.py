@@ -225,6 +225,8 @@ class TestItsMetrics:
         line = 'guichet_http_requests_total{method="GET",route="/api/config",status="200"}'
         for _ in range(20):
             get(service, "/api/config")
+        # An answer may be ahead of its count by a turn of the loop.
+        wait_until(lambda: count(service, line) == 20.0)
         assert {count(service, line) for _ in range(5)} == {20.0}
 
         for victim in workers_of(service):

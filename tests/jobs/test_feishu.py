@@ -314,7 +314,7 @@ class TestAWorker:
         told = {"FEISHU_NOTIFY_URL": group.url, "GUICHET_FAILPOINTS": str(failpoints)}
 
         killed = start(**told)
-        await asyncio.to_thread(killed.wait, 30)
+        await asyncio.to_thread(killed.wait, 90)
         assert not await is_done(database)
         # As when its claim runs out.
         await database.execute("UPDATE effects SET due_at = now()")

@@ -14,7 +14,7 @@ from providers.alipay.settings import AlipaySettings
 from providers.provider import Provider
 from tests.providers.merchant import an_attempt
 from tests.providers.signing import private_pem, public_pem
-from tests.providers.stage import ANY_TXN, Notice
+from tests.providers.stage import ANY_TXN, Notice, of_attempt
 from tests.sandbox import simulator
 
 
@@ -60,7 +60,7 @@ class AlipayStage:
     def spoil(
         self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
     ) -> None:
-        more: dict[str, Any] = {"out_trade_no": attempt_no, "delay_ms": delay_ms}
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault(operation, mode, provider="alipay", **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:

@@ -14,7 +14,7 @@ from providers.pingxx.settings import PingxxSettings
 from providers.provider import Provider
 from tests.providers.merchant import OPENID, an_attempt
 from tests.providers.signing import private_pem, public_pem
-from tests.providers.stage import Notice
+from tests.providers.stage import Notice, of_attempt
 from tests.sandbox import simulator
 
 
@@ -52,7 +52,7 @@ class PingxxStage:
     def spoil(
         self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
     ) -> None:
-        more: dict[str, Any] = {"out_trade_no": attempt_no, "delay_ms": delay_ms}
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault(operation, mode, provider="pingxx", **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:

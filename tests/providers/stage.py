@@ -61,3 +61,11 @@ class Stage(Protocol):
 
     async def notices(self, attempt_no: str, count: int) -> list[Notice]:
         """Wait for so many notices about an attempt."""
+
+
+def of_attempt(attempt_no: str, operation: str) -> dict[str, Any]:
+    """Say in a fault whose call it is for, where the provider can tell.
+
+    Who asks may name nothing that the provider knows, such as a refund that nobody made.
+    """
+    return {} if operation.startswith("query") else {"out_trade_no": attempt_no}

@@ -17,7 +17,7 @@ from tests.providers.alipay_stage import alipay
 from tests.providers.merchant import OPENID, an_attempt, settings_of
 from tests.providers.pingxx_stage import pingxx
 from tests.providers.signing import private_pem, public_pem
-from tests.providers.stage import ANY_TXN, Notice, Stage
+from tests.providers.stage import ANY_TXN, Notice, Stage, of_attempt
 from tests.providers.stripe_stage import stripe
 from tests.sandbox import simulator
 
@@ -56,7 +56,7 @@ class WeChatStage:
     def spoil(
         self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
     ) -> None:
-        more: dict[str, Any] = {"out_trade_no": attempt_no, "delay_ms": delay_ms}
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault("native" if operation == "open" else operation, mode, **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:
@@ -104,7 +104,7 @@ class MockStage:
     def spoil(
         self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
     ) -> None:
-        more: dict[str, Any] = {"out_trade_no": attempt_no, "delay_ms": delay_ms}
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault(operation, mode, provider="mock", **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:

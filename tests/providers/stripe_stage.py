@@ -14,7 +14,7 @@ from providers.provider import Provider
 from providers.stripe.adapter import StripePay
 from providers.stripe.settings import StripeSettings
 from tests.providers.merchant import an_attempt
-from tests.providers.stage import Notice
+from tests.providers.stage import Notice, of_attempt
 from tests.sandbox import simulator
 
 STRIPE_KEY, STRIPE_WEBHOOK_SECRET = "sk_test_51CanaryKey", "whsec_CanarySecret"
@@ -68,7 +68,7 @@ class StripeStage:
     def spoil(
         self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
     ) -> None:
-        more: dict[str, Any] = {"out_trade_no": attempt_no, "delay_ms": delay_ms}
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault(operation, mode, provider="stripe", **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:
