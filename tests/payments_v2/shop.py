@@ -110,7 +110,7 @@ def event(payer: Payer, kind: str, **data: Any) -> dict[str, Any]:  # noqa: ANN4
 
 def hold_refund_of(payer: Payer) -> None:
     """Have the mock keep the next refund of a payer's money to itself."""
-    (attempt_no,) = (one["attemptNo"] for one in payer.payments()["payments"])
+    (attempt_no,) = (one["attemptNo"] for one in payer.payments()["attempts"])
     subject = {"provider": "mock", "out_trade_no": attempt_no}
     fault = {"operation": "refund", "mode": "hold"} | subject
     assert payer.service.sandbox.post("/control/faults", json=fault).is_success
