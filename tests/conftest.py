@@ -108,6 +108,18 @@ async def empty(database: Database) -> None:
     await database.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer than a service would, for Redis and in line: a busy machine is not a failure.
+
+    Where Redis seems away a lease stops nobody, and a connection that is cut short is a warning.
+    """
+    for place in ("lease.TIMEOUT", "limiter.TIMEOUT", "wakeups._SEND"):
+        monkeypatch.setattr(f"actors.{place}_SECONDS", 5.0)
+    for place in ("lane", "mailbox"):
+        monkeypatch.setattr(f"actors.{place}.PATIENCE_SECONDS", 60.0)
+
+
 @pytest.fixture(scope="session")
 def redis_url(worker_id: str) -> str:
     """Name a Redis database of this test process's own: order numbers repeat between clones.

@@ -13,9 +13,8 @@ from tests.storage.stage import POLICY, places_of
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait longer for Redis than a service would: where it seems away, a lease stops nobody."""
-    monkeypatch.setattr("actors.lease.TIMEOUT_SECONDS", 5)
+def patience(patient: None) -> None:
+    """Be patient in every test of this folder."""
 
 
 @pytest.fixture

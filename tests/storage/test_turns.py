@@ -341,10 +341,12 @@ class TestATurn:
         assert turn.events
 
     async def test_does_not_wait_for_ever(
-        self, actor: Actor, database: Database, redis: Redis
+        self, actor: Actor, database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         order = await buy(actor, await put_on_sale(database))
         await redis.set(f"guichet:{{lease}}:{order.id}", "someone")
+        monkeypatch.setattr("actors.lane.PATIENCE_SECONDS", 1.0)
+        monkeypatch.setattr("actors.mailbox.PATIENCE_SECONDS", 1.0)
 
         with pytest.raises(errors.OrderBusy):
             await actor.take_turn(a_start(order))
