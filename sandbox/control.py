@@ -17,6 +17,7 @@ from sandbox.wechatlogin.login import OPENID, PROVIDER, Login
 from sandbox.wechatlogin.refusal import Refusal
 
 _TRADES_SHOWN = 100
+_OF_THE_MERCHANT = frozenset({"bill", "bill_file", "certificates", "search"})
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
@@ -124,6 +125,8 @@ class Control:
         fault = _decode(body, Fault)
         if fault.operation not in self._operations(fault.provider):
             raise Refused(400, "INVALID_REQUEST", "no such provider or operation")
+        if fault.out_trade_no is not None and fault.operation in self._of_no_trade:
+            raise Refused(400, "INVALID_REQUEST", "calls of this operation are about no trade")
         self._faults.add(fault)
 
     def clear_faults(self) -> None:
@@ -171,6 +174,10 @@ class Control:
             return self._login.new_code(wanted.appid, wanted.openid)
         except Refusal as refusal:
             raise Refused(400, "INVALID_REQUEST", refusal.errmsg) from refusal
+
+    @property
+    def _of_no_trade(self) -> frozenset[str]:
+        return self._login.operations | Feishu.operations | _OF_THE_MERCHANT
 
     def _operations(self, name: str) -> frozenset[str]:
         if name == Feishu.name:

@@ -11,8 +11,9 @@ Everything is JSON and loopback only; unknown fields are refused with 400, unkno
   the merchant; *signed* has it told like a refund of the merchant's own, *days_ago* (0 to 90)
   dates it back, so that a past day's bill has it.
 - ``POST /control/refunds/{out_refund_no}/{success|close|abnormal}`` ends a refund.
-- ``POST /control/faults {provider, operation, mode, count?, delay_ms?}`` spoils the next calls,
-  ``GET`` lists what is waiting, ``DELETE`` forgets it. Modes: see ``sandbox.faults``.
+- ``POST /control/faults {provider, operation, mode, count?, delay_ms?, out_trade_no?}`` spoils the
+  next calls, those about one trade if *out_trade_no* says which; ``GET`` lists what is waiting,
+  ``DELETE`` forgets it. Modes: see ``sandbox.faults``.
 - ``POST /control/notices {out_trade_no, kind, overrides}`` sends one crafted notice now and
   returns what the merchant answered. ``GET /control/notices?out_trade_no=`` tells what was sent
   and what will be sent again. Overrides: see the provider's ``crafted`` module.

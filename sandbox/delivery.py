@@ -87,7 +87,7 @@ class Delivery:
 
     async def _send(self, notice: Notice) -> bool:
         provider = self._providers[notice.provider]
-        fault = self._faults.take(notice.provider, "notice")
+        fault = self._faults.take(notice.provider, "notice", notice.out_trade_no)
         mode = fault.mode if fault else None
         if fault and mode == "hang_before":
             await asyncio.sleep(fault.hang_seconds)

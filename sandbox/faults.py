@@ -20,10 +20,12 @@ Modes of a call:
 Modes of a ``notice``: ``error_500`` and ``rate_limited`` lose the copy, ``timeout_after`` delivers
 it and loses the answer, ``hang_before`` sends it ``delay_ms`` later, ``bad_signature`` and
 ``signtest`` spoil its signature.
+
+A fault for an ``out_trade_no`` is met by that trade's calls and notices only.
 """
 
 from collections import deque
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -51,6 +53,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     mode: Mode
     count: int = 1
     delay_ms: int | None = None
+    out_trade_no: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+
+    def is_for(self, out_trade_no: str | None) -> bool:
+        """Tell whether a call about this trade, or about none, meets it."""
+        return self.out_trade_no in {None, out_trade_no}
 
     @property
     def hang_seconds(self) -> float:
@@ -69,10 +76,14 @@ class Faults:
         queue = self._queues.setdefault((fault.provider, fault.operation), deque())
         queue.extend([fault] * fault.count)
 
-    def take(self, provider: str, operation: str) -> Fault | None:
-        """Take the fault meant for this call, if there is one."""
-        queue = self._queues.get((provider, operation))
-        return queue.popleft() if queue else None
+    def take(self, provider: str, operation: str, out_trade_no: str | None = None) -> Fault | None:
+        """Take the first fault meant for this call, if there is one."""
+        queue = self._queues.get((provider, operation), deque())
+        for place, fault in enumerate(queue):
+            if fault.is_for(out_trade_no):
+                del queue[place]
+                return fault
+        return None
 
     def clear(self) -> None:
         """Let everything go well again."""

@@ -65,9 +65,10 @@ class Gateway:
         method = parameters.get("method", "")
         try:
             operation, perform = self._admitted(parameters, operations)
+            subject = self._count(parameters, operation)
         except Refusal as refusal:
             return self._answered(method, refusal, None)
-        fault = self._faults.take(words.NAME, operation)
+        fault = self._faults.take(words.NAME, operation, subject)
         if fault and fault.mode == "hang_before":
             still_there = await still_there_after(request, fault.hang_seconds)
             if not still_there:
@@ -101,7 +102,6 @@ class Gateway:
         if found is None:
             raise Refusal("40002", "isv.invalid-method", "不存在的方法名", is_signed=False)
         self.admit(parameters)
-        self._count(parameters, found[0])
         return found
 
     def _require_app(self, parameters: Mapping[str, str]) -> None:
@@ -119,11 +119,13 @@ class Gateway:
         name = f"{method.replace('.', '_')}_response"
         return _response(b'{"%b":%b,"sign":"%b"}' % (name.encode(), content, signature.encode()))
 
-    def _count(self, parameters: Mapping[str, str], operation: str) -> None:
+    def _count(self, parameters: Mapping[str, str], operation: str) -> str | None:
         with contextlib.suppress(msgspec.MsgspecError, UnicodeError):
             named = msgspec.json.decode(parameters.get("biz_content", ""), type=NamedTrade)
             if named.out_trade_no:
                 self._store.count_call(named.out_trade_no, operation)
+                return named.out_trade_no
+        return None
 
 
 async def parameters_of(request: AnyRequest) -> dict[str, str]:

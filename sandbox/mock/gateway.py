@@ -68,8 +68,8 @@ class Gateway:
         if not self._keys.accepts(request.headers, content, time.time()):
             refusal = Refusal(401, "BAD_SIGNATURE", "the call is not signed as it should be")
             return _response(refusal.status, msgspec.json.encode(refusal.body), {})
-        self._count(request, operation, body)
-        fault = self._faults.take(words.NAME, operation)
+        subject = self._count(request, operation, body)
+        fault = self._faults.take(words.NAME, operation, subject)
         if fault and fault.mode in _REFUSED_BY_FAULT:
             status, code = _REFUSED_BY_FAULT[fault.mode]
             return _response(status, msgspec.json.encode({"code": code}), {})
@@ -85,7 +85,7 @@ class Gateway:
             return True
         return await still_there_after(request, fault.hang_seconds)
 
-    def _count(self, request: AnyRequest, operation: str, body: bytes) -> None:
+    def _count(self, request: AnyRequest, operation: str, body: bytes) -> str | None:
         number = request.path_params.get("number")
         if operation == "query_refund":
             refund = self._store.refund(words.NAME, number or "")
@@ -94,6 +94,7 @@ class Gateway:
             number = number or msgspec.json.decode(body, type=_Named).attempt_no
         if number:
             self._store.count_call(number, operation)
+        return number
 
     def _signed(self, request: AnyRequest, reply: Reply, fault: Fault | None) -> Response[bytes]:
         encoded = msgspec.json.encode(reply.body)

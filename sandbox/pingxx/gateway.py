@@ -61,8 +61,8 @@ class Gateway:
             self._keys.admit(request.headers, body, _target(request))
         except Refusal as refusal:
             return _response(refusal.status, refusal.body)
-        self._count(request, operation, body)
-        fault = self._faults.take(words.NAME, operation)
+        subject = self._count(request, operation, body)
+        fault = self._faults.take(words.NAME, operation, subject)
         if fault and fault.mode in _FAULTS:
             return _response(_FAULTS[fault.mode].status, _FAULTS[fault.mode].body)
         if not await self._still_wanted(request, fault):
@@ -79,7 +79,7 @@ class Gateway:
             return True
         return await still_there_after(request, fault.hang_seconds)
 
-    def _count(self, request: AnyRequest, operation: str, body: bytes) -> None:
+    def _count(self, request: AnyRequest, operation: str, body: bytes) -> str | None:
         charge_id = request.path_params.get("charge_id")
         trade = self._store.trade_of_txn(words.NAME, charge_id) if charge_id else None
         number = None if trade is None else trade.out_trade_no
@@ -87,6 +87,7 @@ class Gateway:
             number = number or msgspec.json.decode(body, type=_Named).order_no
         if number:
             self._store.count_call(number, operation)
+        return number
 
 
 def _target(request: AnyRequest) -> bytes:

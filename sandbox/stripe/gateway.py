@@ -60,8 +60,8 @@ class Gateway:
         fault: Fault | None = None
         try:
             call = self._call(request, text, of_browsers=of_browsers)
-            self._count(call, operation)
-            fault = self._faults.take(words.NAME, operation)
+            subject = self._count(call, operation)
+            fault = self._faults.take(words.NAME, operation, subject)
             with self._using(request) as key:
                 if not await _meet(fault, request):
                     return Response(b"", status_code=408)
@@ -136,15 +136,17 @@ class Gateway:
             is_public=is_public,
         )
 
-    def _count(self, call: Call, operation: str) -> None:
+    def _count(self, call: Call, operation: str) -> str | None:
         number = call.number or str(call.words.get("payment_intent", ""))
         txn = number.replace("cs_test_", "pi_", 1)
         trade = self._store.trade_of_txn(words.NAME, txn)
         metadata = call.words.get("metadata")
         named = metadata.get("attempt_no") if isinstance(metadata, dict) else None
         subject = trade.out_trade_no if trade else named
-        if isinstance(subject, str) and subject:
-            self._store.count_call(subject, operation)
+        if not isinstance(subject, str) or not subject:
+            return None
+        self._store.count_call(subject, operation)
+        return subject
 
 
 async def _meet(fault: Fault | None, request: AnyRequest) -> bool:

@@ -52,8 +52,8 @@ class Gateway:
         fault: Fault | None = None
         try:
             serial = self._admit(request, body)
-            self._count(call := _read(request, body), operation)
-            fault = self._faults.take(wire.NAME, operation)
+            subject = self._count(call := _read(request, body), operation)
+            fault = self._faults.take(wire.NAME, operation, subject)
             if not await self._meet(fault, request):
                 return Response(b"", status_code=408)
             reply = perform(msgspec.structs.replace(call, now_ms=_now_ms(), fault=fault))
@@ -109,10 +109,11 @@ class Gateway:
         headers = self._keys.signed_headers(body, serial=serial, flaw=flaw)
         return _response(reply.status, body, headers)
 
-    def _count(self, call: Call, operation: str) -> None:
+    def _count(self, call: Call, operation: str) -> str | None:
         out_trade_no = self._subject(call, operation)
         if out_trade_no:
             self._store.count_call(out_trade_no, operation)
+        return out_trade_no
 
     def _subject(self, call: Call, operation: str) -> str | None:
         if operation == "query_refund":

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from sandbox.embedded.ports import claim_port
 from tests.sandbox.simulator import (
     API_V3_KEY,
     APP_ID,
@@ -43,7 +43,8 @@ class Service:
     """A running API."""
 
     def __init__(self, environ: dict[str, str], log: Path) -> None:
-        self.port = free_port()
+        self._claim = claim_port()
+        self.port = self._claim.number
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.environ = environ | {"PORT": str(self.port), "APP_URL": self.base_url}
         self.log = log
@@ -55,18 +56,19 @@ class Service:
                 stdout=output,
                 stderr=output,
             )
-        wait_until(self._answers, seconds=30)
+        wait_until(self._answers)
 
     def client(self, **headers: str) -> httpx.Client:
         """Make a client; close it or use it as a context manager."""
         return httpx.Client(
-            base_url=self.base_url, trust_env=False, timeout=20, headers=dict(headers)
+            base_url=self.base_url, trust_env=False, timeout=60, headers=dict(headers)
         )
 
     def stop(self) -> None:
         """End it and wait."""
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
+        self._claim.release()
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -142,10 +144,3 @@ def platform_pem(keyring: Keyring) -> str:
     """Return the platform's public key."""
     key = keyring.platform.public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

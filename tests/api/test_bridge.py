@@ -46,7 +46,7 @@ def wait_for_floor(service: Service, version: str) -> None:
             floor: str = http.get("/api/config").json()["minBridgeVersion"]
             return floor == version
 
-    wait_until(lambda: all(is_known() for _ in range(16)), seconds=10)
+    wait_until(lambda: all(is_known() for _ in range(32)))
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ class TestAReport:
         body = {"orderNo": order["orderNo"], "ok": True}
         buyer.http.post(f"{BASE}/bridge-report", json=body)
 
-        wait_until(lambda: status_of(buyer, order) == "PAID", seconds=10)
+        wait_until(lambda: status_of(buyer, order) == "PAID")
 
     def test_of_somebody_elses_order_is_not_found(self, buyer: Buyer, other: Buyer) -> None:
         order = an_order(buyer)

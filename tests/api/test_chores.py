@@ -182,20 +182,22 @@ class TestReplay:
 
 class TestBill:
     async def test_of_a_quiet_day_says_so(self, service: Service) -> None:
-        status, printed = await chore("bill", service.environ, long_ago())
+        day = long_ago()
+        status, printed = await chore("bill", service.environ, day)
 
         assert status == 0, printed
-        told = f"wechat {long_ago()}: 0 refunds past us, 0 of other services"
+        told = f"wechat {day}: 0 refunds past us, 0 of other services"
         assert told in printed.splitlines()
 
     async def test_that_cannot_be_read_is_told(
         self, service: Service, simulator: Simulator
     ) -> None:
         simulator.fault("bill", "error_500")
-        status, printed = await chore("bill", service.environ, long_ago())
+        day = long_ago()
+        status, printed = await chore("bill", service.environ, day)
 
         assert status == 1
-        assert f"wechat {long_ago()}: not read, SYSTEM_ERROR" in printed.splitlines()
+        assert f"wechat {day}: not read, SYSTEM_ERROR" in printed.splitlines()
 
     @pytest.mark.parametrize("said", [(), ("yesterday",), ("2026-02-30",)])
     async def test_wants_a_day(self, service: Service, said: tuple[str, ...]) -> None:

@@ -197,7 +197,7 @@ class TestAHugeExport:
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'guichet'"
             " AND state <> 'idle' AND pid <> pg_backend_pid()"
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await database.fetchval(busy):  # noqa: ASYNC110 - another process ends them
                 await asyncio.sleep(0.05)
         assert b"api.request.failed" not in service.log.read_bytes()[said_before:]

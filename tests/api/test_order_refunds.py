@@ -262,8 +262,9 @@ class TestMarkingAsPaid:
         self, buyer: Buyer, organizer: Organizer, simulator: Simulator
     ) -> None:
         order = buyer.order(prepare=True).json()
-        simulator.fault("query", "error_500")
-        simulator.fault("close", "error_500")
+        for operation in ("query", "close"):
+            about = f"{order['orderNo']}01"
+            simulator.fault(operation, "error_500", out_trade_no=about)
 
         assert is_problem(organizer.mark_paid(order["orderId"]), 409, "INVALID_STATE")
         assert status_of(buyer, order) == "PENDING"

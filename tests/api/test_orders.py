@@ -282,7 +282,7 @@ class TestLeaving:
 
     def test_takes_longer_when_the_provider_does(self, buyer: Buyer, simulator: Simulator) -> None:
         order = buyer.order(prepare=True).json()
-        simulator.fault("close", "error_500")
+        simulator.fault("close", "error_500", out_trade_no=f"{order['orderNo']}01")
         answer = buyer.http.post(f"{ORDERS}/{order['orderId']}/cancel")
 
         assert (answer.status_code, answer.json()) == (202, {"status": "CLOSING"})

@@ -49,7 +49,7 @@ async def order(buyer: Buyer, database: Database) -> dict[str, Any]:
     buyer.http.post("/payments/confirm", json=confirmed | {"idempotencyKey": "confirm"})
     told = """SELECT 1 FROM webhook_events WHERE provider = 'mock' AND status = 'PROCESSED'
               AND convert_from(body, 'UTF8')::json #>> '{data,order_id}' = $1"""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await database.fetchval(told, str(made["orderId"])):  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.01)
     return made
@@ -233,7 +233,7 @@ class TestTheWebhookDoor:
         answer = await http.post(DOOR, content=body, headers=signed(body))
         event_id = json.loads(body)["event_id"]
         quarantined = "SELECT id FROM webhook_events WHERE event_id = $1 AND status = 'QUARANTINED'"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (  # noqa: ASYNC110 - another process writes it
                 row_id := await database.fetchval(quarantined, event_id)
             ):

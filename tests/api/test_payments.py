@@ -178,7 +178,7 @@ class TestAPrepare:
 
     def test_says_so_when_the_provider_is_away(self, buyer: Buyer, simulator: Simulator) -> None:
         order = buyer.order(HOT).json()
-        simulator.fault("native", "error_500")
+        simulator.fault("native", "error_500", out_trade_no=f"{order['orderNo']}01")
 
         answer = prepare(buyer, order, ELSEWHERE)
         assert is_problem(answer, 503, "PROVIDER_UNAVAILABLE")

@@ -83,7 +83,7 @@ class TestTheProcess:
         service.process.kill()
         service.process.wait()
 
-        wait_until(lambda: not any(is_alive(pid) for pid in workers), seconds=5)
+        wait_until(lambda: not any(is_alive(pid) for pid in workers))
 
     def test_ends_soon_and_well_when_told_to(self, start: Start) -> None:
         service = start()
@@ -91,7 +91,7 @@ class TestTheProcess:
             idle.get("/health/live")
             service.process.terminate()
 
-            assert service.process.wait(10) == 0
+            assert service.process.wait(30) == 0
 
     def test_says_everything_that_keeps_it_from_starting(self) -> None:
         done = subprocess.run(
@@ -225,6 +225,8 @@ class TestItsMetrics:
         line = 'guichet_http_requests_total{method="GET",route="/api/config",status="200"}'
         for _ in range(20):
             get(service, "/api/config")
+        # An answer may be ahead of its count by a turn of the loop.
+        wait_until(lambda: count(service, line) == 20.0)
         assert {count(service, line) for _ in range(5)} == {20.0}
 
         for victim in workers_of(service):

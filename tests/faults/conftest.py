@@ -12,3 +12,8 @@ def house() -> Iterator[FaultHouse]:
     """Start the house once."""
     with running_house(claims_are_short=True) as house:
         yield house
+
+
+@pytest.fixture(autouse=True)
+def patience(patient: None) -> None:
+    """Be patient in every test of this folder."""

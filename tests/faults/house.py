@@ -139,7 +139,7 @@ class FaultHouse:
         return False
 
     def until(
-        self, condition: Callable[[], _Result], *, within: float = 30.0, every: float = 0.03
+        self, condition: Callable[[], _Result], *, within: float = 60.0, every: float = 0.03
     ) -> _Result:
         """Wait until *condition* returns something true, starting again what ends meanwhile."""
         deadline = time.monotonic() + within

@@ -255,7 +255,7 @@ class Office:
     async def mend(self, order: Order) -> None:
         """Have the repair sweep settle what kept money, however often it takes."""
         (repair,) = [sweep for sweep in self._sweeps if sweep.name == "repair"]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await self.actor.load(order.id)).status is not OrderStatus.PAID:
                 repair.wake()
                 await asyncio.sleep(0.03)
@@ -278,7 +278,7 @@ class Office:
 
     async def wait_for(self, order: Order, status: OrderStatus) -> None:
         """Wait until the order has *status*, while claims run out."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await self.actor.load(order.id)).status is not status:
                 await self.time_passes()
                 await asyncio.sleep(0.03)

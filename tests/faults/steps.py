@@ -72,7 +72,7 @@ class Story(msgspec.Struct):
 
     async def money_came(self, order: Order) -> None:
         """Wait until money for the order is in the books."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (await self.office.actor.load(order.id)).payments:
                 await self.office.time_passes()
                 await asyncio.sleep(0.03)
@@ -121,7 +121,7 @@ class Stage:
         for order_id, order in story.promised.items():
             if (await story.office.actor.load(order_id)).status is OrderStatus.PENDING:
                 await story.office.end_time(order)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await self._is_anything_open():
                 await story.office.time_passes()
                 await self._give_up_unknown(story)

@@ -123,7 +123,7 @@ class Campaign:
 
     async def _until_processed(self) -> None:
         waiting = "SELECT count(*) FROM webhook_events WHERE status = 'RECEIVED'"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await self._database.fetchval(waiting):  # noqa: ASYNC110 - nobody announces it
                 await asyncio.sleep(0.002)
 

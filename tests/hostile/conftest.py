@@ -47,7 +47,7 @@ def stand(service: Service) -> Iterator[Stand]:  # noqa: F811
 async def at_rest(stand: Stand, api_dsn: str) -> None:  # noqa: ARG001, F811
     """Wait until nothing moves any more that an honest call of another module started."""
     database = await Database.connect(api_dsn)  # noqa: F811
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         before = await books.everything(database)
         while await _after_a_while(database) != before:
             before = await books.everything(database)

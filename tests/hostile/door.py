@@ -80,6 +80,6 @@ async def ask(app: ASGIApp, path: str, headers: Pairs, body: bytes) -> Answer:
 
 async def until(look: Callable[[], Awaitable[object]], wanted: object) -> None:
     """Wait until *look* finds what is wanted; nobody announces what happens behind an answer."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await look() != wanted:  # noqa: ASYNC110 - as it says
             await asyncio.sleep(0.005)

@@ -81,3 +81,8 @@ def start(jobs_dsn: str, tmp_path: Path, metrics: Path) -> Iterator[Start]:
     for worker in started:
         worker.kill()
         worker.wait()
+
+
+@pytest.fixture(autouse=True)
+def patience(patient: None) -> None:
+    """Be patient in every test of this folder."""

@@ -117,7 +117,7 @@ async def an_effect(database: Database, *, tries: int = 0) -> int:
     return effect_id
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until *condition* holds; fail when it does not within *seconds*."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -125,7 +125,7 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
         await asyncio.sleep(0.01)
 
 
-async def until_found(database: Database, question: str, seconds: float = 30) -> None:
+async def until_found(database: Database, question: str, seconds: float = 90) -> None:
     """Wait until the database says yes to *question*."""
     async with asyncio.timeout(seconds):
         while not await database.fetchval(question):  # noqa: ASYNC110 - rows set no event

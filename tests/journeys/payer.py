@@ -72,9 +72,9 @@ class Learner(Person):
         listed: dict[str, list[dict[str, Any]]] = answer.json()
         return listed
 
-    def wait(self, status: str = "PAID", within: float = 15) -> dict[str, Any]:
+    def wait(self, status: str = "PAID") -> dict[str, Any]:
         """Wait until the order has come so far."""
-        return wait_for(self, self.bought, status, within)
+        return wait_for(self, self.bought, status)
 
     def number_of(self, n: int = 1) -> str:
         """Name the order's n-th attempt."""
@@ -113,10 +113,18 @@ async def refund_that(books: Database, owed: dict[str, Any], status: str) -> asy
     return row
 
 
-def spoil(service: Service, provider: str, operation: str, mode: str, **more: Any) -> None:  # noqa: ANN401
-    """Have the next call of one kind go wrong; see first that nobody else would meet it."""
+def spoil(
+    service: Service,
+    attempt_no: str,
+    provider: str,
+    operation: str,
+    mode: str,
+    **more: Any,  # noqa: ANN401
+) -> None:
+    """Have the next call of one kind about an attempt go wrong."""
     fault = {"provider": provider, "operation": operation, "mode": mode} | more
-    assert service.sandbox.post("/control/faults", json=fault).is_success
+    answer = service.sandbox.post("/control/faults", json=fault | {"out_trade_no": attempt_no})
+    assert answer.is_success, answer.text
 
 
 def calls_of(service: Service, attempt_no: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from models.engine import Database
-from tests.journeys.service import Person, Service, act, eventually, trade_status
+from tests.journeys.service import PATIENCE_SECONDS, Person, Service, act, eventually, trade_status
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -34,14 +34,12 @@ def attempt_of(order: dict[str, Any], n: int = 1) -> str:
     return f"{order['orderNo']}{n:02d}"
 
 
-def wait_for(
-    person: Person, order: dict[str, Any], status: str, within: float = 15
-) -> dict[str, Any]:
+def wait_for(person: Person, order: dict[str, Any], status: str) -> dict[str, Any]:
     def reached() -> dict[str, Any] | None:
         seen = person.see(EVENT, order["orderId"])
         return seen if seen["status"] == status else None
 
-    found: dict[str, Any] = eventually(reached, within=within)
+    found: dict[str, Any] = eventually(reached)
     return found
 
 
@@ -163,6 +161,7 @@ class TestANotice:
             eventually,
             lambda: len(sends(service, attempt_of(order))) >= 100,
         )
+        assert {200, 204} & {send["status"] for send in sends(service, attempt_of(order))}
         assert await count_of(books, "payments", order) == 1
         assert await count_of(books, "webhook_events", order) == 1
 
@@ -173,7 +172,7 @@ class TestANotice:
 
         act(service, attempt_of(order), drop=True)
 
-        await asyncio.to_thread(wait_for, ann, order, "PAID", 20)
+        await asyncio.to_thread(wait_for, ann, order, "PAID")
         assert (
             await books.fetchval(
                 "SELECT source FROM payments WHERE order_id = $1", order["orderId"]
@@ -199,24 +198,22 @@ class TestANotice:
         self, ann: Person, service: Service, books: Database
     ) -> None:
         order = buy(ann)
-        service.sandbox.post(
-            "/control/faults",
-            json={"provider": "wechat", "operation": "close", "mode": "error_500", "count": 2},
-        )
+        subject = {"provider": "wechat", "out_trade_no": attempt_of(order)}
+        fault = {"operation": "close", "mode": "error_500", "count": 100} | subject
+        assert service.sandbox.post("/control/faults", json=fault).is_success
         await end_time(books, order)
         await asyncio.to_thread(wait_for, ann, order, "CLOSING")
 
         act(service, attempt_of(order))
 
         await asyncio.to_thread(wait_for, ann, order, "PAID")
-        service.sandbox.delete("/control/faults")
 
     @pytest.mark.parametrize(
         "forgery",
         [
             {"forged": True},
             {"timestamp_offset_seconds": -301},
-            {"timestamp_offset_seconds": 301},
+            {"timestamp_offset_seconds": 330},
             {"signature_prefix": "WECHATPAY/SIGNTEST/"},
             {"bytes_appended": 1},
             {"serial": "PUB_KEY_ID_0000000000000000000000000000"},
@@ -293,18 +290,14 @@ class TestLateMoney:
         self, ann: Person, service: Service, books: Database
     ) -> None:
         order = buy(ann, quantity=2)
-        service.sandbox.post(
-            "/control/faults",
-            json={"provider": "wechat", "operation": "close", "mode": "timeout_after", "count": 1},
-        )
-        # The provider takes the money and says so late: the order has ended meanwhile.
-        act(service, attempt_of(order), drop=True)
-        service.sandbox.delete("/control/faults")
+        # The provider takes the money and says so late: the order has ended meanwhile. Nobody asks
+        # from here on, or the worker might hear of it in between.
         await books.execute(
             """UPDATE payment_attempts SET state = 'CLOSED', due_at = NULL, close_owed = true
                WHERE attempt_no = $1""",
             attempt_of(order),
         )
+        act(service, attempt_of(order), drop=True)
         await end_time(books, order)
         await asyncio.to_thread(wait_for, ann, order, "EXPIRED")
         await books.execute("UPDATE ticket_types SET is_active = false WHERE id = $1", STANDARD)
@@ -323,6 +316,7 @@ class TestLateMoney:
 
 
 class TestACrowd:
+    @pytest.mark.timeout(400)
     async def test_of_two_thousand_gets_exactly_the_fifty_seats(
         self, service: Service, books: Database
     ) -> None:
@@ -338,7 +332,7 @@ class TestACrowd:
                     headers=buyer.headers,
                 )
 
-        async with httpx.AsyncClient(base_url=service.url, timeout=60, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=service.url, timeout=200, trust_env=False) as client:
             answers = await asyncio.gather(*(press(client, buyer) for buyer in buyers))
 
         sold = [answer for answer in answers if answer.status_code == 201]
@@ -368,9 +362,10 @@ def craft(service: Service, attempt_no: str, **overrides: Any) -> dict[str, Any]
 
 
 def sends(service: Service, attempt_no: str) -> list[dict[str, Any]]:
-    """List the notices the provider has sent and got an answer to."""
+    """List the notices the provider has sent; none waits longer than it may for an answer."""
     answer = service.sandbox.get("/control/notices", params={"out_trade_no": attempt_no}).json()
-    return [notice for notice in answer["notices"] if notice["status"] is not None]
+    sent: list[dict[str, Any]] = answer["notices"]
+    return sent
 
 
 async def taken(books: Database, order: dict[str, Any]) -> int:
@@ -395,14 +390,7 @@ async def count_of(books: Database, table: str, order: dict[str, Any]) -> int:
 
 
 async def wait_for_row(books: Database, sql: str, *args: object) -> Any:  # noqa: ANN401
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while (row := await books.fetchrow(sql, *args)) is None:  # noqa: ASYNC110 - another process writes
             await asyncio.sleep(0.05)
     return row
-
-
-async def no_refund_is_due(books: Database) -> None:
-    """Wait until the provider's next refund can be none of an earlier order's."""
-    due = """SELECT 1 FROM refunds WHERE status = 'requested'
-             AND due_at < now() + interval '10 seconds'"""
-    await wait_for_row(books, f"SELECT 1 WHERE NOT EXISTS ({due})")

@@ -52,7 +52,7 @@ def settings(relay: Relay, database_url: str) -> dict[str, str]:
     return {
         "APP_URL": relay.url,
         "DATABASE_URL": database_url,
-        "REDIS_URL": os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/7",
+        "REDIS_URL": os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/15",
         "SANDBOX_TIME_SCALE": "60",
     }
 
@@ -199,9 +199,7 @@ class TestANewKey:
 
         relay.target = str(processes["overlap"].base_url)
 
-        eventually(
-            lambda: TAKEN & set(statuses_of(learner.service, learner.number_of())), within=30
-        )
+        eventually(lambda: TAKEN & set(statuses_of(learner.service, learner.number_of())))
         learner.wait()
         assert await count_of(books, "payments", learner.bought) == 1
 

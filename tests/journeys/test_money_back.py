@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -14,16 +14,18 @@ from tests.journeys.service import ROOT, Person, Service, act, eventually, trade
 from tests.journeys.test_first_sale import (
     attempt_of,
     buy,
-    no_refund_is_due,
     taken,
     wait_for,
     wait_for_row,
 )
+from tests.sandbox.simulator import CHINA, clear_of_midnight
 
 pytestmark = pytest.mark.xdist_group("service")
 
 _names = count(1)
 EVENT = 1
+# Yesterday would have what other tests did before midnight.
+DAYS_AGO = 3
 
 
 @pytest.fixture
@@ -56,9 +58,9 @@ def refund(organizer: Person, order: dict[str, Any], **said: Any) -> dict[str, A
     return owed
 
 
-async def hold_the_next(service: Service, books: Database, mode: str = "hold") -> None:
-    await no_refund_is_due(books)
-    fault = {"provider": "wechat", "operation": "refund", "mode": mode}
+def hold(service: Service, order: dict[str, Any], mode: str = "hold") -> None:
+    subject = {"provider": "wechat", "out_trade_no": attempt_of(order)}
+    fault = {"operation": "refund", "mode": mode} | subject
     assert service.sandbox.post("/control/faults", json=fault).is_success
 
 
@@ -77,16 +79,16 @@ async def ends(books: Database, owed: dict[str, Any], status: str) -> Any:  # no
 
 
 def check_bill(environ: dict[str, str]) -> str:
-    """Check yesterday's bill as an operator does, and return what was printed."""
-    yesterday = (datetime.now(UTC) + timedelta(hours=8) - timedelta(days=1)).date()
+    """Check a bill as an operator does, and return what was printed."""
+    day = datetime.now(CHINA).date() - timedelta(days=DAYS_AGO)
     done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "guichet.py", "bill", yesterday.isoformat()],
+        [sys.executable, "guichet.py", "bill", day.isoformat()],
         cwd=ROOT,
         env=environ,
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=100,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -149,7 +151,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        await hold_the_next(service, books)
+        hold(service, order)
         owed = refund(organizer, order)
         row = await ends(books, owed, "processing")
         assert {g["refund_no"] for g in await gifts(books, order)} == {row["refund_no"]}
@@ -172,7 +174,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        await hold_the_next(service, books)
+        hold(service, order)
         owed = refund(organizer, order, amount=100)
         row = await ends(books, owed, "processing")
 
@@ -193,7 +195,7 @@ class TestARefund:
         service: Service,
         books: Database,
     ) -> None:
-        await hold_the_next(service, books, "bad_signature")
+        hold(service, order, "bad_signature")
 
         row = await ends(books, refund(organizer, order, amount=100), "succeeded")
 
@@ -239,8 +241,9 @@ class TestARefundAtTheConsole:
         books: Database,
         chore_environ: dict[str, str],
     ) -> None:
+        clear_of_midnight()
         path = f"/control/trades/{attempt_of(order)}/console-refund"
-        told = service.sandbox.post(path, json={"amount": 2000, "days_ago": 1}).json()
+        told = service.sandbox.post(path, json={"amount": 2000, "days_ago": DAYS_AGO}).json()
         number = told["out_refund_no"]
         await asyncio.to_thread(eventually, lambda: 401 in statuses_of(service, order))
 
@@ -280,7 +283,7 @@ class TestMoneyByHand:
         )
 
         assert answer.json() == {"status": "PAID"}
-        assert trade_status(service, attempt_of(order)) == "CLOSED"
+        eventually(lambda: trade_status(service, attempt_of(order)) == "CLOSED")
         assert ann.see(EVENT, order["orderId"])["registration"]["status"] == "APPROVED"
         refund(organizer, order)
         eventually(lambda: ann.see(EVENT, order["orderId"])["status"] == "REFUNDED")

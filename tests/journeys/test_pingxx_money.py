@@ -24,7 +24,7 @@ from tests.journeys.payer import (
     statuses_of,
 )
 from tests.journeys.service import Service, act, eventually
-from tests.journeys.test_first_sale import count_of, no_refund_is_due, wait_for_row
+from tests.journeys.test_first_sale import count_of, wait_for_row
 from tests.journeys.test_money_back import a_minute_passes
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -107,16 +107,16 @@ class TestACharge:
     async def test_whose_answer_is_lost_is_made_again_and_paid_once(
         self, learner: Learner, service: Service, books: Database
     ) -> None:
-        spoil(service, PINGXX, "open", "timeout_after", delay_ms=11_000)
+        spoil(service, learner.number_of(), PINGXX, "open", "timeout_after", delay_ms=11_000)
 
         lost = await asyncio.to_thread(
             learner.post, "reqiure-to-pay", order_id=learner.number, payment_channel=PINGXX
         )
         assert lost.status_code == 503, lost.text
-        charge = await asyncio.to_thread(eventually, lambda: _opened(learner, PINGXX), within=20)
+        charge = await asyncio.to_thread(eventually, lambda: _opened(learner, PINGXX))
         act(service, learner.number_of())
 
-        await asyncio.to_thread(learner.wait, within=20)
+        await asyncio.to_thread(learner.wait)
         assert charge["qr_url"]
         assert calls_of(service, learner.number_of())["open"] >= 2
         assert await count_of(books, "payments", learner.bought) == 1
@@ -145,7 +145,7 @@ class TestANotice:
 
         act(service, learner.number_of(), drop=True)
 
-        await asyncio.to_thread(learner.wait, within=20)
+        await asyncio.to_thread(learner.wait)
         assert [paid["source"] for paid in learner.payments()["payments"]] == ["query"]
         assert books
 
@@ -268,8 +268,7 @@ class TestMoneyBack:
     async def test_that_ping_gives_up_is_told_as_failed_and_may_be_asked_for_again(
         self, paid: Learner, desk: Desk, service: Service, books: Database
     ) -> None:
-        await no_refund_is_due(books)
-        spoil(service, PINGXX, "refund", "hold")
+        spoil(service, paid.number_of(), PINGXX, "refund", "hold")
         owed = desk.refund(paid)
         row = await refund_that(books, owed, "processing")
         assert paid.now()["paymentStatus"] == "REFUNDING"
@@ -304,10 +303,9 @@ class TestMoneyBack:
     async def test_whose_answer_and_notice_are_lost_is_found_by_asking(
         self, paid: Learner, desk: Desk, service: Service, books: Database
     ) -> None:
-        await no_refund_is_due(books)
-        spoil(service, PINGXX, "refund", "bad_signature")
+        spoil(service, paid.number_of(), PINGXX, "refund", "bad_signature")
         # What is sent again comes after four seconds.
-        spoil(service, PINGXX, "notice", "error_500")
+        spoil(service, paid.number_of(), PINGXX, "notice", "error_500")
 
         row = await refund_that(books, desk.refund(paid), "succeeded")
 

@@ -65,6 +65,7 @@ class TestTwoHundredCancels:
 
 
 class TestPayingAgainstTheClock:
+    @pytest.mark.timeout(400)
     async def test_keeps_the_money_or_returns_it_and_never_both(
         self, service: Service, books: Database
     ) -> None:
@@ -84,7 +85,7 @@ class TestPayingAgainstTheClock:
         sandbox = str(service.sandbox.base_url)
         async with httpx.AsyncClient(base_url=sandbox, timeout=60, trust_env=False) as payer:
             await asyncio.gather(*(_pay_sometime(payer, gate, order) for order in orders))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             while await books.fetchval(_UNSETTLED, ids):  # noqa: ASYNC110 - others write it
                 await asyncio.sleep(0.1)
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from models.engine import Database
-from tests.journeys.payer import Learner, at_provider, is_eventually
+from tests.journeys.payer import Learner, at_provider, is_eventually, spoil
 from tests.journeys.service import Service, act
 from tests.journeys.test_first_sale import wait_for_row
 
@@ -101,12 +101,15 @@ class TestTwoSuccesses:
 def paid_twice(service: Service, first: str, second: str) -> Learner:
     """Have an order paid at two providers: the former charge while it is about to be closed.
 
-    The house may be quick enough to close one of them, which is as it should be: try again.
+    The house may be quick enough to hear of the first, which is as it should be: try again. It is
+    not let close the second.
     """
     for _ in range(10):
         learner = Learner(service)
         learner.charge(first)
-        act(service, learner.number_of(1), delay_ms=700)
+        act(service, learner.number_of(1), delay_ms=3000)
+        if second in CLOSED:
+            spoil(service, learner.number_of(2), second, "close", "error_500", count=1000)
         learner.charge(second)
         if act(service, learner.number_of(2)).is_success:
             learner.wait()

@@ -21,7 +21,7 @@ from tests.journeys.learner import (
     visit,
 )
 from tests.journeys.service import Person, Service, eventually, trade_status
-from tests.journeys.test_first_sale import count_of, no_refund_is_due, sends, wait_for_row
+from tests.journeys.test_first_sale import count_of, sends, wait_for_row
 from tests.journeys.test_money_back import a_minute_passes
 
 pytestmark = pytest.mark.xdist_group("service")
@@ -115,10 +115,11 @@ def at_stripe(service: Service, home: Path, path: str, **query: str) -> dict[str
     return told
 
 
-def spoil(service: Service, operation: str, mode: str, **more: int) -> None:
-    """Have the next call of one kind go wrong; it must be nobody else's."""
-    fault = {"provider": "stripe", "operation": operation, "mode": mode} | more
-    assert service.sandbox.post("/control/faults", json=fault).is_success
+def spoil(learner: Learner, operation: str, mode: str, **more: int) -> None:
+    """Have the next call of one kind about a learner's first attempt go wrong."""
+    subject = {"provider": "stripe", "out_trade_no": learner.attempt()}
+    fault = {"operation": operation, "mode": mode} | subject | more
+    assert learner.service.sandbox.post("/control/faults", json=fault).is_success
 
 
 class TestAnEvent:
@@ -128,7 +129,9 @@ class TestAnEvent:
         order = row_of(ann)
         source = "SELECT source FROM payments WHERE order_id = $1"
         assert await books.fetchval(source, order["orderId"]) == "notice"
-        assert [one["status"] for one in sends(service, ann.attempt())] == [200]
+        # It is the answer that is written down, and that comes after what it settled.
+        sent = await asyncio.to_thread(eventually, lambda: sends(service, ann.attempt()))
+        assert {one["status"] for one in sent} == {200}
 
     async def test_of_a_session_settles_it_once(self, service: Service, books: Database) -> None:
         ann = Learner(service)
@@ -150,7 +153,8 @@ class TestAnEvent:
 
         await asyncio.to_thread(ann.wait, PAID)
         await asyncio.to_thread(eventually, lambda: len(sends(service, ann.attempt())) >= 100)
-        assert {one["status"] for one in sends(service, ann.attempt())} == {200}
+        # Of so many at once some may wait longer for an answer than Stripe does.
+        assert {one["status"] for one in sends(service, ann.attempt())} - {None} == {200}
         assert await count_of(books, "payments", row_of(ann)) == 1
         assert await count_of(books, "webhook_events", row_of(ann)) == 1
 
@@ -268,7 +272,7 @@ class TestAnAnswerThatIsLost:
     ) -> None:
         ann = Learner(service)
         # Made, and answered with a page for people.
-        spoil(service, "open", "bad_signature")
+        spoil(ann, "open", "bad_signature")
         lost = ann.ask(CHARGE, order_id=ann.order_no, payment_channel="stripe")
         assert (lost.status_code, lost.json()["code"]) == (503, "PROVIDER_UNAVAILABLE")
 
@@ -286,7 +290,7 @@ class TestAnAnswerThatIsLost:
         self, service: Service, books: Database
     ) -> None:
         ann = Learner(service)
-        spoil(service, "open", "timeout_after", delay_ms=30_000)
+        spoil(ann, "open", "timeout_after", delay_ms=30_000)
 
         lost = ann.ask(CHARGE, order_id=ann.order_no, payment_channel="stripe")
 
@@ -300,8 +304,7 @@ class TestAnAnswerThatIsLost:
     async def test_of_a_refund_makes_it_once(
         self, paid: Learner, organizer: Person, service: Service, books: Database
     ) -> None:
-        await no_refund_is_due(books)
-        spoil(service, "refund", "bad_signature")
+        spoil(paid, "refund", "bad_signature")
 
         row = await ends(books, refund(organizer, paid, amount=100), "succeeded")
 
@@ -392,8 +395,7 @@ class TestARefund:
     async def test_that_fails_is_said_to_have_failed_and_can_be_tried_again(
         self, paid: Learner, organizer: Person, service: Service, books: Database
     ) -> None:
-        await no_refund_is_due(books)
-        spoil(service, "refund", "hold")
+        spoil(paid, "refund", "hold")
         owed = refund(organizer, paid)
         row = await ends(books, owed, "processing")
         assert paid.order()["paymentStatus"] == "REFUNDING"

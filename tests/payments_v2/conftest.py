@@ -38,7 +38,7 @@ async def hurried_url() -> str:
 def shop_environ() -> dict[str, str]:
     """Say how a service is to run."""
     return {
-        "REDIS_URL": os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/2",
+        "REDIS_URL": os.environ["GUICHET_TEST_REDIS"].rpartition("/")[0] + "/12",
         "API_WORKERS": "2",
         "SANDBOX_TIME_SCALE": "30",
         "PAYMENT_PROVIDER": "mock",
@@ -59,7 +59,7 @@ def hurried(shop_environ: dict[str, str], hurried_url: str) -> Iterator[Service]
     """Start a service that may settle at once, whose mock sends nothing and whose jobs are off."""
     changed = {
         "DATABASE_URL": hurried_url,
-        "REDIS_URL": shop_environ["REDIS_URL"].rpartition("/")[0] + "/3",
+        "REDIS_URL": shop_environ["REDIS_URL"].rpartition("/")[0] + "/13",
         "PAYMENTS_WEBHOOK_ONLY": "0",
         "MOCK_WEBHOOK_AUTOFIRE": "0",
         "PAYMENTS_JOB_REPLAY_INTERVAL_MIN": "0",

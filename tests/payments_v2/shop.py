@@ -11,9 +11,7 @@ from typing import Any
 
 import httpx
 
-from models.engine import Database
 from tests.journeys.service import Person, Service, eventually
-from tests.journeys.test_first_sale import no_refund_is_due
 
 EVENT, STANDARD, PRICE = 1, 1, 9900
 SECRET = "whsec_" + base64.b64encode(b"sandbox webhooks of a test, 32 bytes").decode()
@@ -110,11 +108,12 @@ def event(payer: Payer, kind: str, **data: Any) -> dict[str, Any]:  # noqa: ANN4
     }
 
 
-async def hold_the_next_refund(service: Service, books: Database) -> None:
-    """Have the mock keep the next refund to itself."""
-    await no_refund_is_due(books)
-    fault = {"provider": "mock", "operation": "refund", "mode": "hold"}
-    assert service.sandbox.post("/control/faults", json=fault).is_success
+def hold_refund_of(payer: Payer) -> None:
+    """Have the mock keep the next refund of a payer's money to itself."""
+    (attempt_no,) = (one["attemptNo"] for one in payer.payments()["attempts"])
+    subject = {"provider": "mock", "out_trade_no": attempt_no}
+    fault = {"operation": "refund", "mode": "hold"} | subject
+    assert payer.service.sandbox.post("/control/faults", json=fault).is_success
 
 
 def tell(

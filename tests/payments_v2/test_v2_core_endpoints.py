@@ -4,7 +4,7 @@ import pytest
 
 from models.engine import Database
 from tests.journeys.service import Person
-from tests.payments_v2.shop import EVENT, PRICE, Desk, Payer, event, hold_the_next_refund, tell
+from tests.payments_v2.shop import EVENT, PRICE, Desk, Payer, event, hold_refund_of, tell
 
 pytestmark = pytest.mark.xdist_group("payments_v2")
 
@@ -104,7 +104,7 @@ class TestRefundRetry:
         self, payer: Payer, desk: Desk, books: Database
     ) -> None:
         payer.paid()
-        await hold_the_next_refund(payer.service, books)
+        hold_refund_of(payer)
         refund_id = desk.refund(payer, amount=100).json()["refundId"]
         payer.wait(refundStatus="processing")
         number = await books.fetchval("SELECT refund_no FROM refunds WHERE id = $1", refund_id)

@@ -20,7 +20,8 @@ class TestCreateIntent:
 
 class TestConfirm:
     def test_is_processing_and_fires_a_webhook(self, payer: Payer) -> None:
-        assert payer.confirm().json()["status"] == "processing"
+        # The webhook may be there before the answer is.
+        assert payer.confirm().json()["status"] in {"processing", "succeeded"}
 
         payer.wait(paymentStatus="PAID")
 
@@ -39,7 +40,7 @@ class TestConfirm:
         assert payer.confirm(simulate="failed").json()["status"] == "failed"
         assert payer.now()["paymentStatus"] == "UNPAID"
 
-        assert payer.confirm("second").json()["status"] == "processing"
+        assert payer.confirm("second").json()["status"] in {"processing", "succeeded"}
         payer.wait(paymentStatus="PAID")
 
     def test_may_wait_for_its_payer(self, payer: Payer) -> None:

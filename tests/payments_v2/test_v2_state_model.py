@@ -3,7 +3,7 @@
 import pytest
 
 from models.engine import Database
-from tests.payments_v2.shop import Desk, Payer, event, hold_the_next_refund, tell
+from tests.payments_v2.shop import Desk, Payer, event, hold_refund_of, tell
 
 pytestmark = pytest.mark.xdist_group("payments_v2")
 
@@ -51,7 +51,7 @@ class TestRefundStatus:
         self, payer: Payer, desk: Desk, books: Database
     ) -> None:
         payer.paid()
-        await hold_the_next_refund(payer.service, books)
+        hold_refund_of(payer)
         refund_id = desk.refund(payer).json()["refundId"]
         payer.wait(refundStatus="processing", paymentStatus="REFUNDING")
         refund_no = await books.fetchval("SELECT refund_no FROM refunds WHERE id = $1", refund_id)

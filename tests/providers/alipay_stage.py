@@ -14,7 +14,7 @@ from providers.alipay.settings import AlipaySettings
 from providers.provider import Provider
 from tests.providers.merchant import an_attempt
 from tests.providers.signing import private_pem, public_pem
-from tests.providers.stage import ANY_TXN, Notice
+from tests.providers.stage import ANY_TXN, Notice, of_attempt
 from tests.sandbox import simulator
 
 
@@ -57,8 +57,10 @@ class AlipayStage:
     def pay(self, attempt_no: str) -> None:
         assert self.simulated.act(attempt_no, "pay").status_code == 200
 
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+    def spoil(
+        self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
+    ) -> None:
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault(operation, mode, provider="alipay", **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:
@@ -80,7 +82,7 @@ async def alipay(folder: Path) -> AsyncIterator[AlipayStage]:
         simulator.running_simulator(folder, SANDBOX_TIME_SCALE="60") as simulated,
     ):
         settings = alipay_settings(simulated)
-        hasty = alipay_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
+        hasty = alipay_settings(simulated, timeout_seconds=1.0, connect_timeout_seconds=1.0)
         async with Alipay(settings) as provider, Alipay(hasty) as impatient:
             yield AlipayStage(provider, impatient, simulated, door)
 

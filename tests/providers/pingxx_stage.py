@@ -14,7 +14,7 @@ from providers.pingxx.settings import PingxxSettings
 from providers.provider import Provider
 from tests.providers.merchant import OPENID, an_attempt
 from tests.providers.signing import private_pem, public_pem
-from tests.providers.stage import Notice
+from tests.providers.stage import Notice, of_attempt
 from tests.sandbox import simulator
 
 
@@ -49,8 +49,10 @@ class PingxxStage:
     def pay(self, attempt_no: str) -> None:
         assert self.simulated.act(attempt_no, "pay").status_code == 200
 
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+    def spoil(
+        self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
+    ) -> None:
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault(operation, mode, provider="pingxx", **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:
@@ -86,7 +88,7 @@ async def pingxx(folder: Path) -> AsyncIterator[PingxxStage]:
         ) as simulated,
     ):
         settings = pingxx_settings(simulated)
-        hasty = pingxx_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
+        hasty = pingxx_settings(simulated, timeout_seconds=1.0, connect_timeout_seconds=1.0)
         async with PingxxPay(settings) as provider, PingxxPay(hasty) as impatient:
             yield PingxxStage(provider, impatient, simulated, door)
 

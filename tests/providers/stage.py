@@ -45,8 +45,10 @@ class Stage(Protocol):
     def pay(self, attempt_no: str) -> None:
         """Be the payer."""
 
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        """Let the next call of an operation go wrong."""
+    def spoil(
+        self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
+    ) -> None:
+        """Let the next call of an operation about an attempt go wrong."""
 
     def settle(self, refund_no: str, outcome: str) -> None:
         """Bring a held refund to its end."""
@@ -59,3 +61,11 @@ class Stage(Protocol):
 
     async def notices(self, attempt_no: str, count: int) -> list[Notice]:
         """Wait for so many notices about an attempt."""
+
+
+def of_attempt(attempt_no: str, operation: str) -> dict[str, Any]:
+    """Say in a fault whose call it is for, where the provider can tell.
+
+    Who asks may name nothing that the provider knows, such as a refund that nobody made.
+    """
+    return {} if operation.startswith("query") else {"out_trade_no": attempt_no}

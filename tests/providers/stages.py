@@ -17,7 +17,7 @@ from tests.providers.alipay_stage import alipay
 from tests.providers.merchant import OPENID, an_attempt, settings_of
 from tests.providers.pingxx_stage import pingxx
 from tests.providers.signing import private_pem, public_pem
-from tests.providers.stage import ANY_TXN, Notice, Stage
+from tests.providers.stage import ANY_TXN, Notice, Stage, of_attempt
 from tests.providers.stripe_stage import stripe
 from tests.sandbox import simulator
 
@@ -53,8 +53,10 @@ class WeChatStage:
     def pay(self, attempt_no: str) -> None:
         assert self.simulated.act(attempt_no, "pay").status_code == 200
 
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+    def spoil(
+        self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
+    ) -> None:
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault("native" if operation == "open" else operation, mode, **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:
@@ -99,8 +101,10 @@ class MockStage:
     def pay(self, attempt_no: str) -> None:
         assert self.simulated.act(attempt_no, "pay").status_code == 200
 
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+    def spoil(
+        self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
+    ) -> None:
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault(operation, mode, provider="mock", **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:
@@ -125,7 +129,7 @@ async def wechat(folder: Path) -> AsyncIterator[WeChatStage]:
         simulator.running_simulator(folder, SANDBOX_TIME_SCALE="60") as simulated,
     ):
         settings = wechat_settings(simulated)
-        hasty = wechat_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
+        hasty = wechat_settings(simulated, timeout_seconds=1.0, connect_timeout_seconds=1.0)
         async with WeChatPay(settings) as provider, WeChatPay(hasty) as impatient:
             yield WeChatStage(provider, impatient, simulated, door)
 
@@ -136,7 +140,7 @@ async def mock(folder: Path) -> AsyncIterator[MockStage]:
     quiet = {"MOCK_WEBHOOK_AUTOFIRE": "0", "SANDBOX_TIME_SCALE": "60"}
     with simulator.running_simulator(folder, **quiet) as simulated:
         settings = mock_settings(simulated)
-        hasty = mock_settings(simulated, timeout_seconds=0.5, connect_timeout_seconds=0.5)
+        hasty = mock_settings(simulated, timeout_seconds=1.0, connect_timeout_seconds=1.0)
         async with MockPay(settings) as provider, MockPay(hasty) as impatient:
             yield MockStage(provider, impatient, simulated)
 

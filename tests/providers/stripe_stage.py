@@ -14,7 +14,7 @@ from providers.provider import Provider
 from providers.stripe.adapter import StripePay
 from providers.stripe.settings import StripeSettings
 from tests.providers.merchant import an_attempt
-from tests.providers.stage import Notice
+from tests.providers.stage import Notice, of_attempt
 from tests.sandbox import simulator
 
 STRIPE_KEY, STRIPE_WEBHOOK_SECRET = "sk_test_51CanaryKey", "whsec_CanarySecret"
@@ -65,8 +65,10 @@ class StripeStage:
     def pay(self, attempt_no: str) -> None:
         assert self.simulated.act(attempt_no, "pay").status_code == 200
 
-    def spoil(self, operation: str, mode: str, delay_ms: int | None = None) -> None:
-        more = {} if delay_ms is None else {"delay_ms": delay_ms}
+    def spoil(
+        self, attempt_no: str, operation: str, mode: str, delay_ms: int | None = None
+    ) -> None:
+        more = of_attempt(attempt_no, operation) | {"delay_ms": delay_ms}
         self.simulated.fault(operation, mode, provider="stripe", **more)
 
     def settle(self, refund_no: str, outcome: str) -> None:
@@ -98,7 +100,7 @@ async def stripe(folder: Path) -> AsyncIterator[StripeStage]:
     ):
         settings = stripe_settings(f"{simulated.base_url}/stripe")
         hasty = stripe_settings(
-            f"{simulated.base_url}/stripe", timeout_seconds=0.5, connect_timeout_seconds=0.5
+            f"{simulated.base_url}/stripe", timeout_seconds=1.0, connect_timeout_seconds=1.0
         )
         async with StripePay(settings) as provider, StripePay(hasty) as impatient:
             yield StripeStage(provider, impatient, simulated, door)

@@ -142,7 +142,7 @@ class TestACall:
 
     async def test_to_open_lets_nobody_pay_later_than_allowed(self, gateway: Gateway) -> None:
         gateway.answers(says(PRECREATE, out_trade_no=ATTEMPT_NO, qr_code="https://qr.example/1"))
-        until = datetime.now(UTC) + timedelta(minutes=10, milliseconds=900)
+        until = datetime.now(UTC) + timedelta(minutes=10, seconds=40, milliseconds=900)
 
         await gateway.provider.open(msgspec.structs.replace(ATTEMPT, payable_until=until))
 
@@ -348,7 +348,7 @@ class TestAnAnswer:
 
         async with WireServer(silent) as server:
             at = settings(
-                gateway=f"{server.url}/x", timeout_seconds=0.2, connect_timeout_seconds=0.2
+                gateway=f"{server.url}/x", timeout_seconds=1.0, connect_timeout_seconds=1.0
             )
             async with Alipay(at) as provider:
                 with pytest.raises(OutcomeUnknown, match="timeout"):

@@ -51,7 +51,8 @@ from tests.providers.merchant import OPENID, a_refund_of
 from tests.providers.stage import Stage
 from tests.providers.stages import STAGES
 
-SILENCE_MS = 1500
+# Nobody waits for its end: it is long only so that a slow machine cannot outlast it.
+SILENCE_MS = 20_000
 A_QUIET_DAY = (datetime.now(UTC) - timedelta(days=3)).date()
 KNOWN_PAYERS = frozenset(
     {Channel.WECHAT_JSAPI, Channel.MINIPROGRAM_BRIDGE, Channel.WX_PUB, Channel.WX_LITE}
@@ -248,7 +249,7 @@ class TestEveryProvider:
     async def test_refuses_a_notice_badly_signed(self, stage: Stage, flaw: str) -> None:
         skip_unless_it_speaks(stage)
         attempt = await opened(stage)
-        stage.spoil("notice", flaw)
+        stage.spoil(attempt.attempt_no, "notice", flaw)
         stage.pay(attempt.attempt_no)
         (notice,) = await stage.notices(attempt.attempt_no, 1)
 
@@ -259,7 +260,7 @@ class TestEveryProvider:
         attempt = await paid(stage)
         half = Money(amount_minor=attempt.amount.amount_minor // 2, currency="CNY")
         refund = await refund_of(stage, attempt, amount=half)
-        stage.spoil("refund", "hold")
+        stage.spoil(attempt.attempt_no, "refund", "hold")
 
         first = await stage.provider.refund(refund)
         again = await stage.provider.refund(refund)
@@ -311,8 +312,9 @@ class TestEveryProvider:
     ) -> None:
         if outcome is RefundOutcome.ABNORMAL and not stage.sticks:
             pytest.skip("its refunds succeed or fail")
-        refund = await refund_of(stage, await paid(stage))
-        stage.spoil("refund", "hold")
+        attempt = await paid(stage)
+        refund = await refund_of(stage, attempt)
+        stage.spoil(attempt.attempt_no, "refund", "hold")
         await stage.provider.refund(refund)
 
         stage.settle(refund.refund_no, end)
@@ -350,7 +352,7 @@ class TestEveryProvider:
         attempt = await (paid if refunding else opened)(stage)
         if operation == "query_refund":
             await stage.provider.refund(await refund_of(stage, attempt))
-        stage.spoil(operation, mode)
+        stage.spoil(attempt.attempt_no, operation, mode)
 
         with pytest.raises(OutcomeUnknown):
             await call(stage, operation, attempt)
@@ -362,7 +364,7 @@ class TestEveryProvider:
         skip_unless_it_can(stage, operation)
         prepared = {"refund": paid, "query_refund": paid, "query": opened}.get(operation)
         attempt = await prepared(stage) if prepared else stage.an_attempt()
-        stage.spoil(operation, "rate_limited")
+        stage.spoil(attempt.attempt_no, operation, "rate_limited")
         # Only of a refund may something be under way all the same.
         verdict = OutcomeUnknown if operation == "refund" else ProviderUnreachable
 
@@ -378,7 +380,7 @@ class TestEveryProvider:
         refunding = operation == "refund"
         prepared = {"open": None, "close": opened, "refund": paid}[operation]
         attempt = await prepared(stage) if prepared else stage.an_attempt()
-        stage.spoil(operation, "timeout_after", delay_ms=SILENCE_MS)
+        stage.spoil(attempt.attempt_no, operation, "timeout_after", SILENCE_MS)
 
         with pytest.raises(OutcomeUnknown, match="timeout"):
             await call(stage, operation, attempt, provider=stage.impatient)
@@ -397,7 +399,7 @@ class TestEveryProvider:
             return REGISTRY.get_sample_value("guichet_provider_requests_total", labels) or 0.0
 
         attempt, before, limited = await opened(stage), count("ok"), count("FREQUENCY_LIMITED")
-        stage.spoil("query", "rate_limited")
+        stage.spoil(attempt.attempt_no, "query", "rate_limited")
 
         with pytest.raises(ProviderUnreachable):
             await stage.provider.query(attempt)
@@ -418,10 +420,10 @@ class TestEveryProvider:
             for operation in ("query", "close", "refund", "query_refund"):
                 if operation not in stage.provider.capabilities:
                     continue
-                stage.spoil(operation, "error_500")
+                stage.spoil(attempt.attempt_no, operation, "error_500")
                 told.write(await self.failure(stage, operation, attempt))
             if stage.signs_answers:
-                stage.spoil("query", "bad_signature")
+                stage.spoil(attempt.attempt_no, "query", "bad_signature")
                 told.write(await self.failure(stage, "query", attempt))
             stage.pay(attempt.attempt_no)
             if stage.speaks:

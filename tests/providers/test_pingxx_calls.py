@@ -642,7 +642,7 @@ class TestAnAnswer:
 
     @pytest.mark.parametrize("operation", OPERATIONS)
     async def test_that_comes_too_late_leaves_the_outcome_open(self, operation: str) -> None:
-        async with played(timeout_seconds=0.3, connect_timeout_seconds=0.3) as on:
+        async with played(timeout_seconds=1.0, connect_timeout_seconds=1.0) as on:
             released = asyncio.Event()
 
             async def late(_: Sent) -> bytes | None:
@@ -656,10 +656,10 @@ class TestAnAnswer:
 
     async def test_of_many_pages_has_the_time_of_one_call_for_all_of_them(self) -> None:
         page = a_page(a_charge(order_no="G9999999999"), has_more=True)
-        async with played(timeout_seconds=0.3, connect_timeout_seconds=0.3) as on:
+        async with played(timeout_seconds=3.0, connect_timeout_seconds=3.0) as on:
 
             async def slow(_: Sent) -> bytes:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.4)
                 return an_answer(200, json.dumps(page).encode())
 
             on.gateway.script = slow

@@ -189,7 +189,7 @@ class TestALostOpening:
         self, stage: StripeStage, channel: Channel
     ) -> None:
         attempt = a_stripe_attempt(channel=channel)
-        stage.spoil("open", "timeout_after", delay_ms=1500)
+        stage.spoil(attempt.attempt_no, "open", "timeout_after", 20_000)
         with pytest.raises(OutcomeUnknown):
             await stage.impatient.open(attempt)
 
@@ -248,7 +248,7 @@ class TestAnOpeningThatFailedAtStripe:
 
     async def failed(self, stage: StripeStage, channel: Channel) -> AttemptRequest:
         attempt = a_stripe_attempt(channel=channel)
-        stage.spoil("open", "kept_500")
+        stage.spoil(attempt.attempt_no, "open", "kept_500")
         with pytest.raises(OutcomeUnknown, match="api_error"):
             await stage.provider.open(attempt)
         return attempt

@@ -23,6 +23,7 @@ from providers.wechat.client import MAX_BILL_BYTES
 from tests.providers.scripted import PLATFORM, Scripted
 from tests.providers.stages import WeChatStage, wechat
 from tests.providers.wire_server import Sent, a_refusal, an_answer
+from tests.sandbox.simulator import clear_of_midnight
 
 DAY = date(2026, 11, 20)
 NAMES = (
@@ -234,6 +235,11 @@ async def refunded_past_us(stage: WeChatStage, days_ago: int) -> tuple[AttemptRe
 
 
 class TestARefundPastUs:
+    @pytest.fixture(autouse=True)
+    def one_day(self) -> None:
+        """Stay within one day of the bills."""
+        clear_of_midnight()
+
     async def test_is_named_by_the_bill_and_told_by_the_query(self, stage: WeChatStage) -> None:
         provider = stage.provider
         assert isinstance(provider, WeChatPay)
@@ -256,10 +262,10 @@ class TestARefundPastUs:
     ) -> None:
         assert isinstance(stage.provider, WeChatPay)
         await refunded_past_us(stage, 3)
-        stage.spoil("bill", "bad_signature")
+        stage.simulated.fault("bill", "bad_signature")
         with pytest.raises(OutcomeUnknown, match="bad_signature"):
             await stage.provider.billed_refunds(in_china(3))
-        stage.spoil("bill_file", "bad_signature")
+        stage.simulated.fault("bill_file", "bad_signature")
         with pytest.raises(OutcomeUnknown, match="hash"):
             await stage.provider.billed_refunds(in_china(3))
 

@@ -24,7 +24,7 @@ class AlipayMerchant:
     def __init__(self, keyring: Keyring, base_url: str) -> None:
         self._key = keyring.merchant
         self.alipay: RSAPublicKey = keyring.alipay.public_key()
-        self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=10)
+        self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=30)
 
     def form(self, method: str, words: dict[str, Any], **changes: str) -> dict[str, str]:
         """Sign a call."""

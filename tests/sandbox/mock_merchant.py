@@ -22,7 +22,7 @@ class MockMerchant:
 
     def __init__(self, base_url: str, key: bytes = WEBHOOK_SECRET.encode()) -> None:
         self._key = key
-        self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=10)
+        self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=30)
 
     def call(
         self,

@@ -36,6 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from sandbox.embedded.ports import claim_port
 from sandbox.settings import SandboxSettings, WechatSettings, from_environment
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,7 @@ PINGXX_SECRET_KEY, PINGXX_APP_ID = "sk_test_5aNDb0xGuiChEt1q", "app_1Gqj58GuiChE
 MERCHANT_SERIAL = "3775B6A45ACD588826D15E583A95F5DD00000001"
 ALIPAY_APP_ID, ALIPAY_SELLER_ID = "2021000000000001", "2088000000000001"
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000000012026112100000000"
+CHINA = timezone(timedelta(hours=8))
 NATIVE = "/v3/pay/transactions/native"
 REFUNDS = "/v3/refund/domestic/refunds"
 
@@ -107,7 +109,7 @@ class Merchant:
 
     def __init__(self, keyring: Keyring, base_url: str) -> None:
         self._keyring = keyring
-        self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=10)
+        self.http = httpx.Client(base_url=base_url, trust_env=False, timeout=30)
 
     def headers(
         self,
@@ -241,11 +243,11 @@ class NoticeDoor:
         self._thread.join()
         self._server.server_close()
 
-    def wait_for(self, out_trade_no: str, count: int = 1, seconds: float = 10) -> list[Received]:
+    def wait_for(self, out_trade_no: str, count: int = 1, seconds: float = 60) -> list[Received]:
         """Return the notices of a trade once there are so many."""
         return self._wait(lambda one: _speaks_of(one, out_trade_no), count, seconds)
 
-    def wait_for_events(self, order_id: int, count: int = 1, seconds: float = 10) -> list[Received]:
+    def wait_for_events(self, order_id: int, count: int = 1, seconds: float = 60) -> list[Received]:
         """Return the normalized events of an order once there are so many."""
         return self._wait(lambda one: _order_of(one) == order_id, count, seconds)
 
@@ -302,12 +304,13 @@ class Simulator:
     """The simulators' process; it can be killed and started again on the same state."""
 
     def __init__(self, keyring: Keyring, **changes: str) -> None:
-        self.port = _free_port()
+        self._claim = claim_port()
+        self.port = self._claim.number
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.keyring = keyring
         self._environment = os.environ | keyring.environment(SANDBOX_PORT=str(self.port), **changes)
         self.merchant = Merchant(keyring, self.base_url)
-        self.control = httpx.Client(base_url=self.base_url, trust_env=False, timeout=15)
+        self.control = httpx.Client(base_url=self.base_url, trust_env=False, timeout=30)
         self.process = self._start()
 
     def kill(self) -> None:
@@ -325,6 +328,7 @@ class Simulator:
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
+        self._claim.release()
         self.merchant.http.close()
         self.control.close()
 
@@ -372,7 +376,7 @@ class Simulator:
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.app"], cwd=ROOT, env=self._environment
         )
-        wait_until(lambda: _listens(self.port) or process.poll() is not None, seconds=30)
+        wait_until(lambda: _listens(self.port) or process.poll() is not None)
         assert process.poll() is None, "the sandbox did not start"
         return process
 
@@ -419,8 +423,13 @@ def new_trade_no() -> str:
 
 def in_china(*, minutes: float) -> str:
     """Return an instant ahead as a clock in China shows it, RFC 3339."""
-    at = datetime.now(timezone(timedelta(hours=8))) + timedelta(minutes=minutes)
+    at = datetime.now(CHINA) + timedelta(minutes=minutes)
     return at.isoformat(timespec="milliseconds")
+
+
+def clear_of_midnight() -> None:
+    """Wait for the next day in China where this one has less than half a minute left."""
+    wait_until(lambda: datetime.now(CHINA).date() == _soon().date())
 
 
 def open_sealed(resource: dict[str, str]) -> bytes:
@@ -432,12 +441,16 @@ def open_sealed(resource: dict[str, str]) -> bytes:
     )
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition that nobody announces."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.01)
+
+
+def _soon() -> datetime:
+    return datetime.now(CHINA) + timedelta(seconds=30)
 
 
 def _speaks_of(notice: Received, out_trade_no: str) -> bool:
@@ -461,12 +474,6 @@ def _order_of(event: Received) -> int | None:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -263,7 +263,7 @@ class TestAProcessThatEnds:
 
             os.kill(before, signal.SIGKILL)
 
-            wait_until(lambda: house.pid_of(part) not in {0, before}, 10)
+            wait_until(lambda: house.pid_of(part) not in {0, before})
 
     def test_takes_with_it_what_it_started(self, home: Path) -> None:
         with a_house(home, {**_NO_STORES, "FAKE_WORKER_HAS_A_HELPER": "1"}) as house:
@@ -283,7 +283,7 @@ class TestAProcessThatEnds:
             for part in ("bin/postgres", "redis-server"):
                 os.kill(house.pid_of(part), signal.SIGKILL)
 
-            wait_until(lambda: _try_to_read(house.environ_of("api")) == ("kept", "kept"), 10)
+            wait_until(lambda: _try_to_read(house.environ_of("api")) == ("kept", "kept"))
 
     def test_ends_the_start_when_it_never_lives(self, home: Path) -> None:
         with a_house(home, {**_NO_STORES, "FAKE_FAILS": "api"}) as house:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.embedded.ports import claim_port
 from sandbox.mailbox_store import KEPT, MailboxStore
-from tests.api.service import free_port
 from tests.sandbox.simulator import Simulator, running_simulator, wait_until
 
 
@@ -42,10 +42,12 @@ class Sandbox:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    port = free_port()
     folder = tmp_path_factory.mktemp("mailbox")
-    with running_simulator(folder, SANDBOX_SMTP_PORT=str(port)) as simulator:
-        yield Sandbox(simulator, port)
+    with (
+        claim_port() as port,
+        running_simulator(folder, SANDBOX_SMTP_PORT=str(port.number)) as simulator,
+    ):
+        yield Sandbox(simulator, port.number)
 
 
 class TestTheMailbox:

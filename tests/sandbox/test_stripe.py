@@ -56,7 +56,7 @@ class Account:
     """A merchant who sends forms with a key."""
 
     def __init__(self, base_url: str) -> None:
-        self.http = httpx.Client(base_url=f"{base_url}/stripe", trust_env=False, timeout=10)
+        self.http = httpx.Client(base_url=f"{base_url}/stripe", trust_env=False, timeout=30)
 
     def post(self, path: str, words: dict[str, Any], **headers: str) -> httpx.Response:
         given = {"Authorization": f"Bearer {KEY}"} | {
@@ -261,7 +261,7 @@ class TestAKey:
 
     def test_is_not_used_twice_at_once(self, simulator: Simulator, account: Account) -> None:
         words = {"amount": "9900", "currency": "usd"}
-        simulator.fault("open", "hang_before", provider="stripe", delay_ms=1500)
+        simulator.fault("open", "hang_before", provider="stripe", delay_ms=6000)
 
         def call() -> httpx.Response:
             return account.post(INTENTS, words, Idempotency_Key="busy")

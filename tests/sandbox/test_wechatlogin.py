@@ -161,7 +161,7 @@ class TestAFaultyExchange:
 
     def test_may_be_silent_after_it_is_done(self, sim: Simulator) -> None:
         code = sim.log_in(OTHER_APP_ID, OPENID)
-        sim.fault("jscode2session", "timeout_after", delay_ms=5000)
+        sim.fault("jscode2session", "timeout_after", delay_ms=30_000)
 
         with pytest.raises(httpx.ReadTimeout):
             sim.control.get(

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,16 +10,28 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.sandbox.simulator import Simulator, new_trade_no, running_simulator, wait_until
+from tests.sandbox.simulator import (
+    CHINA,
+    Simulator,
+    clear_of_midnight,
+    new_trade_no,
+    running_simulator,
+    wait_until,
+)
 
 URL = "http://127.0.0.1:9/notices"
-CHINA = timezone(timedelta(hours=8))
 
 
 @pytest.fixture(scope="module")
 def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     with running_simulator(tmp_path_factory.mktemp("sandbox")) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def one_day() -> None:
+    """Stay within one day of the bills."""
+    clear_of_midnight()
 
 
 def day(days_ago: int) -> str:
@@ -86,7 +98,7 @@ class TestABill:
         assert ask(sim, day(91)).json()["code"] == "PARAM_ERROR"
 
     def test_lies_there_for_five_minutes(self, tmp_path: Path) -> None:
-        with running_simulator(tmp_path, SANDBOX_TIME_SCALE="600") as hurried:
+        with running_simulator(tmp_path, SANDBOX_TIME_SCALE="60") as hurried:
             a_refund_at_the_console(hurried, 1, days_ago=1)
             offer = ask(hurried, day(1))
 

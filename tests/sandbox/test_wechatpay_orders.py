@@ -48,7 +48,7 @@ def a_paid_trade(sim: Simulator) -> str:
 
 
 def a_held_refund(sim: Simulator, out_trade_no: str, amount: int, **more: Any) -> str:  # noqa: ANN401
-    sim.fault("refund", "hold")
+    sim.fault("refund", "hold", out_trade_no=out_trade_no)
     out_refund_no = f"{out_trade_no}R{time.monotonic_ns()}"
     reply = sim.merchant.refund(out_trade_no, out_refund_no, amount, **more)
     assert reply.json()["status"] == "PROCESSING"
@@ -149,8 +149,9 @@ class TestAnExpiredOrder:
         self, sim: Simulator, merchant: Merchant
     ) -> None:
         out_trade_no = new_trade_no()
-        merchant.open(out_trade_no, URL, time_expire=in_china(minutes=1.2 / 60))
-        end = time.time() + 1.25
+        opened = merchant.open(out_trade_no, URL, time_expire=in_china(minutes=4 / 60))
+        assert opened.status_code == 200
+        end = time.time() + 4.05
         wait_until(lambda: time.time() > end)
 
         assert sim.act(out_trade_no, "pay").status_code == 409
@@ -182,7 +183,7 @@ class TestAClose:
     ) -> None:
         out_trade_no = new_trade_no()
         merchant.open(out_trade_no, URL)
-        sim.fault("close", "min_age")
+        sim.fault("close", "min_age", delay_ms=3_600_000, out_trade_no=out_trade_no)
 
         assert code(merchant.close(out_trade_no)) == (400, "INVALID_REQUEST")
         assert merchant.close(out_trade_no).status_code == 204

@@ -12,6 +12,11 @@ from tests.conftest import empty
 from tests.storage.stage import POLICY, places_of
 
 
+@pytest.fixture(autouse=True)
+def patience(patient: None) -> None:
+    """Be patient in every test of this folder."""
+
+
 @pytest.fixture
 async def actor(database: Database, redis: Redis) -> AsyncIterator[Actor]:
     """Stand in for one process."""

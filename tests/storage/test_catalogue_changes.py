@@ -58,7 +58,7 @@ def type_plan(**changes: Any) -> TicketTypePlan:  # noqa: ANN401
 
 
 async def somebody_waits(database: Database) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(4.5):
         while not await database.fetchval(  # noqa: ASYNC110 - locks set no event
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"

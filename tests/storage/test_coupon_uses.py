@@ -572,7 +572,9 @@ class TestAnswers:
         await actor.create(wish(free, 1, answers=said))
         await actor.create(wish(paid, 2))
 
-        kept = await database.fetch("SELECT answers::text = $1 AS same FROM registrations", "{}")
+        kept = await database.fetch(
+            "SELECT answers::text = $1 AS same FROM registrations ORDER BY id", "{}"
+        )
         assert [row["same"] for row in kept] == [False, False, None]
         assert await database.fetchval(
             "SELECT count(*) = 2 FROM registrations WHERE answers ->> 'diet' = 'none'"

@@ -13,12 +13,12 @@ async def narrow(database_url: str) -> AsyncIterator[Database]:
     database = await Database.connect(database_url, max_size=1)
     yield database
     # A connection that never came back must not hold up the tests behind it.
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await database.close()
 
 
 async def answers(database: Database) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         assert await database.fetchval("SELECT 1") == 1
 
 

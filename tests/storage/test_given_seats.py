@@ -60,7 +60,7 @@ async def held_up(
         await tx.execute("SELECT FROM ticket_types WHERE id = $1 FOR UPDATE", sale.ticket_type_id)
         # In contexts of their own: they must not find themselves inside this transaction.
         tasks = [loop.create_task(call, context=contextvars.Context()) for call in calls]
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(4.5):
             while (await _waiting(database)) < len(tasks):  # noqa: ASYNC110 - locks set no event
                 await asyncio.sleep(0.01)
     told = await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,7 +12,7 @@ from actors.lane import Again, Lane
 from actors.mailbox import Mailboxes
 from contracts.errors import OrderBusy, Overloaded
 
-SOON = 3
+SOON = 30
 
 
 class Desk:

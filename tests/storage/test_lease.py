@@ -1,16 +1,9 @@
-import pytest
 from redis.asyncio import Redis
 
 from actors.lease import LEASE_MS, Leases
 
 ORDER = 987_654_321
 KEY = f"guichet:{{lease}}:{ORDER}"
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait longer for Redis than a service would: a slow machine is not a failure."""
-    monkeypatch.setattr("actors.lease.TIMEOUT_SECONDS", 5)
 
 
 class TestALease:

@@ -58,7 +58,7 @@ async def _orders(database: Database, actor: Actor) -> tuple[str, list[int], Ste
 
 
 async def _until_somebody_waits(database: Database) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(4.5):
         while not await database.fetchval(  # noqa: ASYNC110 - locks set no event
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
