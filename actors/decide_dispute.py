@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from actors.decide_refund import with_status
 from actors.evolve import DISPUTE_AMOUNT, DISPUTE_WON, case_subject_of
+from actors.refunds_past_us import payment_with_room
+from contracts import errors
 from contracts.events import DisputeMoved, OrderEvent, RefundStuck
 from contracts.facts import RefundMoved, RefundOutcome
 from contracts.order import Order, Payment, Refund
@@ -52,16 +54,13 @@ def _came_back(before: RefundStatus, told: RefundStatus) -> bool:
 def _payment(order: Order, fact: RefundMoved, status: RefundStatus) -> Payment | None:
     """Find the payment that is disputed; what is over already takes nothing of it."""
     takes_minor = 0 if status is RefundStatus.FAILED else fact.refunded.amount_minor
-    return next(
-        (
-            payment
-            for payment in order.payments
-            if (payment.provider, payment.attempt_no) == (fact.provider, fact.attempt_no)
-            and payment.paid.currency == fact.refunded.currency
-            and takes_minor <= order.left_minor(payment)
-        ),
-        None,
-    )
+    try:
+        return payment_with_room(order, fact, takes_minor=takes_minor)
+    except errors.RefundUnderWay:
+        if status is RefundStatus.SUCCEEDED:
+            raise
+        # A person must hear of it while it can be answered; how it ends is told in any case.
+        return None
 
 
 def _begun(fact: RefundMoved, payment: Payment, status: RefundStatus) -> Refund:

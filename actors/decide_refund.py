@@ -20,6 +20,7 @@ from actors.evolve import (
 )
 from actors.refund_marks import marked_by
 from actors.refund_numbers import next_refund_no, stem_of
+from actors.refunds_past_us import payment_with_room
 from contracts.commands import RecordRefundRefused
 from contracts.events import (
     ExternalRefund,
@@ -102,23 +103,12 @@ def _not_ours(order: Order, fact: RefundMoved) -> list[OrderEvent]:
     if fact.outcome is RefundOutcome.PROCESSING:
         return []
     stuck = _stuck(order, fact.refund_no, "not_ours")
-    payment = _payment_with_room(order, fact)
-    if fact.outcome is not RefundOutcome.SUCCESS or payment is None:
+    if fact.outcome is not RefundOutcome.SUCCESS:
+        return stuck
+    payment = payment_with_room(order, fact, takes_minor=fact.refunded.amount_minor)
+    if payment is None:
         return stuck
     return with_status(order, [ExternalRefund(refund=_external(fact, payment)), *stuck])
-
-
-def _payment_with_room(order: Order, fact: RefundMoved) -> Payment | None:
-    return next(
-        (
-            payment
-            for payment in order.payments
-            if (payment.provider, payment.attempt_no) == (fact.provider, fact.attempt_no)
-            and payment.paid.currency == fact.refunded.currency
-            and fact.refunded.amount_minor <= order.left_minor(payment)
-        ),
-        None,
-    )
 
 
 def _external(fact: RefundMoved, payment: Payment) -> Refund:

@@ -16,7 +16,7 @@
     ├── Conflict                  the order or the stock says no
     │   ├── SoldOut  AlreadyRegistered  PendingOrderExists  InvalidState
     │   ├── InviteTaken  InviteNotActive  RefundExceedsPaid  MaxBelowSold  CouponExists
-    │   ├── TicketNotValid  KnownFromSignIn  PriceMismatch
+    │   ├── TicketNotValid  KnownFromSignIn  PriceMismatch  RefundUnderWay
     │   └── OrderExpired  OrderCancelled  OrderAlreadyPaid  PrepareInProgress  TooManyAttempts
     ├── RateLimited               asked too often; come back in *retry_after_seconds*
     ├── Unprocessable             understood, but not on offer
@@ -254,6 +254,13 @@ class RefundExceedsPaid(Conflict):
 
     code = "REFUND_EXCEEDS_PAID"
     detail = "More would be refunded than is left of the payment."
+
+
+class RefundUnderWay(Conflict):
+    """Money that went back past us may be what a refund of ours is about to send; ask later."""
+
+    code = "REFUND_UNDER_WAY"
+    detail = "Another refund of this payment is under way; ask again later."
 
 
 class InviteTaken(Conflict):

@@ -12,6 +12,7 @@ from actors.inbox import Inbox
 from actors.notice_ends import RETRY_SECONDS
 from actors.payers import Merchant
 from contracts.attempt import BilledRefund
+from contracts.commands import RecordRefundRefused
 from contracts.facts import Fact, FactSource, RefundMoved, RefundOutcome, RefundSpotted
 from contracts.money import Money
 from contracts.order import Order
@@ -87,6 +88,29 @@ async def how_it_stands(database: Database, notice_id: int) -> tuple[str, str | 
     )
     assert row is not None
     return row["status"], row["reason"]
+
+
+class TestARefundAtTheConsole:
+    async def test_that_met_one_of_ours_is_recorded_when_ours_is_refused(
+        self, inbox: Inbox, wechat: Messenger, actor: Actor, database: Database
+    ) -> None:
+        order = await paid(actor, await put_on_sale(database))
+        ours = (await actor.take_turn(refund_of(order))).order.refunds[-1]
+        fact = dispute_of(order, TAKEN, kind=RefundKind.OURS, refunded=order.total)
+        notice_id = await received(inbox, wechat, fact)
+        assert await how_it_stands(database, notice_id) == ("FAILED", "RefundUnderWay")
+
+        await actor.take_turn(
+            RecordRefundRefused(order_id=order.id, refund_no=ours.refund_no, code="NOT_ENOUGH")
+        )
+        await inbox.process(notice_id)
+
+        assert await rows(database) == [
+            (ours.refund_no, "ours", "failed", 9900),
+            (fact.refund_no, "external", "succeeded", 9900),
+        ]
+        assert (await actor.load(order.id)).status == "REFUNDED"
+        assert await reasons(database) == ["NOT_ENOUGH", "not_ours"]
 
 
 class TestADisputeThatNamesOnlyAPayment:

@@ -59,10 +59,35 @@ NOTICES_MORE = (
     Guard(
         "dispute.room",
         "a dispute takes no more than is left",
-        "actors/decide_dispute.py",
-        "and takes_minor <= order.left_minor(payment)",
-        "and True",
+        "actors/refunds_past_us.py",
+        "if takes_minor <= order.left_minor(one)), None)",
+        "if True), None)",
         f"{_RULE}TestADispute::test_of_more_than_is_left_is_only_a_case",
+    ),
+    Guard(
+        "dispute.heard_at_once",
+        "a person hears of a dispute while it can be answered",
+        "actors/decide_dispute.py",
+        "        if status is RefundStatus.SUCCEEDED:\n            raise\n",
+        "        raise\n",
+        f"{_RULE}TestADispute::test_of_more_than_is_left_is_only_a_case",
+    ),
+    Guard(
+        "refund.past_us_waits",
+        "money that went back past us is not forgotten because of a refund of ours",
+        "actors/refunds_past_us.py",
+        "        raise errors.RefundUnderWay\n",
+        "        return None\n",
+        f"{_BOOKS}TestARefundAtTheConsole"
+        "::test_that_met_one_of_ours_is_recorded_when_ours_is_refused",
+    ),
+    Guard(
+        "refund.past_us_named",
+        "money goes back of the payment that is named, not of another of its number",
+        "actors/refunds_past_us.py",
+        "            or payment.provider_txn_id == fact.provider_txn_id\n",
+        "            or payment.provider\n",
+        f"{RULES}refunds_past_us.py::TestARefundPastUs::test_is_of_the_payment_that_it_names",
     ),
     Guard(
         "dispute.over",

@@ -96,9 +96,9 @@ REFUNDS = (
     Guard(
         "refund.external_room",
         "a refund made past us is believed as far as there is money",
-        "actors/decide_refund.py",
-        "and fact.refunded.amount_minor <= order.left_minor(payment)",
-        "and True",
+        "actors/refunds_past_us.py",
+        "if takes_minor <= order.left_minor(one)), None)",
+        "if True), None)",
         f"{_ASKED}TestARefundNobodyAskedFor::test_of_more_than_is_left_is_only_a_case",
     ),
     Guard(
