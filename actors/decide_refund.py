@@ -47,6 +47,10 @@ MAX_NUMBERS = 5
 EXTERNAL_REASON = "external"
 # We owe these whether anybody asks or not: they name why in their key.
 _OWED_ANYWAY = (f"{SURPLUS_REASON}:", f"{REJECTED_REASON}:")
+_PAST_US = {
+    RefundOutcome.SUCCESS: RefundStatus.SUCCEEDED,
+    RefundOutcome.CLOSED: RefundStatus.FAILED,
+}
 _HAVE_GONE = frozenset({RefundStatus.SUCCEEDED, RefundStatus.RETURNED})
 
 
@@ -103,22 +107,25 @@ def _not_ours(order: Order, fact: RefundMoved) -> list[OrderEvent]:
     if fact.outcome is RefundOutcome.PROCESSING:
         return []
     stuck = _stuck(order, fact.refund_no, "not_ours")
-    if fact.outcome is not RefundOutcome.SUCCESS:
+    status = _PAST_US.get(fact.outcome)
+    if status is None:
         return stuck
-    payment = payment_with_room(order, fact, takes_minor=fact.refunded.amount_minor)
+    # One that failed took nothing; should it be said to have gone as well, it has returned.
+    takes_minor = fact.refunded.amount_minor if status is RefundStatus.SUCCEEDED else 0
+    payment = payment_with_room(order, fact, takes_minor=takes_minor)
     if payment is None:
         return stuck
-    return with_status(order, [ExternalRefund(refund=_external(fact, payment)), *stuck])
+    return with_status(order, [ExternalRefund(refund=_external(fact, payment, status)), *stuck])
 
 
-def _external(fact: RefundMoved, payment: Payment) -> Refund:
+def _external(fact: RefundMoved, payment: Payment, status: RefundStatus) -> Refund:
     return Refund(
         refund_no=fact.refund_no,
         provider=payment.provider,
         provider_txn_id=payment.provider_txn_id,
         attempt_no=payment.attempt_no,
         amount=fact.refunded,
-        status=RefundStatus.SUCCEEDED,
+        status=status,
         reason=EXTERNAL_REASON,
         idempotency_key=f"external:{fact.refund_no}",
         kind=RefundKind.EXTERNAL,

@@ -119,7 +119,7 @@ def _effects_of(event: OrderEvent) -> list[Effect]:  # noqa: PLR0911 - one case 
             return [Effect(kind=EffectKind.FAREWELL, cause="cancelled")]
         case (
             RefundAdvanced(refund_no=number, status=RefundStatus.SUCCEEDED)
-            | ExternalRefund(refund=Refund(refund_no=number))
+            | ExternalRefund(refund=Refund(refund_no=number, status=RefundStatus.SUCCEEDED))
         ):
             return [Effect(kind=EffectKind.REFUND_NOTICE, cause=f"refund:{number}")]
         case PaymentQuarantined() | RefundStuck():

@@ -1,9 +1,11 @@
 import pytest
 from msgspec.structs import replace
 
+from actors.duties import effects_of
 from actors.refunds_past_us import payment_with_room
 from contracts import errors
 from contracts.commands import RecordPayment, RecordRefund, RecordRefundRefused, RequestRefund
+from contracts.effects import EffectKind
 from contracts.facts import RefundMoved, RefundOutcome, nameless_txn
 from contracts.money import Money
 from contracts.order import Order
@@ -11,7 +13,7 @@ from contracts.states import RefundKind
 from tests.rules.builders import ORDER_NO, a_payment, a_refund, after, an_attempt, an_order, kinds
 
 ATTEMPT = f"{ORDER_NO}01"
-SUCCESS = RefundOutcome.SUCCESS
+SUCCESS, CLOSED = RefundOutcome.SUCCESS, RefundOutcome.CLOSED
 
 
 def paid(*txns: str) -> Order:
@@ -91,6 +93,31 @@ class TestARefundPastUs:
         order = paid(nameless_txn(ATTEMPT))
 
         assert payment_with_room(order, at_console(), takes_minor=1) == order.payments[0]
+
+    @pytest.mark.parametrize("first", [SUCCESS, CLOSED])
+    def test_that_went_and_failed_has_returned_in_whatever_order_it_is_told(
+        self, first: RefundOutcome
+    ) -> None:
+        order = paid()
+        for outcome in (first, SUCCESS, CLOSED):
+            fact = replace(at_console(), outcome=outcome)
+            order, _ = after(order, RecordRefund(order_id=1, fact=fact))
+
+        assert [(row.kind, row.status) for row in order.refunds] == [("external", "returned")]
+        assert (order.status, order.payment_status, order.seats_held) == ("PAID", "PAID", 0)
+
+    def test_that_failed_takes_nothing_and_is_told_to_no_buyer(self) -> None:
+        fact = replace(at_console(), outcome=CLOSED)
+
+        order, events = after(paid(), RecordRefund(order_id=1, fact=fact))
+
+        assert kinds(events) == ["ExternalRefund", "RefundStuck"]
+        assert (order.status, order.payment_status, order.refunds[0].status) == (
+            "PAID",
+            "PAID",
+            "failed",
+        )
+        assert [e.kind for event in events for e in effects_of(event)] == [EffectKind.ALARM]
 
     def test_in_another_currency_is_of_no_payment(self) -> None:
         fact = replace(at_console(), refunded=Money(amount_minor=1, currency="USD"))
