@@ -166,7 +166,8 @@ def _of_refund(told: _Told) -> list[Fact]:
 def _of_charge(told: _Told) -> list[Fact]:
     # How much of a charge went back in all; each refund tells its own part, and how it ended.
     charge = _decode(bytes(told.object), _Charge, "object")
-    _keep(told, EvidenceKind.CHARGE, charge.id, charge.metadata and charge.metadata.attempt_no)
+    number = None if charge.metadata is None else charge.metadata.attempt_no
+    _keep(told, EvidenceKind.CHARGE, charge.id, number)
     return []
 
 
