@@ -131,7 +131,8 @@ def _charge_detail(
 
 
 def _status(order: Order, attempt: Attempt | None) -> int:
-    payment = order.settlement if attempt is None else _payment_by(order, attempt)
+    # What settled it may be no attempt at all: a person's word, or a coupon that left nothing.
+    payment = order.settlement or (None if attempt is None else _payment_by(order, attempt))
     if payment is None and attempt is not None:
         return _REFUSED if attempt.is_declined else _OF_ATTEMPT[attempt.state]
     if payment is None:

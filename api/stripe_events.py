@@ -73,7 +73,7 @@ def turn_away(_request: Request[Any, Any, Any], refused: NoticeRefused) -> Respo
     status_code=200,
     exception_handlers={NoticeRefused: turn_away},
     responses={
-        **also(202, StripeEventSetAside, "Stored, and moves nothing"),
+        **also(202, StripeEventSetAside, "Stored, and moves nothing (yet)"),
         **documented(413, 415),
     },
 )
@@ -109,7 +109,12 @@ def answer_to(facts: list[Fact] | None, event_type: str, named: str = "") -> Ans
             order_bid=named[:ORDER_NO_LENGTH],
             event_type=event_type,
         )
-    if facts or is_about_money:
+    if facts:
+        # The payment's own event may be on its way still; then this one moves money all the same.
+        return StripeEventSetAside(
+            status="acknowledged", event_type=event_type, reason="payment_not_known"
+        )
+    if is_about_money:
         return StripeEventSetAside(status="ignored", event_type=event_type, reason="no_order")
     return StripeEventSetAside(status="acknowledged", event_type=event_type)
 

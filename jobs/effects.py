@@ -77,8 +77,8 @@ class Effects:
     async def claim(self, limit: int) -> list[DueEffect]:
         """Claim duties, and note who has paid.
 
-        Before any of them is delivered: whether somebody has paid does not wait for a letter, and
-        who reads the news finds its buyer among those who have.
+        Before any of them is delivered: whether somebody has paid does not wait for a letter.
+        News of a sale may still count without its buyer, for people are counted once in a while.
         """
         due = await claim_effects(self._database, limit)
         paid = [row.holder_id for row in due if row.kind is EffectKind.TICKETS]

@@ -66,15 +66,15 @@ class Settings(
 
     @property
     def stripe_key_for_browsers(self) -> str | None:
-        """The key that pages start Stripe's library with."""
-        return self.next_public_stripe_publishable_key or self.stripe_publishable_key
+        """The key that pages start Stripe's library with; none where they may not offer Stripe."""
+        return self._named_for_browsers if self.offers_stripe else None
 
     @property
     def offers_stripe(self) -> bool:
         """Whether pages may offer Stripe: it was switched on, and would work."""
         return (
             self.next_public_stripe_enabled
-            and self.stripe_key_for_browsers is not None
+            and self._named_for_browsers is not None
             and "stripe" in self.payment_channels_enabled
             and "stripe" in self.configured_providers
         )
@@ -94,6 +94,10 @@ class Settings(
             if has_secret(self, provider)
             for name in missing(self, {provider})
         )
+
+    @property
+    def _named_for_browsers(self) -> str | None:
+        return self.next_public_stripe_publishable_key or self.stripe_publishable_key
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -40,7 +40,12 @@ def _npms() -> Iterator[str]:
 
 def _fetch(npm: str) -> bool:
     command = [npm, "ci", "--no-progress", "--loglevel=error"]
-    return subprocess.run(command, cwd=_FOLDER, env=_environ(), check=False).returncode == 0  # noqa: S603 - fixed
+    try:
+        done = subprocess.run(command, cwd=_FOLDER, env=_environ(), check=False)  # noqa: S603 - fixed
+    except OSError as absent:
+        print(f"{npm}: {absent.strerror}")
+        return False
+    return done.returncode == 0
 
 
 def _environ() -> dict[str, str]:

@@ -39,9 +39,10 @@ class StripeEventTaken(msgspec.Struct, frozen=True, kw_only=True):
 class StripeEventSetAside(msgspec.Struct, frozen=True, kw_only=True):
     """The event is stored and moves nothing; *reason* says why where it might have.
 
-    A refund or dispute of a payment that is not known (yet) is ``no_order``, too.
+    ``payment_not_known``: a refund or dispute of a payment that is not known (yet). It moves what
+    it says once the payment is.
     """
 
     status: Literal["ignored", "acknowledged"]
     event_type: str
-    reason: Literal["no_order", "unreadable"] | UnsetType = UNSET
+    reason: Literal["no_order", "payment_not_known", "unreadable"] | UnsetType = UNSET

@@ -8,7 +8,6 @@
    until then "not found" is not said.
 3. A search finds intents, and a session has none before its payer goes on: one that is not found
    after its time is one that took no money, and whose address nobody was ever given.
-
 4. Where Stripe keeps a failure of its own under our number, what it may have made is void: nobody
    was ever given its secret or its address, and nobody will be.
 

@@ -28,7 +28,7 @@ from providers.provider import Keep, NoticeUnreadable
 from providers.stripe.errors import PROVIDER
 from providers.stripe.scrub import scrubbed
 from providers.stripe.settings import merchant_of
-from providers.stripe.words import Dispute, Failed, Id, Intent, Refund, Seconds, Session
+from providers.stripe.words import Dispute, Failed, Id, Intent, Ours, Refund, Seconds, Session
 
 # Genuine events are about 5 KiB.
 MAX_BYTES: Final = 256 * 1024
@@ -52,6 +52,11 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True):
     account: Id | None = None
     created: Seconds | str = 0
     data: _Data = _Data()
+
+
+class _Charge(msgspec.Struct, frozen=True, kw_only=True):
+    id: Id
+    metadata: Ours | None = None
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,10 +165,9 @@ def _of_refund(told: _Told) -> list[Fact]:
 
 def _of_charge(told: _Told) -> list[Fact]:
     # How much of a charge went back in all; each refund tells its own part, and how it ended.
-    charge = _decode(bytes(told.object), dict[str, Any], "object")
-    metadata = charge.get("metadata")
-    number = metadata.get("attempt_no") if isinstance(metadata, dict) else None
-    _keep(told, EvidenceKind.CHARGE, str(charge.get("id", "")), number)
+    charge = _decode(bytes(told.object), _Charge, "object")
+    number = None if charge.metadata is None else charge.metadata.attempt_no
+    _keep(told, EvidenceKind.CHARGE, charge.id, number)
     return []
 
 
@@ -192,9 +196,9 @@ def _require_own(told: _Told) -> None:
         raise NoticeUnreadable("merchant")
 
 
-def _keep(told: _Told, kind: EvidenceKind, object_id: str, number: object) -> None:
+def _keep(told: _Told, kind: EvidenceKind, object_id: str, number: str | None) -> None:
     body = _decode(bytes(told.object), dict[str, Any], "object")
-    attempt_no = number if isinstance(number, str) else ""
+    attempt_no = number or ""
     evidence = Evidence(
         provider=PROVIDER,
         attempt_no=attempt_no,

@@ -475,6 +475,24 @@ class TestADetail:
     def test_stands_in_the_shops_numbers(self, state: AttemptState, status: int) -> None:
         assert detail(an_order(attempts=(an_attempt(state=state),)))["status"] == status
 
+    @pytest.mark.parametrize("state", [AttemptState.UNKNOWN, AttemptState.CLOSED])
+    @pytest.mark.parametrize(
+        ("provider", "channel"), [("stripe", Channel.STRIPE), ("pingxx", Channel.WX_PUB_QR)]
+    )
+    def test_of_an_order_paid_otherwise_is_paid(
+        self, provider: str, channel: Channel, state: AttemptState
+    ) -> None:
+        by_hand = structs.replace(a_payment("manual:5", "manual"), attempt_no=f"{NO}F")
+        surplus = structs.replace(a_payment("pi_1", provider), honoured=False)
+        order = an_order(attempts=(an_attempt(provider, channel, state=state),))
+
+        told = [
+            detail(structs.replace(order, payments=paid))["status"]
+            for paid in ((by_hand,), (surplus, by_hand))
+        ]
+
+        assert told == [1, 1]
+
     def test_of_a_declined_payer_has_failed_until_they_pay(self) -> None:
         opened = Opened(reference="pi_1", is_declined=True)
         declined = structs.replace(an_attempt(), opened=opened)

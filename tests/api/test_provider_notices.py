@@ -313,7 +313,7 @@ class TestItsAnswer:
 
         known = await doors.tell(STRIPE, a_notice(kind, fact, notice_id="evt_2"))
 
-        aside = {"status": "ignored", "event_type": kind, "reason": "no_order"}
+        aside = {"status": "acknowledged", "event_type": kind, "reason": "payment_not_known"}
         assert (unknown.status, json.loads(unknown.body)) == (202, aside)
         assert (known.status, json.loads(known.body)["order_bid"]) == (200, order.order_no)
 

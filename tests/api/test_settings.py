@@ -409,7 +409,10 @@ class TestStripeOnPages:
         ],
     )
     def test_is_not_offered_otherwise(self, changes: dict[str, str]) -> None:
-        assert not read_settings(self.OFFERED | changes).offers_stripe
+        settings = read_settings(self.OFFERED | changes)
+
+        assert not settings.offers_stripe
+        assert settings.stripe_key_for_browsers is None
 
     def test_has_a_key_of_its_own_where_one_is_named(self) -> None:
         told = {"NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY": "pk_live_y"}

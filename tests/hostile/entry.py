@@ -11,7 +11,7 @@ import msgspec
 from contracts.commands import StartAttempt
 from contracts.states import Channel
 from tests.hostile.mutants import Family, Mutant, Pen, Stage, flipped_bit, pairs
-from tests.hostile.notices import Notice
+from tests.hostile.notices import Notice, Words, encoded
 
 _WORDS = string.ascii_uppercase + string.digits
 _OTHER_CURRENCIES = ("USD", "HKD", "JPY", "TWD", "EUR")
@@ -68,12 +68,23 @@ def resent(scene: Stage[Any]) -> Mutant:
     return of(Notice(headers, notice.body), "seen before", "door:duplicate")
 
 
+def told_again(scene: Stage[Any]) -> Mutant:
+    """Tell of a payment that is known, in a notice of its own."""
+    payment, _ = scene.dice.choice(scene.paid)
+    return of(scene.forge.genuine(payment), "known payment", "PROCESSED:")
+
+
 def packed(scene: Stage[Any]) -> Mutant:
     """Say that it is compressed, though no notice ever is."""
     notice = scene.notice()
     encoding = scene.dice.choice(["gzip", "deflate", "br", "identity", ""])
     headers = notice.headers | {"content-encoding": encoding}
     return of(Notice(headers, notice.body), "content-encoding", "door:encoded")
+
+
+def sent(scene: Stage[Any], told: Words, what: str, end: str) -> Mutant:
+    """Send an object in an event of its own, both genuine."""
+    return of(scene.forge.signed(encoded(scene.forge.event(told))), what, end)
 
 
 def of(notice: Notice, what: str, end: str) -> Mutant:

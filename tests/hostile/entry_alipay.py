@@ -24,6 +24,7 @@ from tests.hostile.entry import (
     packed,
     resent,
     spoiled_base64,
+    told_again,
 )
 from tests.hostile.mutants import Family, Mutant, Stage, flipped_character
 from tests.hostile.notices import Notice, Payment
@@ -213,11 +214,6 @@ def _no_money(scene: Scene) -> Mutant:
     return _told(scene, changes, "no money", "PROCESSED:no_money")
 
 
-def _known(scene: Scene) -> Mutant:
-    payment, _ = scene.dice.choice(scene.paid)
-    return of(scene.forge.genuine(payment), "known payment", "PROCESSED:")
-
-
 def _told(scene: Scene, changes: Form, what: str, end: str) -> Mutant:
     pen = scene.forge
     return of(posted(pen.signed(pen.trade(scene.payment()) | changes)), what, end)
@@ -239,7 +235,7 @@ FAMILIES: dict[str, Family] = {
     "currency": _currency,
     "encoding": packed,
     "not money": _no_money,
-    "known payment": _known,
+    "known payment": told_again,
 }
 
 

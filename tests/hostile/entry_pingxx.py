@@ -22,7 +22,9 @@ from tests.hostile.entry import (
     of,
     packed,
     resent,
+    sent,
     spoiled_base64,
+    told_again,
 )
 from tests.hostile.mutants import Family, Mutant, Stage, flipped_bit, flipped_character
 from tests.hostile.notices import Notice, Payment, Words, encoded
@@ -167,13 +169,13 @@ def _charge(scene: Scene) -> Mutant:
         ("object", dice.choice([None, "refund", ""])),
     ]
     name, wrong = dice.choice(wrongs)
-    return _sent(scene, told | {name: wrong}, f"{name}: {wrong!r:.40}", "DEAD:charge")
+    return sent(scene, told | {name: wrong}, f"{name}: {wrong!r:.40}", "DEAD:charge")
 
 
 def _unpaid(scene: Scene) -> Mutant:
     told = scene.forge.charge(scene.payment())
     told |= scene.dice.choice([{"paid": False}, {"reversed": True}])
-    return _sent(scene, told, "not paid", "DEAD:not_paid")
+    return sent(scene, told, "not paid", "DEAD:not_paid")
 
 
 def _play_money(scene: Scene) -> Mutant:
@@ -187,41 +189,32 @@ def _app(scene: Scene) -> Mutant:
     told = scene.forge.charge(scene.payment())
     other = "app_" + flipped_character(scene.dice, APP.removeprefix("app_"), _ALPHABET)
     told["app"] = scene.dice.choice([other, {"id": other, "object": "app"}, APP + "0", "app_1"])
-    return _sent(scene, told, "app", "case:merchant")
+    return sent(scene, told, "app", "case:merchant")
 
 
 def _order(scene: Scene) -> Mutant:
     told = scene.forge.charge(scene.payment())
     told["order_no"] = another_number(scene, told["order_no"])
-    return _sent(scene, told, told["order_no"], "QUARANTINED:unknown_attempt")
+    return sent(scene, told, told["order_no"], "QUARANTINED:unknown_attempt")
 
 
 def _amount(scene: Scene) -> Mutant:
     payment = scene.payment()
     told = scene.forge.charge(payment)
     told["amount"] = another_amount(scene, payment.total_minor)
-    return _sent(scene, told, "amount", "case:amount")
+    return sent(scene, told, "amount", "case:amount")
 
 
 def _currency(scene: Scene) -> Mutant:
     told = scene.forge.charge(scene.payment())
     told["currency"] = another_currency(scene.dice).lower()
-    return _sent(scene, told, told["currency"], "case:currency")
+    return sent(scene, told, told["currency"], "case:currency")
 
 
 def _no_money(scene: Scene) -> Mutant:
     pen = scene.forge
     words = pen.event(pen.charge(scene.payment()), scene.dice.choice(_OF_NO_MONEY))
     return of(pen.signed(encoded(words)), "no money", "PROCESSED:no_money")
-
-
-def _known(scene: Scene) -> Mutant:
-    payment, _ = scene.dice.choice(scene.paid)
-    return of(scene.forge.genuine(payment), "known payment", "PROCESSED:")
-
-
-def _sent(scene: Scene, told: Words, what: str, end: str) -> Mutant:
-    return of(scene.forge.signed(encoded(scene.forge.event(told))), what, end)
 
 
 FAMILIES: dict[str, Family] = {
@@ -240,7 +233,7 @@ FAMILIES: dict[str, Family] = {
     "currency": _currency,
     "encoding": packed,
     "not money": _no_money,
-    "known payment": _known,
+    "known payment": told_again,
 }
 
 

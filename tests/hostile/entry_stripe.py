@@ -20,6 +20,8 @@ from tests.hostile.entry import (
     of,
     packed,
     resent,
+    sent,
+    told_again,
 )
 from tests.hostile.mutants import Family, Mutant, Stage, flipped_bit, flipped_character
 from tests.hostile.notices import Notice, Payment, Words, encoded
@@ -155,7 +157,7 @@ def _object(scene: Scene) -> Mutant:
         ("created", dice.choice([None, "now", -1, 10**18])),
     ]
     name, wrong = dice.choice(wrongs)
-    return _sent(scene, told | {name: wrong}, f"{name}: {wrong!r:.40}", "DEAD:object")
+    return sent(scene, told | {name: wrong}, f"{name}: {wrong!r:.40}", "DEAD:object")
 
 
 def _status(scene: Scene) -> Mutant:
@@ -163,7 +165,7 @@ def _status(scene: Scene) -> Mutant:
     told |= scene.dice.choice(
         [{"status": scene.dice.choice(_NO_STATUS)}, {"amount_received": 0}],
     )
-    return _sent(scene, told, "status", "DEAD:status")
+    return sent(scene, told, "status", "DEAD:status")
 
 
 def _merchant(scene: Scene) -> Mutant:
@@ -179,20 +181,20 @@ def _order(scene: Scene) -> Mutant:
     told = scene.forge.intent(scene.payment())
     other = another_number(scene, told["metadata"]["attempt_no"])
     told["metadata"] = {"attempt_no": other}
-    return _sent(scene, told, other, "QUARANTINED:unknown_attempt")
+    return sent(scene, told, other, "QUARANTINED:unknown_attempt")
 
 
 def _amount(scene: Scene) -> Mutant:
     payment = scene.payment()
     wrong = another_amount(scene, payment.total_minor)
     told = scene.forge.intent(payment) | {"amount": wrong, "amount_received": wrong}
-    return _sent(scene, told, f"{wrong} for {payment.total_minor}", "case:amount")
+    return sent(scene, told, f"{wrong} for {payment.total_minor}", "case:amount")
 
 
 def _currency(scene: Scene) -> Mutant:
     told = scene.forge.intent(scene.payment())
     told["currency"] = another_currency(scene.dice).lower()
-    return _sent(scene, told, told["currency"], "case:currency")
+    return sent(scene, told, told["currency"], "case:currency")
 
 
 def _no_money(scene: Scene) -> Mutant:
@@ -200,18 +202,9 @@ def _no_money(scene: Scene) -> Mutant:
     told = pen.intent(scene.payment())
     if dice.random() < 0.5:
         told["metadata"] = dice.choice([{}, None, {"order": "another shop's"}])
-        return _sent(scene, told, "of another system", "PROCESSED:no_money")
+        return sent(scene, told, "of another system", "PROCESSED:no_money")
     words = pen.event(told, dice.choice(_OF_NO_MONEY))
     return of(pen.signed(encoded(words)), "no money", "PROCESSED:no_money")
-
-
-def _known(scene: Scene) -> Mutant:
-    payment, _ = scene.dice.choice(scene.paid)
-    return of(scene.forge.genuine(payment), "known payment", "PROCESSED:")
-
-
-def _sent(scene: Scene, told: Words, what: str, end: str) -> Mutant:
-    return of(scene.forge.signed(encoded(scene.forge.event(told))), what, end)
 
 
 FAMILIES: dict[str, Family] = {
@@ -228,7 +221,7 @@ FAMILIES: dict[str, Family] = {
     "currency": _currency,
     "encoding": packed,
     "not money": _no_money,
-    "known payment": _known,
+    "known payment": told_again,
 }
 
 

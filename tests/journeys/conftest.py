@@ -13,6 +13,7 @@ from sandbox.supervisor.environment import Addresses, service_environ
 from sandbox.supervisor.keys import keys_of
 from tests.conftest import check_promises
 from tests.journeys.collector import Collector, collecting
+from tests.journeys.payer import Desk, Learner
 from tests.journeys.service import Service, running_service
 
 
@@ -98,3 +99,15 @@ async def books(service_database_url: str, service: Service) -> AsyncIterator[Da
     yield database
     await check_promises(database)
     await database.close()
+
+
+@pytest.fixture
+def learner(service: Service) -> Learner:
+    """Sign somebody new in, who has an order."""
+    return Learner(service)
+
+
+@pytest.fixture
+def desk(service: Service) -> Desk:
+    """Watch an order from behind the counter."""
+    return Desk(service)

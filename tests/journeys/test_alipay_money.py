@@ -36,17 +36,6 @@ ALIPAY = "alipay"
 
 
 @pytest.fixture
-def learner(service: Service) -> Learner:
-    """Sign somebody new in, who has an order."""
-    return Learner(service)
-
-
-@pytest.fixture
-def desk(service: Service) -> Desk:
-    return Desk(service)
-
-
-@pytest.fixture
 async def paid(learner: Learner, service: Service) -> Learner:
     """Have a course paid by a code to scan."""
     learner.charge(ALIPAY, "alipay_qr")

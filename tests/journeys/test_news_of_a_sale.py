@@ -19,12 +19,6 @@ WAYS = [
 ]
 
 
-@pytest.fixture
-def learner(service: Service) -> Learner:
-    """Sign somebody new in, who has an order."""
-    return Learner(service)
-
-
 def news_of(learner: Learner) -> list[dict[str, Any]]:
     """List what the group was told of an order."""
     told = learner.service.sandbox.get("/control/feishu").json()["items"]

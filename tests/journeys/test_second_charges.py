@@ -25,12 +25,6 @@ PAIRS = [
 CLOSABLE = [pair for pair in PAIRS if pair[0] in CLOSED]
 
 
-@pytest.fixture
-def learner(service: Service) -> Learner:
-    """Sign somebody new in, who has an order."""
-    return Learner(service)
-
-
 def scan(learner: Learner, provider: str, n: int) -> None:
     """Let Alipay know of a charge, which it does not until somebody has scanned the code."""
     if provider == ALIPAY:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 from contracts.attempt import AttemptRequest, Redirect
 from contracts.states import Channel
 from providers.provider import NoticeRefused
+from scripts import node_packages
 from tests.providers.alipay_stage import AlipayStage, alipay
 from tests.providers.node_packages import Disagreement, NodePackages, running_packages
 from tests.providers.signing import private_pem, public_pem
@@ -164,6 +166,21 @@ class TestAlipaysPackage:
             page = await http.get(url)
         assert page.status_code == 200
         assert "99.00" in page.text
+
+
+class TestFetchingThem:
+    def test_says_what_is_missing_where_there_is_no_npm(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(node_packages, "_DONE", tmp_path / "never")
+        monkeypatch.setattr(node_packages, "VENV", tmp_path)
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+        assert node_packages.main() == 1
+
+        told = capsys.readouterr().out
+        assert f"{tmp_path / 'bin' / 'npm'}: No such file" in told
+        assert "cannot be had" in told
 
 
 def bare(pem: str) -> str:

@@ -410,7 +410,12 @@ class TestAnEvent:
             an_event("checkout.session.completed", a_session(payment_intent=None)),
             an_event("checkout.session.completed", a_session(amount_total=None)),
             an_event("charge.dispute.created", {"id": "du_1"}),
-            an_event("charge.refunded", {"id": [], "metadata": 5})[:-1],
+            an_event("checkout.session.completed", a_session(payment_intent="p" * 129)),
+            an_event("payment_intent.succeeded", an_intent(id="p" * 129)),
+            an_event("charge.refunded", {"id": [], "metadata": 5}),
+            an_event("charge.refunded", {"id": "c" * 5000, "metadata": {"attempt_no": NUMBER}}),
+            an_event("charge.refunded", {"id": "ch_1", "metadata": {"attempt_no": "G" * 5000}}),
+            an_event("charge.refunded", {"id": "ch_1", "metadata": {"attempt_no": "G\0"}}),
         ],
     )
     def test_that_nobody_can_read_is_for_a_person(self, body: bytes) -> None:
