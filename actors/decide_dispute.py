@@ -9,8 +9,8 @@
 
 from msgspec.structs import replace
 
+from actors.case_subjects import DISPUTE_AMOUNT, DISPUTE_WON, case_subject_of
 from actors.decide_refund import with_status
-from actors.evolve import DISPUTE_AMOUNT, DISPUTE_WON, case_subject_of
 from actors.refunds_past_us import payment_with_room
 from contracts import errors
 from contracts.events import DisputeMoved, OrderEvent, RefundStuck

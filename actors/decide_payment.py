@@ -1,6 +1,6 @@
 """What becomes of verified money. Pure."""
 
-from actors.evolve import payment_subject
+from actors.case_subjects import payment_subject
 from actors.refund_numbers import next_refund_no
 from contracts.attempt import AttemptRequest
 from contracts.errors import InvalidState

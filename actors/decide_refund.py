@@ -8,16 +8,15 @@ is asked, for the buyer may be without both.
 
 from msgspec.structs import replace
 
-from actors.decide_payment import SURPLUS_REASON
-from actors.decide_places import REJECTED_REASON, refund_of_rejected
-from actors.evolve import (
+from actors.case_subjects import (
     FAILED_AFTER_SUCCESS,
     REFUNDED_TWICE,
     case_subject_of,
-    evolve,
-    evolve_all,
     refusal_subject,
 )
+from actors.decide_payment import SURPLUS_REASON
+from actors.decide_places import REJECTED_REASON, refund_of_rejected
+from actors.evolve import evolve, evolve_all
 from actors.refund_marks import marked_by
 from actors.refund_numbers import next_refund_no, stem_of
 from actors.refunds_past_us import payment_with_room

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from actors.evolve import case_subject_of
+from actors.case_subjects import case_subject_of
 from contracts.effects import COUPON_TAKEN, Case, CaseKind, Effect, EffectKind
 from contracts.events import (
     AttemptCloseOwed,

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from actors.case_subjects import case_subject_of
 from actors.evolve_seats import (
     emptied,
     first_status,
@@ -55,7 +56,6 @@ from contracts.events import (
     SettlementRepaired,
     SurplusReceived,
 )
-from contracts.facts import PaymentSucceeded
 from contracts.order import Attempt, NamedSeats, Order, Payment, Refund
 from contracts.states import (
     REFUNDS_UNDER_WAY,
@@ -66,13 +66,6 @@ from contracts.states import (
     RefundStatus,
     RegistrationStatus,
 )
-
-DISPUTE_WON = "dispute_won"
-DISPUTE_AMOUNT = "dispute_amount"
-REFUNDED_TWICE = "twice"
-FAILED_AFTER_SUCCESS = "failed_after_success"
-# A person has been asked about the refund itself before, and may have settled that.
-_FURTHER_QUESTIONS = frozenset({DISPUTE_WON, DISPUTE_AMOUNT, REFUNDED_TWICE, FAILED_AFTER_SUCCESS})
 
 
 def evolve_all(order: Order, events: list[OrderEvent]) -> Order:
@@ -87,27 +80,6 @@ def evolve(order: Order, event: OrderEvent) -> Order:
     """
     moved = replace(order, status=next_status(order.status, event))
     return _with_derived(_apply(moved, event))
-
-
-def case_subject_of(event: PaymentQuarantined | RefundStuck) -> str:
-    """Name the case an event opens, so that a repeated fact opens it once."""
-    if isinstance(event, PaymentQuarantined):
-        return payment_subject(event.fact)
-    if event.is_refusal:
-        return refusal_subject(event.refund_no)
-    if event.reason in _FURTHER_QUESTIONS:
-        return f"{event.reason}:{event.refund_no}"
-    return f"refund:{event.refund_no}"
-
-
-def refusal_subject(refund_no: str) -> str:
-    """Name the case of a refund that its provider would not make."""
-    return f"refused:{refund_no}"
-
-
-def payment_subject(fact: PaymentSucceeded) -> str:
-    """Name a transaction as one attempt's: a notice may name two attempts for it."""
-    return f"{fact.provider}:{fact.provider_txn_id}:{fact.attempt_no}"
 
 
 def _apply(  # noqa: C901, PLR0911, PLR0912 - one case per event
