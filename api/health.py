@@ -10,7 +10,7 @@ from api.auth import PUBLIC
 from api.problems import also
 from api.rooms import Anybody, house_of
 from contracts.wire.health import Health
-from models.schema import missing_migrations
+from models.schema_version import missing_migrations
 from runtime.house import House
 from runtime.metrics import metrics_page
 

@@ -1,4 +1,7 @@
-"""What a call that brought no answer means for the caller's next move."""
+"""What every call to a provider stands on: whom it trusts, and what it means that none answered."""
+
+import ssl
+from functools import cache
 
 import httpx
 
@@ -6,6 +9,12 @@ from providers.provider import OutcomeUnknown, ProviderError, ProviderUnreachabl
 
 # Failures before a byte of the request left.
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Trust those whom the machine trusts; made once, for each is most of a megabyte."""
+    return httpx.create_ssl_context()
 
 
 def error_without_answer(provider: str, operation: str, error: Exception) -> ProviderError:

@@ -28,7 +28,7 @@ from actors.wakeups import Wakeups
 from contracts.bridge import BridgeGate
 from contracts.policy import Policy
 from models.engine import Database
-from models.schema import known_migrations
+from models.schema_version import known_migrations
 from providers.provider import Provider
 from runtime.failpoints import reach_of
 from runtime.house import House

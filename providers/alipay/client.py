@@ -19,7 +19,7 @@ from providers.alipay.requests import AppKey
 from providers.alipay.settings import AlipaySettings
 from providers.alipay.signature import KeyRing
 from providers.alipay.words import PROVIDER
-from providers.transport import error_without_answer
+from providers.transport import error_without_answer, trusted
 
 # The largest answer we ask for is some 4 KiB.
 MAX_ANSWER_BYTES = 256 * 1024
@@ -74,6 +74,7 @@ class Client:
                 max_keepalive_connections=settings.max_connections,
                 keepalive_expiry=_KEEPALIVE_SECONDS,
             ),
+            verify=trusted(),
             # A simulator is on this machine; proxy variables are not for it.
             trust_env=not settings.is_loopback,
             follow_redirects=False,

@@ -17,7 +17,7 @@ from providers.mock import errors
 from providers.mock.settings import MockSettings
 from providers.mock.words import PROVIDER
 from providers.provider import NoticeRefused
-from providers.transport import error_without_answer
+from providers.transport import error_without_answer, trusted
 
 _T = TypeVar("_T")
 _OK, _CLIENT_ERRORS = 200, 4
@@ -59,6 +59,7 @@ class Client:
                 max_connections=settings.max_connections,
                 max_keepalive_connections=settings.max_connections,
             ),
+            verify=trusted(),
             # The simulator is on this machine; proxy variables are not for it.
             trust_env=False,
             follow_redirects=False,

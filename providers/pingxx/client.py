@@ -4,7 +4,6 @@ Answers carry no signature: that they come from Ping++ is for TLS to prove, so n
 simulator on this machine is ever called without it.
 """
 
-import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self, TypeVar
@@ -17,7 +16,7 @@ from providers.pingxx import errors
 from providers.pingxx.errors import PROVIDER
 from providers.pingxx.settings import PingxxSettings
 from providers.pingxx.signature import CallSigner
-from providers.transport import error_without_answer
+from providers.transport import error_without_answer, trusted
 
 _T = TypeVar("_T")
 # A page of a hundred charges is some 150 KiB.
@@ -63,7 +62,7 @@ class Client:
                 max_keepalive_connections=settings.max_connections,
                 keepalive_expiry=_KEEPALIVE_SECONDS,
             ),
-            verify=ssl.create_default_context(),
+            verify=trusted(),
             trust_env=not settings.is_loopback,
             follow_redirects=False,
             # Without packing, an answer's length on the wire is its length in memory.

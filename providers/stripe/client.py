@@ -20,6 +20,7 @@ import stripe
 
 from providers.stripe import errors
 from providers.stripe.settings import StripeSettings
+from providers.transport import trusted
 
 _T = TypeVar("_T")
 Resource: TypeAlias = stripe.StripeObject
@@ -106,8 +107,10 @@ class _Wire(stripe.HTTPXClient):
     """The SDK's transport with pool, limits and a memory of what may have arrived."""
 
     def __init__(self, settings: StripeSettings) -> None:
-        super().__init__(timeout=settings.timeout_seconds)
+        # Its own client calls nobody; without this it would load every authority there is.
+        super().__init__(timeout=settings.timeout_seconds, verify_ssl_certs=False)
         self._bounded = httpx.AsyncClient(
+            verify=trusted(),
             timeout=httpx.Timeout(
                 settings.timeout_seconds,
                 connect=settings.connect_timeout_seconds,

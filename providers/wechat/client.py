@@ -4,11 +4,12 @@ Only what the library brings itself would be without them: its own client waits 
 and obeys proxy variables on loopback too.
 """
 
-import ssl
 from collections.abc import AsyncIterator
 from functools import partial
 
 import httpx
+
+from providers.transport import trusted
 
 # The largest answer we ask for, a page of certificates, is some 10 KiB.
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -28,7 +29,6 @@ def bounded_client(
     connect_timeout_seconds: float,
     connections: int,
     most_bytes: int = MAX_ANSWER_BYTES,
-    tls: ssl.SSLContext,
     on_loopback: bool,
 ) -> httpx.AsyncClient:
     """Make a client that gives up in time, follows nobody elsewhere and reads no endless answer.
@@ -42,7 +42,7 @@ def bounded_client(
             max_keepalive_connections=connections,
             keepalive_expiry=_KEEPALIVE_SECONDS,
         ),
-        verify=tls,
+        verify=trusted(),
         trust_env=not on_loopback,
         follow_redirects=False,
         # Without packing, an answer's length on the wire is its length in memory.

@@ -51,7 +51,6 @@ class Gateway:
         """*check* raises for a 2xx answer that is not to be trusted."""
         self._settings = settings
         self._library = _library(settings, check)
-        self._tls = httpx.create_ssl_context(trust_env=not settings.is_loopback)
         self._slots = asyncio.Semaphore(settings.max_connections)
         self._idle: list[Any] = []
         self._resources = AsyncExitStack()
@@ -112,7 +111,6 @@ class Gateway:
             connect_timeout_seconds=self._settings.connect_timeout_seconds,
             connections=1,
             most_bytes=most_bytes,
-            tls=self._tls,
             on_loopback=self._settings.is_loopback,
         )
 

@@ -34,7 +34,6 @@ class WeChatIdentity:
             timeout_seconds=settings.timeout_seconds,
             connect_timeout_seconds=settings.connect_timeout_seconds,
             connections=settings.max_connections,
-            tls=httpx.create_ssl_context(trust_env=not settings.is_loopback),
             on_loopback=settings.is_loopback,
         )
 
