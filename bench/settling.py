@@ -12,7 +12,7 @@ from bench.copies import copy_order
 from bench.load import fire
 from bench.patience import until
 from bench.shots import Shot, Volley
-from bench.stage import OnSale, Payable, make_order, payables, put_on_sale, settle_down
+from bench.stage import Payable, make_order, payables, put_on_sale, settle_down
 
 # How often is looked under load; a delay is too long by as much at most.
 _LOOK_SECONDS = 0.05
@@ -33,27 +33,29 @@ class Settled:
 class Settling:
     """A number of open attempts and their notices, signed."""
 
-    def __init__(
-        self, bench: Bench, sale: OnSale, orders: list[Payable], notices: list[bytes]
-    ) -> None:
-        self.sale = sale
+    def __init__(self, bench: Bench, orders: list[Payable], notices: list[bytes]) -> None:
         self.orders = orders
         self.notices = notices
         self._bench = bench
 
     @classmethod
-    async def prepare(cls, bench: Bench, count: int) -> Self:
-        """Open one payment for real, copy it *count* times, and sign a notice for each copy."""
+    async def prepare(cls, bench: Bench, count: int, *, sales: int = 1) -> Self:
+        """Open one payment for real, copy it *count* times, and sign a notice for each copy.
+
+        So often for each of *sales*: nobody buys twice in one.
+        """
         desk = await put_on_sale(bench.database)
         model_id = await make_order(bench.house.client, desk, bench.buyers[0], prepare=True)
-        sale = await put_on_sale(bench.database)
         user_ids = [buyer.user_id for buyer in bench.buyers[:count]]
-        await copy_order(bench.database, model_id, sale, user_ids)
-        orders = await payables(bench.database, sale)
-        assert len(orders) == count
+        orders: list[Payable] = []
+        for _ in range(sales):
+            sale = await put_on_sale(bench.database)
+            await copy_order(bench.database, model_id, sale, user_ids)
+            orders += await payables(bench.database, sale)
+        assert len(orders) == count * sales
         notices = await bench.signers.sign(orders)
         await settle_down(bench.database)
-        return cls(bench, sale, orders, notices)
+        return cls(bench, orders, notices)
 
     async def run(self, *, clients: int) -> Settled:
         """Deliver every notice once and wait until every order is paid."""
