@@ -24,7 +24,7 @@ from models.engine import CONFLICTS, GONE, HELD_UP
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-GROUP_LIMIT = 64
+GROUP_LIMIT = 256
 QUEUE_LIMIT = 2000
 # A client that has waited this long has given up; so do we.
 PATIENCE_SECONDS = 3.0
