@@ -3,8 +3,8 @@
 1. Until it is decided it counts as gone and ends nothing, withdrawn or not; lost it is gone, won it
    is ours again.
 2. The last word about a dispute is that it is over, whenever the words before that arrive.
-3. A person is told of each at once, for a bank waits some days for an answer and no longer; and
-   once more when what was lost came back, for nobody's seat comes back with it.
+3. A person is told of each at once while it can be answered, for a bank waits some days and no
+   longer; and once more when what was lost came back, for nobody's seat comes back with it.
 """
 
 from msgspec.structs import replace
