@@ -7,8 +7,10 @@ from typing import Any, Self
 
 import asyncpg
 
+from actors.lane import GROUP_LIMIT
 from bench.bench import Bench
 from bench.copies import copy_order
+from bench.house import API_WORKERS
 from bench.load import fire
 from bench.patience import until
 from bench.shots import Shot, Volley
@@ -16,8 +18,8 @@ from bench.stage import Payable, make_order, payables, put_on_sale, settle_down
 
 # How often is looked under load; a delay is too long by as much at most.
 _LOOK_SECONDS = 0.05
-# Two processes with one group of 64 in flight each, twice over: what may commit out of order.
-_UNORDERED = 256
+# What may commit out of order: a whole group of each process, twice over.
+_UNORDERED = 2 * API_WORKERS * GROUP_LIMIT
 _PATIENCE_SECONDS = 90
 
 
