@@ -6,17 +6,13 @@ replaced, and none outlives the main process.
 
 import contextlib
 import copy
-import multiprocessing
-import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.log import LogLevels
+import structlog
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.handlers import HTTPRouteHandler
@@ -55,10 +51,10 @@ from api.descriptions import StrictStructs
 from api.frontdesk import FrontDesk
 from api.problems import answer_failure
 from api.schema_page import PlainPage
+from api.server import serve
 from runtime.logs import configure_logs
-from runtime.memory import begin_forking, begin_serving
+from runtime.memory import begin_serving
 from runtime.metrics import bury_dead_processes
-from runtime.processes import die_with_parent
 from runtime.settings import Settings, SettingsError, read_settings
 from runtime.telemetry import start_telemetry, stop_telemetry
 from runtime.wiring import open_house
@@ -138,13 +134,9 @@ SIGNED_IN_ROUTES: tuple[HTTPRouteHandler, ...] = (
 # Not built in elsewhere: what is not there cannot be reached by mistake.
 SANDBOX_ROUTES: tuple[ControllerRouterHandler, ...] = (auth.sandbox_login,)
 
-_MAIN_PID = "GUICHET_API_PID"
-# The supervisor gives the whole house four seconds.
-_STOP_SECONDS = 3
-# A sale's first second: what cannot be served at once waits in the kernel, not in our memory.
-_BACKLOG = 4096
-_IN_FLIGHT_MAX = 1024
 _CONFIGURATION_FAULT = 78
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("api")
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -169,20 +161,6 @@ def create_app(settings: Settings) -> ASGIApp:
     return FrontDesk(app, {webhooks.WECHAT_PATH: webhooks.wechat_side_door(app)})
 
 
-def serve_worker() -> ASGIApp:
-    """Build the application inside one of the server's processes."""
-    if main_pid := os.environ.get(_MAIN_PID):
-        die_with_parent(int(main_pid))
-        # The main process's handlers came along with the fork; here they would swallow the signal
-        # until the server has set its own.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    settings = read_settings()
-    configure_logs(settings.log_level)
-    bury_dead_processes(settings.prometheus_multiproc_dir)
-    return create_app(settings)
-
-
 def main() -> int:
     """Serve until told to stop."""
     try:
@@ -191,29 +169,22 @@ def main() -> int:
         sys.stderr.write(f"Cannot start: {error}\n")
         return _CONFIGURATION_FAULT
     configure_logs(settings.log_level)
-    os.environ[_MAIN_PID] = str(os.getpid())
-    # Workers import the application after the fork, so threads of its libraries are theirs.
-    multiprocessing.set_start_method("fork")
-    begin_forking()
-    Granian(
-        "api.app:serve_worker",
-        factory=True,
-        interface=Interfaces.ASGI,
-        address=settings.host,
-        port=settings.port,
-        workers=settings.api_workers,
-        loop=Loops.uvloop,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=_BACKLOG,
-        backpressure=_IN_FLIGHT_MAX,
-        respawn_failed_workers=True,
-        workers_kill_timeout=_STOP_SECONDS,
-        log_level=LogLevels.warning,
-        log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
-        log_access=False,
-    ).serve()
+    try:
+        serve(
+            partial(_begin, settings),
+            host=settings.host,
+            port=settings.port,
+            count=settings.api_workers,
+        )
+    except OSError as error:
+        sys.stderr.write(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}\n")
+        return 1
     return 0
+
+
+def _begin(settings: Settings) -> ASGIApp:
+    bury_dead_processes(settings.prometheus_multiproc_dir)
+    return create_app(settings)
 
 
 def _for_signed_in(handler: HTTPRouteHandler) -> HTTPRouteHandler:
@@ -229,10 +200,15 @@ def _opened(
     @contextlib.asynccontextmanager
     async def opened(app: Litestar) -> AsyncIterator[None]:
         start_telemetry("api", settings.otel_exporter_otlp_endpoint)
-        async with open_house(settings) as house:
-            app.state["house"] = house
-            begin_serving()
-            yield
+        try:
+            async with open_house(settings) as house:
+                app.state["house"] = house
+                begin_serving()
+                yield
+        except Exception:
+            # The server is told of it with its message, and so is not asked to log it.
+            log.exception("api.process.failed")
+            raise
         stop_telemetry()
 
     return opened

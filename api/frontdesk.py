@@ -13,7 +13,6 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Final
 
-import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import (
@@ -31,13 +30,15 @@ from litestar.types import (
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
+from api.bare_problem import bare_problem
 from api.metrics import record_request
-from api.problems import MEDIA_TYPE
 from api.side_doors import SideDoor, taken_by
 
 BODY_BYTES_MAX: Final = 256 * 1024
 NOTICE_BYTES_MAX: Final = 64 * 1024
 DRAINED_BYTES_MAX: Final = 1024 * 1024
+# A sale's first second: who cannot be served at once waits with what it has sent, and no more.
+IN_FLIGHT_MAX: Final = 1024
 # A client that sends a byte now and then must not keep a place for ever.
 BODY_SECONDS_MAX: Final = 15.0
 _NOTICE_PATHS: Final = (
@@ -66,6 +67,7 @@ class FrontDesk:
     def __init__(self, app: ASGIApp, side_doors: Mapping[str, SideDoor] | None = None) -> None:
         self._app = app
         self._side_doors = side_doors or {}
+        self._places = asyncio.Semaphore(IN_FLIGHT_MAX)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; everything else passes untouched."""
@@ -84,12 +86,14 @@ class FrontDesk:
 
     async def _serve(self, visit: "_Visit", receive: Receive) -> None:
         try:
+            body = None
             if visit.method in _WITH_BODY:
                 body = await _body(visit.scope, receive)
-                if await self._taken_aside(visit, body):
-                    return
                 receive = _replayed(body, receive)
-            await self._app(visit.scope, receive, visit.send)
+            # Not before: whoever is slow to send would keep a place from the others.
+            async with self._places:
+                if body is None or not await self._taken_aside(visit, body):
+                    await self._app(visit.scope, receive, visit.send)
         except Refused as refused:
             await visit.refuse(refused.status)
         except Exception:  # the last place that can answer
@@ -132,19 +136,7 @@ class _Visit:
         """Answer with a problem, unless an answer has begun."""
         if self.status:
             return
-        body = msgspec.json.encode(
-            {
-                "type": "about:blank",
-                "title": status.phrase,
-                "status": status.value,
-                "detail": status.description or status.phrase,
-                "code": _CODES.get(status, "INTERNAL"),
-            }
-        )
-        headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-        ]
+        headers, body = bare_problem(status)
         await self.send({"type": "http.response.start", "status": status.value, "headers": headers})
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -170,11 +162,6 @@ _NOTHING: Final[HTTPResponseBodyEvent] = {
     "type": "http.response.body",
     "body": b"",
     "more_body": False,
-}
-_CODES: Final = {
-    HTTPStatus.BAD_REQUEST: "INVALID_REQUEST",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "BODY_TOO_LARGE",
-    HTTPStatus.REQUEST_TIMEOUT: "REQUEST_TIMEOUT",
 }
 
 

@@ -38,7 +38,7 @@ LOGGABLE_KEYS = frozenset(f"{_ABOUT} {_OUTCOME} {_PLACE} {_FRAME}".split())
 # These tell at INFO what our own lines and spans tell better, with whole URLs.
 _QUIET_LOGGERS = (
     *("httpx", "httpcore", "wechatpayv3", "stripe"),
-    *("asyncio", "arq", "_granian", "piccolo"),
+    *("asyncio", "arq", "uvicorn", "piccolo"),
 )
 _FRAMES_MAX = 12
 

@@ -2,16 +2,12 @@
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 
 import msgspec
-from granian import Granian
-from granian.constants import Interfaces
+import uvicorn
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 from litestar.types import Scope
@@ -36,8 +32,6 @@ from sandbox.wechatlogin.login import Login
 from sandbox.wechatpay.provider import Wechat
 
 _log = logging.getLogger("sandbox")
-_PARENT = "SANDBOX_PARENT_PID"
-_PR_SET_PDEATHSIG = 1
 
 
 def build_app(settings: SandboxSettings) -> Litestar:
@@ -117,27 +111,21 @@ def build_app(settings: SandboxSettings) -> Litestar:
     )
 
 
-def worker_app() -> Litestar:
-    """Build the application inside granian's worker, which must not outlive its parent."""
-    _die_with(int(os.environ[_PARENT]))
-    return build_app(from_environment(os.environ))
-
-
 def main() -> None:
     """Serve until told to stop."""
     settings = from_environment(os.environ)
-    os.environ[_PARENT] = str(os.getpid())
-    Granian(
-        "sandbox.app:worker_app",
-        factory=True,
-        address="127.0.0.1",
+    uvicorn.run(
+        build_app(settings),
+        host="127.0.0.1",
         port=settings.port,
-        interface=Interfaces.ASGI,
-        workers=1,
-        websockets=False,
-        log_enabled=False,
-        workers_kill_timeout=2,
-    ).serve()
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        proxy_headers=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=2,
+    )
 
 
 def _report_end(ticking: asyncio.Task[None]) -> None:
@@ -148,13 +136,6 @@ def _report_end(ticking: asyncio.Task[None]) -> None:
 async def _report(error: Exception, _scope: Scope) -> None:
     if not isinstance(error, HTTPException | Refused | Conflict | msgspec.DecodeError):
         _log.error("the sandbox failed", exc_info=error)
-
-
-def _die_with(parent_pid: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent may have died before the line above took hold.
-    if os.getppid() != parent_pid:
-        sys.exit(1)
 
 
 if __name__ == "__main__":

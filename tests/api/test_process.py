@@ -1,13 +1,18 @@
 """The API as a process: what it survives, what it waits for, and that it leaves nothing behind."""
 
 import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
@@ -16,6 +21,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from bench.processes import server_of
+from sandbox.embedded.ports import claim_port
 from sandbox.embedded.postgres import EmbeddedPostgres
 from sandbox.embedded.redis import EmbeddedRedis
 from tests.api.service import ROOT, Buyer, Service, running_service
@@ -52,6 +59,20 @@ def get(service: Service, path: str) -> httpx.Response:
     # A connection of its own each time, so that any worker may answer.
     with service.client() as client:
         return client.get(path)
+
+
+def all_listen(service: Service) -> bool:
+    port = f":{service.port:04X} 00000000:0000 0A "
+    return Path("/proc/net/tcp").read_text().count(port) == len(workers_of(service))
+
+
+def deaths_in(log: Path) -> list[datetime]:
+    lines = [json.loads(line) for line in log.read_bytes().splitlines()]
+    return [
+        datetime.fromisoformat(line["timestamp"])
+        for line in lines
+        if line["event"] == "api.worker.died"
+    ]
 
 
 def is_ready(service: Service) -> bool:
@@ -92,6 +113,89 @@ class TestTheProcess:
             service.process.terminate()
 
             assert service.process.wait(30) == 0
+
+    def test_ends_soon_although_a_worker_is_frozen(self, start: Start) -> None:
+        service = start()
+        workers = workers_of(service)
+        os.kill(next(iter(workers)), signal.SIGSTOP)
+        service.process.terminate()
+
+        assert service.process.wait(30) == 0
+        assert not any(is_alive(pid) for pid in workers)
+
+    def test_finishes_what_is_under_way_when_told_to_stop(self, start: Start) -> None:
+        service = start(API_WORKERS="1")
+        body = b'{"name": "ann"}'
+        head = b"POST /api/auth/sandbox-login HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", service.port), timeout=30) as line:
+            line.sendall(head + body[:7])
+            # The request is at its door once another, sent later, has been answered.
+            get(service, "/health/live")
+            service.process.terminate()
+            time.sleep(0.5)
+            line.sendall(body[7:])
+            answer = line.recv(65536)
+
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert service.process.wait(30) == 0
+
+    def test_shares_its_connections_among_its_workers(self, start: Start) -> None:
+        service = start()
+        wait_until(lambda: all_listen(service))
+        workers = workers_of(service)
+        with contextlib.ExitStack() as stack:
+            address = ("127.0.0.1", service.port)
+            lines = [
+                stack.enter_context(socket.create_connection(address, timeout=30))
+                for _ in range(64)
+            ]
+            wait_until(lambda: all(server_of(line.getsockname()[1], workers) for line in lines))
+            served = Counter(server_of(line.getsockname()[1], workers) for line in lines)
+
+        # Less than this for one of two would happen once in a thousand million times.
+        assert len(served) == 2
+        assert min(served.values()) > 8
+
+    def test_does_not_share_its_port_with_another_server(self, service: Service) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "api.app"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **service.environ},
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+
+        assert done.returncode == 1
+        assert b"Cannot listen on 127.0.0.1:" in done.stderr
+
+    def test_replaces_a_worker_that_cannot_start_once_a_second(
+        self, environ: dict[str, str], api_home: Path
+    ) -> None:
+        log = api_home / "cannot start"
+        with claim_port() as port, claim_port() as nobody, log.open("wb") as output:
+            changes = {
+                "PORT": str(port.number),
+                "API_WORKERS": "1",
+                "DATABASE_URL": f"postgresql://nobody@127.0.0.1:{nobody.number}/nothing",
+            }
+            process = subprocess.Popen(
+                [sys.executable, "-m", "api.app"],
+                cwd=ROOT,
+                env=os.environ | environ | changes,
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                wait_until(lambda: len(deaths_in(log)) >= 3)
+            finally:
+                process.terminate()
+                process.wait(30)
+        died_at = deaths_in(log)
+
+        assert b"Connect call failed" not in log.read_bytes()
+        assert "api.process.failed" in log.read_text()
+        assert all(later - earlier > timedelta(seconds=0.9) for earlier, later in pairwise(died_at))
 
     def test_says_everything_that_keeps_it_from_starting(self) -> None:
         done = subprocess.run(

@@ -1,7 +1,5 @@
 """The control API by which tests and developers play the buyer, the provider and the bad day."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -333,31 +331,9 @@ class TestAConsoleRefund:
 
 
 class TestTheProcess:
-    def test_leaves_nothing_behind_when_it_is_killed(self, tmp_path: Path) -> None:
-        with running_simulator(tmp_path) as sim:
-            children = _children(sim.process.pid)
-            sim.kill()
-
-            assert children
-            wait_until(lambda: not any(_runs(pid) for pid in children))
-
     def test_refuses_to_start_without_its_keys(self, tmp_path: Path) -> None:
         keyring = Keyring(tmp_path)
         (tmp_path / "platform.key").unlink()
 
         with pytest.raises(FileNotFoundError):
             build_app(keyring.settings())
-
-
-def _children(pid: int) -> list[int]:
-    listing = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in listing.split()]
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, signal.SIG_DFL)
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    return state != "Z"
