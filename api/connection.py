@@ -1,22 +1,38 @@
-"""One connection to a client: how soon a request's head must come, and how large it may be.
+"""One connection to a client: what it may send before it is served, and how long it may take.
 
-1. The server would read a head of any length and wait for it for ever; a connection that is in a
-   head, or between requests, has so many bytes and seconds until the next head is whole.
-2. What cannot be read as a request is answered with a problem, and with nothing in the log: who
+The server underneath reads heads of any length, for as long as it takes, takes up requests behind
+one that is not answered yet, and waits for ever for a client to read. Here:
+
+1. A head has so many bytes and seconds, counted from its first byte.
+2. One request at a time: what comes before the answer to the last request closes the connection
+   behind that answer, and is not served (RFC 9112, 9.3.2 has the client send it again).
+3. Fields behind a body are refused, for the server would take them for headers; so is a body under
+   a wish for another protocol, for it would be taken for the next request.
+4. What cannot be read as a request is answered with a problem, and with nothing in the log: who
    sends it is a stranger.
 """
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.bare_problem import bare_problem
 
-# Counted as it comes, so what one read brings whole (256 KiB at most) is taken.
+# Far above what proxies let through. It is counted from the second read on; the first may bring
+# 256 KiB, with the end of another request among them.
 HEAD_BYTES_MAX: Final = 64 * 1024
+# As long as a body may take; either is on its way when the first byte is here.
 HEAD_SECONDS_MAX: Final = 15.0
+# A client that reads nothing for so long has gone, or wants to keep our memory.
+READ_SECONDS_MAX: Final = 30.0
+# Some megabytes when all of them are idle. A proxy needs hundreds.
+CONNECTIONS_MAX: Final = 4096
+
+
+class _NotRead(Exception):
+    """What comes now is not for us to read."""
 
 
 class Connection(HttpToolsProtocol):
@@ -25,45 +41,99 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the server's own
         super().__init__(*args, **kwargs)
         self._is_in_head = False
+        self._is_last = False
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._reading_deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as the server
+    @property
+    def _is_serving(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the first head its time."""
-        super().connection_made(transport)
-        self._set_deadline()
+        super().connection_made(cast("asyncio.Transport", transport))
+        if len(self.connections) > CONNECTIONS_MAX:
+            self._turn_away(HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._end_head()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on; what leaves a head unfinished counts against its limits."""
+        if self._is_last:
+            return
+        was_in_head = self._is_in_head
         super().data_received(data)
-        if self._is_in_head or self.cycle is None or self.cycle.response_complete:
-            self._count(len(data))
+        if self._is_last or (self._is_serving and not self._is_in_head):
+            return
+        # A head, blank lines before one, or the rest of a body that was answered unread.
+        if self._deadline is None:
+            self._set_deadline()
+        if was_in_head and self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._turn_away(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_message_begin(self) -> None:
-        """Begin a head."""
+        """Begin a head, unless a request is under way."""
+        if self._is_serving:
+            raise _NotRead
         self._is_in_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, but nothing behind the body."""
+        if not self._is_in_head:
+            raise _NotRead
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """End a head."""
+        """End a head; it is the last one if it asks for another protocol, which we do not speak."""
         self._end_head()
+        if self.parser.should_upgrade():
+            self._is_last = True
+            if any(name in _OF_A_BODY for name, _ in self.headers):
+                raise _NotRead
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, if there may be one."""
+        super().on_response_complete()
+        if self._is_last:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """Give the client time to read."""
+        super().pause_writing()
+        self._reading_deadline = self.loop.call_later(READ_SECONDS_MAX, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Write on."""
+        if self._reading_deadline is not None:
+            self._reading_deadline.cancel()
+            self._reading_deadline = None
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - of no use to a client
-        """Answer what is no request."""
+        """Answer what is no request; a whole request before it keeps its own answer."""
+        self._is_last = True
+        if self._is_serving and not self.cycle.more_body:
+            self.cycle.keep_alive = False
+            return
+        if self._is_serving:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self._turn_away(HTTPStatus.BAD_REQUEST)
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES_MAX:
-            self._turn_away(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._deadline is None:
-            self._set_deadline()
 
     def _set_deadline(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
@@ -76,10 +146,15 @@ class Connection(HttpToolsProtocol):
             self._deadline = None
 
     def _turn_away(self, status: HTTPStatus) -> None:
+        self._is_last = True
         if self.transport.is_closing():
             return
-        headers, body = bare_problem(status)
-        lines = [b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode())]
-        lines += [b"%b: %b" % header for header in headers]
-        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            headers, body = bare_problem(status)
+            lines = [b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode())]
+            lines += [b"%b: %b" % header for header in headers]
+            self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.transport.close()
+
+
+_OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})

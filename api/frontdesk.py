@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from http import HTTPStatus
 from time import perf_counter
@@ -45,6 +46,9 @@ _NOTICE_PATHS: Final = (
     *("/api/webhooks/", "/payments/webhook"),
     *("/api/callback/", "/api/order/stripe/webhook"),
 )
+# Whoever starts us anew when we do not answer must not do so because we are busy.
+_ALWAYS_OPEN: Final = frozenset({"/health/live", "/health/ready"})
+_NO_PLACE: Final = contextlib.nullcontext()
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _KNOWN_METHODS: Final = _WITH_BODY | {"GET", "HEAD", "OPTIONS"}
 _NO_CONTEXT: Final = otel_context.Context()
@@ -91,11 +95,15 @@ class FrontDesk:
                 body = await _body(visit.scope, receive)
                 receive = _replayed(body, receive)
             # Not before: whoever is slow to send would keep a place from the others.
-            async with self._places:
+            async with _NO_PLACE if visit.scope["path"] in _ALWAYS_OPEN else self._places:
                 if body is None or not await self._taken_aside(visit, body):
                     await self._app(visit.scope, receive, visit.send)
         except Refused as refused:
             await visit.refuse(refused.status)
+        except asyncio.CancelledError:
+            # We are told to end and have waited for it as long as we may.
+            await visit.refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+            raise
         except Exception:  # the last place that can answer
             log.exception("api.request.failed", method=visit.method)
             await visit.refuse(HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.context import ForkProcess
 from types import FrameType
@@ -28,14 +28,17 @@ from runtime.processes import die_with_parent
 
 # A proxy in front keeps connections for a minute; it must be the one that closes them.
 KEEP_ALIVE_SECONDS: Final = 75
-# A sale's first second: who cannot be served at once waits in the kernel.
+# A sale's first second: who is not accepted yet waits in the kernel.
 _BACKLOG: Final = 4096
 # The supervisor gives the whole house four seconds.
 _STOP_SECONDS: Final = 3.0
 # What is under way may finish; then there is a second left to end well.
 _FINISH_SECONDS: Final = 2
+# Nobody notices that a process is missing for so short a time.
 _LOOK_SECONDS: Final = 0.1
+# Starting takes half a second of a core; one that cannot start must leave some for the others.
 _YOUNG_SECONDS: Final = 1.0
+# The kernel ends the processes of a main process that was killed, but takes its time.
 _LEAVING_SECONDS: Final = 2.0
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 _forking: Final = multiprocessing.get_context("fork")
@@ -48,19 +51,39 @@ def serve(build: Callable[[], ASGIApp], *, host: str, port: int, count: int) -> 
 
     :raises OSError: somebody else listens there.
     """
+    stop = _Stop()
     _make_sure_to_be_alone(host, port)
     begin_forking()
-    stop = _Stop()
     workers = [_Worker(partial(_answer, os.getpid(), build, host, port)) for _ in range(count)]
-    while not stop.is_told:
-        for worker in workers:
-            worker.keep()
-        time.sleep(_LOOK_SECONDS)
-    deadline = time.monotonic() + _STOP_SECONDS
-    for worker in workers:
-        worker.tell()
-    for worker in workers:
-        worker.bury(deadline)
+    try:
+        while not stop.is_told:
+            for worker in workers:
+                worker.keep()
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        _end(workers)
+
+
+def settings_for(app: ASGIApp) -> uvicorn.Config:
+    """Say how an application is served."""
+    return uvicorn.Config(
+        cast("Any", app),
+        interface="asgi3",
+        http=Connection,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        backlog=_BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_FINISH_SECONDS,
+        # Who a request comes from is told by nobody but the kernel.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        # It repeats what strangers send, and exceptions with their messages.
+        log_config=None,
+        log_level="critical",
+    )
 
 
 class _Worker:
@@ -78,8 +101,15 @@ class _Worker:
         if self._process is not None:
             log.error("api.worker.died", pid=self._process.pid, status=self._process.exitcode)
         self._started_at = time.monotonic()
-        self._process = _forking.Process(target=self._work)
-        self._process.start()
+        process = _forking.Process(target=self._work)
+        try:
+            process.start()
+        except OSError:
+            # No memory or no process numbers, for now; the others go on.
+            log.exception("api.worker.missing")
+            self._process = None
+        else:
+            self._process = process
 
     def tell(self) -> None:
         """Tell the process to end."""
@@ -92,11 +122,20 @@ class _Worker:
             return
         self._process.join(max(0.0, deadline - time.monotonic()))
         if self._process.is_alive():
+            log.error("api.worker.killed", pid=self._process.pid)
             self._process.kill()
             self._process.join()
 
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.is_alive()
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    for worker in workers:
+        worker.tell()
+    for worker in workers:
+        worker.bury(deadline)
 
 
 class _Stop:
@@ -118,7 +157,6 @@ def _make_sure_to_be_alone(host: str, port: int) -> None:
         try:
             _socket(host, port, shared=False).close()
         except OSError:
-            # Processes whose main process was killed a moment ago may still be ending.
             if time.monotonic() > deadline:
                 raise
             time.sleep(_LOOK_SECONDS)
@@ -130,25 +168,11 @@ def _answer(main_pid: int, build: Callable[[], ASGIApp], host: str, port: int) -
     die_with_parent(main_pid)
     for number in _STOPS:
         signal.signal(number, _leave)
-    config = uvicorn.Config(
-        cast("Any", build()),
-        interface="asgi3",
-        http=Connection,
-        loop="uvloop",
-        ws="none",
-        lifespan="on",
-        backlog=_BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_FINISH_SECONDS,
-        # Who a request comes from is told by nobody but the kernel.
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        # It repeats what strangers send, and exceptions with their messages.
-        log_config=None,
-        log_level="critical",
-    )
-    uvicorn.Server(config).run([_socket(host, port)])
+    try:
+        uvicorn.Server(settings_for(build())).run([_socket(host, port)])
+    except Exception:
+        log.exception("api.process.failed")
+        sys.exit(1)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
