@@ -41,6 +41,8 @@ from models.orders import load
 
 # More writers only queue for the same rows; one to spare, for an event whose rows are held up.
 SALES_WRITERS = 3
+# Of busy turns; most of them are payments, for which nobody waits at a door.
+LINGER_SECONDS = 0.01
 # These may give seats back and so wait for a ticket type's lock; a payment must not wait for them.
 _ENDINGS = (
     Cancel,
@@ -71,7 +73,9 @@ class Actor:
         self._mailboxes = Mailboxes()
         leases = Leases(redis)
         self._turns: Lane[OrderCommand, Turn] = Lane(
-            "turns", TurnsCommit(database, leases, policy, may_wait=False, reach=reach)
+            "turns",
+            TurnsCommit(database, leases, policy, may_wait=False, reach=reach),
+            linger_seconds=LINGER_SECONDS,
         )
         self._endings: Lane[OrderCommand, Turn] = Lane(
             "endings", TurnsCommit(database, leases, policy, reach=reach)

@@ -32,6 +32,8 @@ from providers.provider import NoticeRefused, NoticeUnreadable, Provider, Verifi
 
 log = structlog.get_logger("payments")
 
+# Of a busy inbox; a sender waits for it, if only a program.
+LINGER_SECONDS = 0.002
 # A second or two of work; beyond it the sweep goes on, which survives us.
 IN_BACKGROUND = 2000
 # Twins come within seconds, when at all; ten thousand are seconds of the busiest sale.
@@ -70,7 +72,9 @@ class Inbox:
         self._database = database
         self._ends = NoticeEnds(database=database, reach=reach, max_retries=max_retries)
         self._readers = Readers(providers=providers, events=events)
-        self._stores: Lane[NewNotice, StoredNotice | None] = Lane("inbox", self._store_group)
+        self._stores: Lane[NewNotice, StoredNotice | None] = Lane(
+            "inbox", self._store_group, linger_seconds=LINGER_SECONDS
+        )
         # Notices this process knows to be committed, and whether it knows them to be finished as
         # well: then their twins need no statement.
         self._seen: dict[tuple[str, str], bool] = {}

@@ -80,6 +80,30 @@ class TestALane:
             async with asyncio.timeout(SOON):
                 await Lane[int, int]("test", never).submit(1)
 
+    async def test_lingers_for_more_when_others_wait_already(self) -> None:
+        desk = Desk()
+        desk.open.clear()
+        lane = Lane("test", desk.commit, linger_seconds=1.0)
+        loop = asyncio.get_running_loop()
+        first = loop.create_task(lane.submit(1))
+        await desk.begun.wait()
+        others = [loop.create_task(lane.submit(2))]
+        await asyncio.sleep(0)
+        desk.open.set()
+        await first
+        others.append(loop.create_task(lane.submit(3)))
+        await asyncio.gather(*others)
+
+        assert desk.groups == [[1], [2, 3]]
+
+    async def test_lingers_for_nobody_when_it_is_idle(self) -> None:
+        lane = Lane("test", Desk().commit, linger_seconds=float(SOON))
+
+        async with asyncio.timeout(SOON / 2):
+            assert await lane.submit(1) == 1
+            await lane.close()
+            assert await lane.submit(2) == 2
+
     async def test_turns_away_what_it_cannot_hold(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(lanes, "QUEUE_LIMIT", 2)
         desk = Desk()
