@@ -124,6 +124,9 @@ def main() -> None:
         proxy_headers=False,
         access_log=False,
         log_config=None,
+        # Clients forget idle connections after some seconds. Were they closed at that moment, calls
+        # would be lost; real providers keep them for a minute at least.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
     )
 
