@@ -3,7 +3,7 @@
 The server underneath reads heads of any length, for as long as it takes, takes up requests behind
 one that is not answered yet, and waits for ever for a client to read. Here:
 
-1. A head has so many bytes and seconds, counted from its first byte.
+1. A head has so many bytes and seconds, and a body so many seconds, each counted from its first.
 2. One request at a time: what comes before the answer to the last request closes the connection
    behind that answer, and is not served (RFC 9112, 9.3.2 has the client send it again).
 3. Fields behind a body are refused, for the server would take them for headers; so is a body under
@@ -23,8 +23,9 @@ from api.bare_problem import bare_problem
 # Far above what proxies let through. It is counted from the second read on; the first may bring
 # 256 KiB, with the end of another request among them.
 HEAD_BYTES_MAX: Final = 64 * 1024
-# As long as a body may take; either is on its way when the first byte is here.
+# Either is on its way when its first byte is here; who sends one now and then keeps no place.
 HEAD_SECONDS_MAX: Final = 15.0
+BODY_SECONDS_MAX: Final = 15.0
 # A client that reads nothing for so long has gone, or wants to keep our memory.
 READ_SECONDS_MAX: Final = 30.0
 # Some megabytes when all of them are idle. A proxy needs hundreds.
@@ -56,29 +57,20 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > CONNECTIONS_MAX:
             self._turn_away(HTTPStatus.SERVICE_UNAVAILABLE)
         else:
-            self._set_deadline()
+            self._wait(HEAD_SECONDS_MAX)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
-        self._end_head()
+        self._wait_no_longer()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; what leaves a head unfinished counts against its limits."""
-        if self._is_last:
-            return
-        was_in_head = self._is_in_head
-        super().data_received(data)
-        if self._is_last or (self._is_serving and not self._is_in_head):
-            return
-        # A head, blank lines before one, or the rest of a body that was answered unread.
-        if self._deadline is None:
-            self._set_deadline()
-        if was_in_head and self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self._turn_away(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        """Read on; what leaves a request unfinished counts against its limits."""
+        if not self._is_last:
+            was_in_head = self._is_in_head
+            super().data_received(data)
+            self._limit(len(data), was_in_head=was_in_head)
 
     def on_message_begin(self) -> None:
         """Begin a head, unless a request is under way."""
@@ -126,24 +118,52 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - of no use to a client
         """Answer what is no request; a whole request before it keeps its own answer."""
-        self._is_last = True
-        if self._is_serving and not self.cycle.more_body:
+        if not self._is_serving:
+            self._turn_away(HTTPStatus.BAD_REQUEST)
+        elif self.cycle.more_body:
+            self._abandon(HTTPStatus.BAD_REQUEST)
+        else:
+            self._is_last = True
             self.cycle.keep_alive = False
-            return
-        if self._is_serving:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        self._turn_away(HTTPStatus.BAD_REQUEST)
 
-    def _set_deadline(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
+    def _limit(self, size: int, *, was_in_head: bool) -> None:
+        if self._is_last:
+            return
+        if self._is_serving and not self._is_in_head and not self.cycle.more_body:
+            self._wait_no_longer()
+            return
+        # A head, a body, blank lines, or the rest of a body that was answered unread.
+        if self._deadline is None:
+            self._wait(HEAD_SECONDS_MAX if self._is_in_head else BODY_SECONDS_MAX)
+        if was_in_head and self._is_in_head:
+            self._head_bytes += size
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._turn_away(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def _end_head(self) -> None:
         self._is_in_head = False
         self._head_bytes = 0
+        self._wait_no_longer()
+
+    def _wait(self, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self._give_up)
+
+    def _wait_no_longer(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _give_up(self) -> None:
+        if self._is_serving:
+            self._abandon(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _abandon(self, status: HTTPStatus) -> None:
+        """Turn away a request whose body does not come; nobody waits for it any more."""
+        self._turn_away(status)
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
 
     def _turn_away(self, status: HTTPStatus) -> None:
         self._is_last = True

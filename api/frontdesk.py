@@ -40,8 +40,6 @@ NOTICE_BYTES_MAX: Final = 64 * 1024
 DRAINED_BYTES_MAX: Final = 1024 * 1024
 # A sale's first second: who cannot be served at once waits with what it has sent, and no more.
 IN_FLIGHT_MAX: Final = 1024
-# A client that sends a byte now and then must not keep a place for ever.
-BODY_SECONDS_MAX: Final = 15.0
 _NOTICE_PATHS: Final = (
     *("/api/webhooks/", "/payments/webhook"),
     *("/api/callback/", "/api/order/stripe/webhook"),
@@ -92,7 +90,7 @@ class FrontDesk:
         try:
             body = None
             if visit.method in _WITH_BODY:
-                body = await _body(visit.scope, receive)
+                body = await _read(receive, _limit(visit.scope["path"]))
                 receive = _replayed(body, receive)
             # Not before: whoever is slow to send would keep a place from the others.
             async with _NO_PLACE if visit.scope["path"] in _ALWAYS_OPEN else self._places:
@@ -173,15 +171,6 @@ _NOTHING: Final[HTTPResponseBodyEvent] = {
 }
 
 
-async def _body(scope: HTTPScope, receive: Receive) -> bytes:
-    limit = NOTICE_BYTES_MAX if scope["path"].startswith(_NOTICE_PATHS) else BODY_BYTES_MAX
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            return await _read(receive, limit)
-    except TimeoutError:
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT) from None
-
-
 def _replayed(body: bytes, receive: Receive) -> Receive:
     whole: HTTPRequestEvent = {"type": "http.request", "body": body, "more_body": False}
     waiting: list[HTTPRequestEvent] = [whole]
@@ -190,6 +179,10 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return replayed
+
+
+def _limit(path: str) -> int:
+    return NOTICE_BYTES_MAX if path.startswith(_NOTICE_PATHS) else BODY_BYTES_MAX
 
 
 async def _read(receive: Receive, limit: int) -> bytes:

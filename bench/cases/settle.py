@@ -8,9 +8,10 @@ from bench.load import fire
 from bench.rows import Row, ratios
 from bench.settling import Settled, Settling, Watcher, duties_done
 from bench.shots import share_of
+from bench.stage import settle_down
 
-_TWINS = 5000
-# Twice as many distinct ones: what begins and ends a run counts half as much, as in pgbench's.
+_BUYERS = 5000
+# Each buys twice: what begins and ends a run counts half as much, as in pgbench's.
 _SALES = 2
 _CLIENTS = 64
 _CALM_NOTICES = 100
@@ -21,8 +22,8 @@ _PARTS = (("api", "api"), ("worker, its duties included", "worker"), ("PostgreSQ
 
 async def measure(bench: Bench) -> list[Row]:
     """Measure settlements beside pgbench's c_settle, which does the least that one needs."""
-    twins_count = bench.sized(_TWINS)
-    count = _SALES * twins_count
+    buyers = bench.sized(_BUYERS)
+    count = _SALES * buyers
     calm = await _calm(bench)
     settled: list[Settled] = []
     cpu: list[Spent] = []
@@ -30,20 +31,21 @@ async def measure(bench: Bench) -> list[Row]:
     twin_cpu: list[float] = []
     ruled: list[float] = []
     for n in range(bench.rounds):
-        settling = await Settling.prepare(bench, twins_count, sales=_SALES)
+        settling = await Settling.prepare(bench, buyers, sales=_SALES)
         before = bench.spent()
         done = await settling.run(clients=_CLIENTS)
         await duties_done(bench)
         settled.append(done)
         cpu.append(bench.spent() - before)
         say(f"settle {n + 1}: {count / done.seconds:.0f}/s")
+        await settle_down(bench.database)
         before = bench.spent()
-        again = repeat(settling.notices[0], twins_count)
+        again = repeat(settling.notices[0], count)
         twins = await fire(bench.house.port, again, clients=_CLIENTS)
         twins.rate(204)
         twin_seconds.append(twins.seconds)
         twin_cpu.append((bench.spent() - before).total)
-        say(f"settle {n + 1}: duplicates {twins_count / twins.seconds:.0f}/s")
+        say(f"settle {n + 1}: duplicates {count / twins.seconds:.0f}/s")
         run = await bench.ruler.measure("c_settle", clients=8, seconds=bench.seconds)
         ruled.append(run.rate)
         say(f"settle {n + 1}: c_settle {run.rate:.0f}/s")
@@ -81,15 +83,15 @@ async def measure(bench: Bench) -> list[Row]:
             for name, part in _PARTS
         ),
         Row(
-            what=f"{twins_count} duplicates / {twins_count} distinct, time",
+            what=f"{count} duplicates / {count} distinct, time",
             unit="ratio",
-            values=ratios(twin_seconds, [done.seconds / _SALES for done in settled]),
+            values=ratios(twin_seconds, [done.seconds for done in settled]),
             at_most=_DUPLICATES_MAX,
         ),
         Row(
-            what=f"{twins_count} duplicates / {twins_count} distinct, CPU",
+            what=f"{count} duplicates / {count} distinct, CPU",
             unit="ratio",
-            values=ratios(twin_cpu, [used.total / _SALES for used in cpu]),
+            values=ratios(twin_cpu, [used.total for used in cpu]),
             at_most=_DUPLICATES_MAX,
         ),
     ]

@@ -89,6 +89,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HEAD_SECONDS_MAX", SOON_SECONDS)
+    monkeypatch.setattr(connection, "BODY_SECONDS_MAX", SOON_SECONDS)
 
 
 class Line:
@@ -208,6 +209,21 @@ class TestAHead:
             line.send(request("/slow"))
 
             assert line.answer()["path"] == "/slow"
+
+
+class TestABody:
+    def test_must_end_soon(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connection, "BODY_SECONDS_MAX", SOON_SECONDS)
+        line.send(request("/", "Content-Length: 9", method="POST", body=b"1"))
+        line.send(b"2")
+
+        assert problem_in(line.rest()) == (408, "REQUEST_TIMEOUT")
+
+    def test_may_come_in_pieces(self, line: Line) -> None:
+        whole = request("/", "Content-Length: 4", method="POST", body=b"1234")
+        line.send(*(whole[at : at + 1] for at in range(len(whole))))
+
+        assert line.answer()["size"] == 4
 
 
 class TestAnotherRequest:

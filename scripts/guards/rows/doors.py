@@ -115,7 +115,7 @@ DOORS = (
         "body.notice_size",
         "a notice is smaller still",
         "api/frontdesk.py",
-        'NOTICE_BYTES_MAX if scope["path"].startswith(_NOTICE_PATHS) else BODY_BYTES_MAX',
+        "NOTICE_BYTES_MAX if path.startswith(_NOTICE_PATHS) else BODY_BYTES_MAX",
         "BODY_BYTES_MAX",
         f"{API}doors.py::TestABodyThatIsTooLarge::test_is_refused_only_beyond_the_limit[/api/webhooks/wechatpay-65536]",
     ),
